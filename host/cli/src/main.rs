@@ -1,0 +1,2 @@
+//! The flowstone command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sources and targets of flowstone, one module each behind a cargo feature.

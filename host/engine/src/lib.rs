@@ -1,0 +1,1 @@
+//! The flowstone engine: incremental data flows over WebAssembly components.

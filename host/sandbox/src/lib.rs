@@ -1,0 +1,1 @@
+//! The WebAssembly sandbox of flowstone: load, describe, limit and call components.

@@ -1,0 +1,1 @@
+//! HTML transforms: title, readable text, headings, links.

@@ -1,0 +1,1 @@
+//! Text transforms: sections, chunks, words, tokens, SimHash.
