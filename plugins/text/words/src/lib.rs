@@ -56,6 +56,7 @@ impl Words<'_> {
     /// Moves to just after the first character of the next word; gives that character's offset and class.
     fn skip_to_word(&mut self) -> Option<(usize, Class)> {
         loop {
+            self.skip_ascii(|byte| Class::of_ascii(byte) != Class::Letter);
             let start = self.at;
             let class = self.step()?;
             if matches!(class, Class::Letter | Class::Ideograph) {
@@ -67,6 +68,7 @@ impl Words<'_> {
     /// Moves over the rest of a word and gives its end.
     fn skip_word(&mut self) -> usize {
         loop {
+            self.skip_ascii(|byte| byte.is_ascii_alphanumeric());
             let end = self.at;
             match self.step() {
                 Some(Class::Letter | Class::Mark) => {}
@@ -94,6 +96,16 @@ impl Words<'_> {
                 return end;
             }
         }
+    }
+
+    /// Moves over ASCII characters, the quick way.
+    #[inline]
+    fn skip_ascii(&mut self, skips: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest
+            .iter()
+            .take_while(|&&byte| byte.is_ascii() && skips(byte))
+            .count();
     }
 
     /// Moves over one character.
@@ -146,19 +158,13 @@ mod tests {
 
     #[test]
     fn each_ideograph_and_kana_is_a_word() {
-        assert_eq!(
-            list("東京は2020年"),
-            ["東", "京", "は", "2020", "年"]
-        );
+        assert_eq!(list("東京は2020年"), ["東", "京", "は", "2020", "年"]);
         assert_eq!(
             list("コーヒー"),
             ["コー", "ヒー"],
             "the long-vowel sign belongs to the kana before it"
         );
-        assert_eq!(
-            list("か\u{3099}葛\u{e0100}"),
-            ["か\u{3099}", "葛\u{e0100}"]
-        );
+        assert_eq!(list("か\u{3099}葛\u{e0100}"), ["か\u{3099}", "葛\u{e0100}"]);
         assert_eq!(list("한국어 단어"), ["한국어", "단어"]);
     }
 
