@@ -1,1 +1,34 @@
-//! Sources and targets of flowstone, one module each behind a cargo feature.
+//! Sources and targets: where rows come from and where they are kept in step.
+//!
+//! A [`Source`] lists its rows in key order with cheap version hints and loads the values of the rows that somebody
+//! wants. A [`Target`] takes upserts and deletes by key, idempotently, and remembers the last batch it holds. Each kind
+//! is a module of its own behind a cargo feature; this crate knows nothing about flows, plugins or the store.
+
+#![forbid(unsafe_code)]
+
+#[cfg(any(feature = "files", feature = "csv", feature = "jsonl", feature = "sqlite"))]
+mod database;
+mod error;
+#[cfg(feature = "files")]
+mod files;
+mod hint;
+mod key;
+mod location;
+mod options;
+#[cfg(any(feature = "csv", feature = "jsonl"))]
+mod records;
+mod source;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod stamp;
+mod target;
+
+pub use error::{ConnectError, KeyParseError, RowError};
+pub use hint::Hint;
+pub use source::{
+    Entries, Entry, Source, check_source, display_key, open_source, source_column_accepts,
+    source_columns, source_kinds,
+};
+pub use target::{
+    Target, TargetIdentity, TargetOp, TargetState, check_target, implied_key, open_target, target_kinds,
+};

@@ -135,7 +135,10 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
         }
         Type::String => Value::Str(json.as_str()?.into()),
         Type::List(element) if **element == Type::U8 && json.is_string() => Value::Bytes(unhex(json.as_str()?)?.into()),
-        Type::List(element) => read_list(json.as_array()?, element)?,
+        Type::List(element) => {
+            let items = json.as_array()?.iter().map(|item| read(item, element));
+            Value::list_of(element, items.collect::<Option<Vec<_>>>()?)
+        }
         Type::Option(inner) => {
             if json.is_null() { Value::Option(None) } else { Value::Option(Some(Arc::new(read(json, inner)?))) }
         }
@@ -170,17 +173,6 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
             Value::Flags(bits)
         }
     })
-}
-
-fn read_list(items: &[Json], element: &Type) -> Option<Value> {
-    if element.number_width().is_none() {
-        return Some(Value::List(items.iter().map(|item| read(item, element)).collect::<Option<_>>()?));
-    }
-    let mut packed = Vec::new();
-    for item in items {
-        crate::encoding::encode(&read(item, element)?, element, &mut packed);
-    }
-    Some(if *element == Type::U8 { Value::bytes(packed) } else { Value::Packed(packed.into()) })
 }
 
 fn read_payload(json: &Json, ty: Option<&Type>) -> Option<Option<Arc<Value>>> {

@@ -5,16 +5,30 @@
 
 #![forbid(unsafe_code)]
 
+mod diagnostic;
 mod encoding;
+mod flow;
 mod id;
 mod interface;
 mod json;
+mod key;
 mod types;
+mod units;
 mod value;
+mod wave;
 
+pub use diagnostic::{Diagnostic, FlowErrors, suggest};
 pub use encoding::{DecodeError, ENCODING_VERSION, decode, encode, fingerprint};
+pub use flow::{
+    Argument, Collection, Column, ColumnKind, ColumnRef, Connectors, FlowFile, Located, OnError, OptionError,
+    OptionValue, Options, Plan, PluginDecl, PluginOrigin, ResultShape, SourceColumns, SourceDecl, SourcePlan, Stage,
+    TargetPlan, TargetSpec, Transform,
+};
 pub use id::{ComponentDigest, Fingerprint, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};
 pub use json::{JsonError, from_json, to_json};
+pub use key::{CodeId, KEY_SCHEMA, KeyRecipe};
 pub use types::{Case, Field, Type};
+pub use units::{format_size, parse_duration, parse_size};
 pub use value::Value;
+pub use wave::{WaveError, from_wave, to_wave};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::encoding;
 use crate::types::Type;
 
 /// A value of some [`Type`]. The type is kept beside it, not in it: a value alone does not know its field names.
@@ -68,6 +69,22 @@ impl Value {
         Value::Bytes(bytes.into())
     }
 
+    /// The list of these elements, each of type `element`, in the form that suits the type: bytes, packed or plain.
+    ///
+    /// # Panics
+    ///
+    /// When an item is not a value of `element`.
+    pub fn list_of(element: &Type, items: Vec<Value>) -> Self {
+        let Some(width) = element.number_width() else {
+            return Value::List(items.into());
+        };
+        let mut packed = Vec::with_capacity(items.len() * width);
+        for item in &items {
+            encoding::encode(item, element, &mut packed);
+        }
+        if *element == Type::U8 { Value::bytes(packed) } else { Value::Packed(packed.into()) }
+    }
+
     /// The text, where this is a string.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -117,7 +134,8 @@ impl Value {
             | (Value::Option(None), Type::Option(_)) => true,
             (Value::Bytes(_), Type::List(element)) => **element == Type::U8,
             (Value::Packed(bytes), Type::List(element)) => {
-                element.number_width().is_some_and(|width| width * usize::from(**element != Type::U8) > 0 && bytes.len() % width == 0)
+                **element != Type::U8
+                    && element.number_width().is_some_and(|width| bytes.len().is_multiple_of(width))
             }
             (Value::List(items), Type::List(element)) => {
                 element.number_width().is_none() && items.iter().all(|item| item.is_of(element))

@@ -1,1 +1,40 @@
-//! The flowstone engine: incremental data flows over WebAssembly components.
+//! flowstone: incremental data flows whose steps are WebAssembly components.
+//!
+//! An [`Engine`] has a store and a sandbox. A flow file is parsed into a [`FlowFile`], checked against its components
+//! into a [`Flow`], and run: the run lists the sources, calls only what a change asks for, and brings the targets in
+//! step. See `docs/architecture.md` for how.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod batch;
+mod books;
+mod budget;
+mod calls;
+mod catalog;
+mod commit;
+mod engine;
+mod error;
+mod event;
+mod execute;
+mod lineage;
+mod plan;
+mod reconcile;
+mod report;
+mod run;
+mod scan;
+mod stage;
+
+pub use engine::{Engine, EngineConfig, Flow, FlowPlace, argument_text, call_once, describe};
+pub use error::Error;
+pub use event::{Change, Event, Observer};
+pub use flowstone_connect::ConnectError;
+pub use flowstone_core as core;
+pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
+pub use flowstone_sandbox::{CallError, Limits, LoadError, LogLine, Output, SandboxError, scan as scan_component};
+pub use flowstone_store::StoreError;
+pub use report::{
+    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason, RunReport, SourceCounts,
+    TargetCounts, TransformCounts, TransformPlan,
+};
+pub use run::RunOptions;

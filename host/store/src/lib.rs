@@ -1,1 +1,48 @@
 //! The store of flowstone: memo, lineage and runs in redb, large values as objects on disk.
+//!
+//! ```text
+//! .flowstone/
+//!   lock          held while a process has the store open; names that process
+//!   store.redb    all records: memo, rows with their lineage, owners of target rows, intents, runs, meta
+//!   objects/ab/   values too long for the database, by fingerprint
+//!   aot/          compiled code, readable by the owner alone
+//!   tmp/          files being written, emptied on every open
+//! ```
+//!
+//! Reading goes through a [`Snapshot`], writing through the closure handed to [`Store::write`]: one transaction, all or
+//! nothing, durable when it returns. Whatever the bytes on disk say, nothing here panics, allocates without bound or
+//! leaves the folder: a damaged memo, interface, run or object is a miss, and damage to what a run relies on (rows,
+//! lineage, owners, intents, meta) is [`StoreError::Damaged`].
+
+#![forbid(unsafe_code)]
+
+mod codec;
+mod compiled;
+mod encoding;
+mod error;
+mod files;
+mod lock;
+mod objects;
+mod place;
+mod read;
+mod record;
+mod scan;
+mod slots;
+mod snapshot;
+mod store;
+mod tables;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use record::{
+    CallRecord, CollectionId, HINT_BYTES_MAX, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX,
+    Lineage, MemoRecord, Outcome, Owner, RECORD_BYTES_MAX, RowHead, RowState, Stored, TargetId,
+    TargetRow,
+};
+pub use scan::{OwnerIter, RowIter, RunIter};
+pub use snapshot::Snapshot;
+pub use store::{FORMAT, Store, StoreOptions};
+pub use writer::Writer;

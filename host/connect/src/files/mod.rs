@@ -1,0 +1,13 @@
+//! The folder as a source, and as a target.
+
+mod folders;
+mod globs;
+mod manifest;
+mod output;
+mod template;
+mod tree;
+mod walk;
+
+pub(crate) use output::{check_target, open_target};
+pub(crate) use template::placeholders;
+pub(crate) use tree::{SourceOptions, open_source, source_columns};

@@ -1,0 +1,267 @@
+//! The target `files`: one file per row.
+//!
+//! Options: `root`, the folder; `path`, a template for the path of a row's file below it; `content`, the column that is
+//! the file's content (default `content`). The key is the path. Rows whose path would leave the root, or could name the
+//! same file in two ways, are refused one by one.
+//!
+//! The target keeps a list of the files it made, in `.flowstone-target.db` in the root. It overwrites and removes those
+//! and no others: a file that a person put in the way stops the batch with its name, before anything is written. A batch
+//! is (1) the list says which files are about to be written, (2) files are removed and replaced, each at once and synced,
+//! (3) the list says that the batch is done. Killed anywhere, applying the batch again completes it.
+
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use flowstone_core::{OptionError, TargetSpec, Type, Value};
+
+use crate::error::{ConnectError, KeyParseError, RowError};
+use crate::files::folders::{Folders, split};
+use crate::files::manifest::{MANIFEST_NAME, Manifest};
+use crate::files::template::{Template, check_path};
+use crate::key::printable;
+use crate::location::{leads_out, place_target};
+use crate::options::OptionReader;
+use crate::target::{Target, TargetIdentity, TargetOp, TargetState};
+
+/// The options, read and checked against the columns.
+struct OutputOptions<'a> {
+    root: &'a str,
+    template: Template,
+    /// The position of the column with the content.
+    content: usize,
+}
+
+impl<'a> OutputOptions<'a> {
+    fn read(spec: &'a TargetSpec) -> Result<Self, OptionError> {
+        let options = OptionReader::new(&spec.options, &["root", "path", "content"])?;
+        let root = options.required_text("root")?;
+        let template = Template::parse(options.required_text("path")?, &spec.columns)?;
+        let name = options.text("content")?.unwrap_or("content");
+        let names = || spec.columns.iter().map(|column| column.name.clone()).collect();
+        let Some(content) = spec.columns.iter().position(|column| column.name == name) else {
+            let message = format!("the target has no column `{name}`, which is to be the content of the files");
+            return Err(OptionError { candidates: names(), ..OptionError::new("content", message) });
+        };
+        let ty = &spec.columns[content].ty;
+        if *ty != Type::String && *ty != Type::bytes() {
+            let message = format!("column `{name}` is of type `{ty}`: the content of a file is `string` or `list<u8>`");
+            return Err(OptionError::new("content", message));
+        }
+        let mut columns = spec.columns.iter().enumerate();
+        if let Some((_, unused)) = columns.find(|(position, _)| *position != content && !template.uses(*position)) {
+            let message = format!("column `{}` is neither in `path` nor the content", unused.name);
+            return Err(OptionError::new("columns", message));
+        }
+        Ok(OutputOptions { root, template, content })
+    }
+}
+
+/// Checks options and columns.
+pub(crate) fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
+    OutputOptions::read(spec).map(drop)
+}
+
+/// Opens the folder, or makes it.
+pub(crate) fn open_target(
+    spec: &TargetSpec,
+    base: &Path,
+    identity: &TargetIdentity,
+    allow_outside: bool,
+) -> Result<(Box<dyn Target>, TargetState), ConnectError> {
+    let OutputOptions { root, template, content } = OutputOptions::read(spec)?;
+    let root_path = place_target(base, "root", root, allow_outside)?;
+    if !allow_outside && leads_out(base, &root_path)? {
+        return Err(ConnectError::OutsideFlow { path: root.into() });
+    }
+    if root_path.exists() && !root_path.is_dir() {
+        return Err(ConnectError::WrongType { path: root_path, expected: "a folder" });
+    }
+    std::fs::create_dir_all(&root_path).map_err(|error| ConnectError::io("create the folder", &root_path, error))?;
+    let root_path = root_path.canonicalize().map_err(|error| ConnectError::io("resolve", &root_path, error))?;
+    let dir = Dir::open_ambient_dir(&root_path, ambient_authority())
+        .map_err(|error| ConnectError::io("open", &root_path, error))?;
+    let (mut manifest, owner) = Manifest::open(&root_path)?;
+    let state = match owner {
+        None => {
+            manifest.take_over(identity, 0, false)?;
+            TargetState::Created
+        }
+        Some(owner) if owner.identity.token != identity.token => {
+            TargetState::Foreign { flow: owner.identity.flow, target: owner.identity.target }
+        }
+        Some(owner) => {
+            if owner.identity != *identity {
+                manifest.take_over(identity, owner.batch, false)?;
+            }
+            TargetState::Known { batch: owner.batch }
+        }
+    };
+    let mut target = FileOutput {
+        folders: Folders::new(dir, root_path.clone()),
+        usable: !matches!(state, TargetState::Foreign { .. }),
+        identity: identity.clone(),
+        width: spec.columns.len(),
+        root_path,
+        manifest,
+        template,
+        content,
+    };
+    if target.usable {
+        target.for_each_file(true, Folders::remove_temporary)?;
+    }
+    Ok((Box::new(target), state))
+}
+
+struct FileOutput {
+    folders: Folders,
+    root_path: PathBuf,
+    manifest: Manifest,
+    template: Template,
+    /// The position of the column with the content.
+    content: usize,
+    /// The number of columns.
+    width: usize,
+    identity: TargetIdentity,
+    /// False until the folder is ours.
+    usable: bool,
+}
+
+impl FileOutput {
+    /// Does something with every file in the list, or every one whose writing was cut short.
+    fn for_each_file(
+        &mut self,
+        pending: bool,
+        mut act: impl FnMut(&mut Folders, &str) -> Result<(), ConnectError>,
+    ) -> Result<(), ConnectError> {
+        let mut last = String::new();
+        loop {
+            let page = self.manifest.page(&last, pending)?;
+            for path in &page {
+                act(&mut self.folders, path)?;
+            }
+            match page.into_iter().next_back() {
+                Some(path) => last = path,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn remove_all(&mut self) -> Result<(), ConnectError> {
+        self.for_each_file(false, |folders, path| {
+            folders.remove_temporary(path)?;
+            folders.remove(path)?;
+            folders.finish(path, true)
+        })
+    }
+}
+
+impl Target for FileOutput {
+    fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError> {
+        if row.len() != self.width {
+            return Err(RowError::content(format!("the row has {} values for {} columns", row.len(), self.width)));
+        }
+        content_of(&row[self.content]).map_err(|error| RowError::content(error.to_string()))?;
+        self.template.render(row).map(String::into_bytes).map_err(RowError::content)
+    }
+
+    fn display_key(&self, key: &[u8]) -> String {
+        printable(key)
+    }
+
+    fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError> {
+        check_path(text).map_err(|message| KeyParseError { message })?;
+        Ok(text.as_bytes().to_vec())
+    }
+
+    fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError> {
+        if !self.usable {
+            return Err(ConnectError::misuse("the target must be cleared before it is written"));
+        }
+        let (writes, removals) = sorted(ops)?;
+        let written: Vec<&str> = writes.iter().map(|(path, _)| *path).collect();
+        let fresh = self.manifest.unknown(&written)?;
+        let not_ours = self.manifest.unknown(&removals)?;
+        let removals: Vec<&str> = removals.into_iter().filter(|path| not_ours.binary_search(path).is_err()).collect();
+        for path in fresh {
+            if self.folders.has(path)? {
+                let what = format!("the file `{}`", printable(path.as_bytes()));
+                return Err(ConnectError::NotOurs { what, path: self.root_path.clone() });
+            }
+        }
+        self.manifest.claim(&self.identity.token, &written)?;
+        // Removals first: where `a` was, `a/b` may be wanted now.
+        for (index, path) in removals.iter().enumerate() {
+            self.folders.remove(path)?;
+            if is_last_in_folder(&removals, index) {
+                self.folders.finish(path, true)?;
+            }
+        }
+        for (index, (path, row)) in writes.iter().enumerate() {
+            let content = row.get(self.content).ok_or_else(|| ConnectError::misuse("the row has too few values"))?;
+            self.folders.write(path, content_of(content)?)?;
+            if is_last_in_folder(&written, index) {
+                self.folders.finish(path, false)?;
+            }
+        }
+        self.manifest.settle(batch, &written, &removals)
+    }
+
+    fn clear(&mut self) -> Result<(), ConnectError> {
+        self.remove_all()?;
+        self.manifest.take_over(&self.identity, 0, true)?;
+        self.usable = true;
+        Ok(())
+    }
+
+    fn retire(mut self: Box<Self>) -> Result<(), ConnectError> {
+        if !self.usable {
+            return Err(ConnectError::misuse("the target belongs to another flow"));
+        }
+        // Claiming nothing checks that it is still ours.
+        self.manifest.claim(&self.identity.token, &[])?;
+        self.remove_all()?;
+        let FileOutput { manifest, root_path, .. } = *self;
+        drop(manifest);
+        let path = root_path.join(MANIFEST_NAME);
+        std::fs::remove_file(&path).map_err(|error| ConnectError::io("remove", &path, error))?;
+        // Other files may be in the root: then it stays.
+        let _ = std::fs::remove_dir(&root_path);
+        Ok(())
+    }
+}
+
+fn content_of(value: &Value) -> Result<&[u8], ConnectError> {
+    match value {
+        Value::Str(text) => Ok(text.as_bytes()),
+        Value::Bytes(bytes) => Ok(bytes),
+        _ => Err(ConnectError::misuse("the content of a file is text or bytes")),
+    }
+}
+
+type Writes<'a> = Vec<(&'a str, &'a [Value])>;
+
+/// What is to be written and what removed, each sorted by path; of several operations on one path, the last one.
+fn sorted(ops: &[TargetOp]) -> Result<(Writes<'_>, Vec<&str>), ConnectError> {
+    let mut by_path: Vec<(&str, &TargetOp)> = Vec::with_capacity(ops.len());
+    for op in ops {
+        let path = std::str::from_utf8(op.key()).ok().filter(|path| check_path(path).is_ok());
+        by_path.push((path.ok_or_else(|| ConnectError::misuse("the bytes are no key of this target"))?, op));
+    }
+    by_path.sort_by_key(|(path, _)| *path);
+    let (mut writes, mut removals) = (Vec::new(), Vec::new());
+    for (index, (path, op)) in by_path.iter().enumerate() {
+        if by_path.get(index + 1).is_some_and(|(next, _)| next == path) {
+            continue;
+        }
+        match op {
+            TargetOp::Upsert { row, .. } => writes.push((*path, row.as_slice())),
+            TargetOp::Delete { .. } => removals.push(*path),
+        }
+    }
+    Ok((writes, removals))
+}
+
+fn is_last_in_folder(paths: &[&str], index: usize) -> bool {
+    paths.get(index + 1).is_none_or(|next| split(next).0 != split(paths[index]).0)
+}

@@ -1,0 +1,281 @@
+//! CSV: records of fields, as RFC 4180 has them, with any one-byte delimiter.
+
+use csv_core::{ReadRecordResult, ReaderBuilder};
+use flowstone_core::{Column, Type, Value};
+use std::sync::Arc;
+
+use crate::error::ConnectError;
+use crate::key::{Part, push_part};
+use crate::records::format::bad_value;
+use crate::records::input::{Body, Input, Span};
+
+/// Whether a CSV file gives values of this type: scalars, and options of them, for which an empty field is none.
+pub(crate) fn accepts(ty: &Type) -> bool {
+    let scalar = |ty: &Type| matches!(ty, Type::String | Type::Bool | Type::Char) || ty.number_width().is_some();
+    match ty {
+        Type::Option(inner) => scalar(inner),
+        ty => scalar(ty),
+    }
+}
+
+/// How the fields of a record become values.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    delimiter: u8,
+    /// The number of fields in the header, or in the first record.
+    width: usize,
+    /// The columns asked for, with the positions of their fields.
+    columns: Vec<(usize, Column)>,
+    /// The key columns, with the positions of their fields.
+    key: Vec<(usize, String)>,
+    pub(crate) salt: [u8; 32],
+}
+
+/// Finds the ends of records. The fields themselves are of no interest here.
+pub(crate) struct Reader {
+    input: Input,
+    core: csv_core::Reader,
+}
+
+/// Reads the header, or looks at the first record, and finds the columns.
+pub(crate) fn begin(
+    input: Input,
+    delimiter: u8,
+    header: bool,
+    columns: &[Column],
+    key: &[String],
+) -> Result<(Layout, Reader), ConnectError> {
+    let core = core_reader(delimiter);
+    let path = input.file.path.clone();
+    let file = Arc::clone(&input.file);
+    let mut reader = Reader { input, core };
+    let mut body = Body::default();
+    reader.next(&mut body)?;
+    let names = if header {
+        let fields = Fields::split(&body.bytes, delimiter);
+        let names: Result<Vec<String>, _> =
+            (0..fields.len()).map(|at| std::str::from_utf8(fields.get(at)).map(str::to_owned)).collect();
+        names.map_err(|_| ConnectError::WrongType { path, expected: "a CSV file in UTF-8 (its header is not)" })?
+    } else {
+        // The first record is a row like the others: begin again.
+        reader = Reader { input: Input::new(file)?, core: core_reader(delimiter) };
+        (1..=Fields::split(&body.bytes, delimiter).len()).map(|number| format!("column-{number}")).collect()
+    };
+    // A file without a header and without records has no columns, and no row that would miss one.
+    let unknown_width = !header && names.is_empty();
+    let find = |name: &str| if unknown_width { Ok(0) } else { position(&names, name) };
+    let mut salt = blake3::Hasher::new();
+    salt.update(&[delimiter, u8::from(header)]);
+    for name in &names {
+        salt.update(&(name.len() as u64).to_le_bytes());
+        salt.update(name.as_bytes());
+    }
+    let layout = Layout {
+        delimiter,
+        width: names.len(),
+        columns: columns.iter().map(|c| Ok((find(&c.name)?, c.clone()))).collect::<Result<_, ConnectError>>()?,
+        key: key.iter().map(|name| Ok((find(name)?, name.clone()))).collect::<Result<_, ConnectError>>()?,
+        salt: *salt.finalize().as_bytes(),
+    };
+    Ok((layout, reader))
+}
+
+fn position(names: &[String], wanted: &str) -> Result<usize, ConnectError> {
+    let mut found = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(position, _)| position);
+    let message = match (found.next(), found.next()) {
+        (Some(position), None) => return Ok(position),
+        (Some(_), Some(_)) => format!("the file has more than one column `{wanted}`"),
+        (None, _) if names.is_empty() => format!("the file has no column `{wanted}`: it is empty"),
+        (None, _) => format!("the file has no column `{wanted}`, but {}", names.join(", ")),
+    };
+    Err(ConnectError::Column { column: wanted.to_owned(), message, candidates: names.to_vec() })
+}
+
+fn core_reader(delimiter: u8) -> csv_core::Reader {
+    ReaderBuilder::new().delimiter(delimiter).build()
+}
+
+impl Reader {
+    pub(crate) fn next(&mut self, body: &mut Body) -> Result<Option<Span>, ConnectError> {
+        body.clear();
+        // Empty lines are no records, and the `\n` of a `\r\n` is still there after the record before.
+        while let Some(b'\n' | b'\r') = self.input.peek()?.first() {
+            self.input.consume(1);
+        }
+        let (offset, line) = (self.input.offset, self.input.line);
+        if self.input.peek()?.is_empty() {
+            return Ok(None);
+        }
+        loop {
+            let (mut fields, mut ends) = ([0; 4096], [0; 64]);
+            let input = self.input.peek()?;
+            if input.is_empty() {
+                return self.end_of_file(body, offset, line).map(Some);
+            }
+            let (result, used, ..) = self.core.read_record(input, &mut fields, &mut ends);
+            body.extend(&input[..used]);
+            self.input.consume(used);
+            if matches!(result, ReadRecordResult::Record) {
+                break;
+            }
+        }
+        body.trim();
+        Ok(Some(Span { offset, len: self.input.offset - offset, line }))
+    }
+
+    /// The last record has no line end. If giving it one does not end it, it is inside quotes.
+    fn end_of_file(&mut self, body: &mut Body, offset: u64, line: u64) -> Result<Span, ConnectError> {
+        let (result, ..) = self.core.read_record(b"\n", &mut [0; 1], &mut [0; 1]);
+        if !matches!(result, ReadRecordResult::Record) {
+            let reason = format!("in the record that begins in line {line}, a quote is opened and never closed");
+            return Err(ConnectError::incomplete(&self.input.file.path, reason));
+        }
+        body.trim();
+        Ok(Span { offset, len: self.input.offset - offset, line })
+    }
+}
+
+/// The fields of one record.
+struct Fields {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Fields {
+    fn split(record: &[u8], delimiter: u8) -> Self {
+        let mut core = core_reader(delimiter);
+        // Fields are never longer than the record, and every one but the last is followed by a delimiter.
+        let most = record.iter().filter(|&&byte| byte == delimiter).count() + 1;
+        let (mut bytes, mut ends) = (vec![0; record.len() + 1], vec![0; most + 1]);
+        let (mut from, mut written, mut ended) = (0, 0, 0);
+        loop {
+            let (result, used, out, end) = core.read_record(&record[from..], &mut bytes[written..], &mut ends[ended..]);
+            (from, written, ended) = (from + used, written + out, ended + end);
+            if !matches!(result, ReadRecordResult::InputEmpty) {
+                break;
+            }
+        }
+        bytes.truncate(written);
+        ends.truncate(ended);
+        Fields { bytes, ends }
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, at: usize) -> &[u8] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.bytes[start..self.ends[at]]
+    }
+}
+
+impl Layout {
+    fn fields(&self, record: &[u8]) -> Result<Fields, String> {
+        let fields = Fields::split(record, self.delimiter);
+        if fields.len() == self.width {
+            return Ok(fields);
+        }
+        Err(format!("the record has {} fields, not {}", fields.len(), self.width))
+    }
+
+    pub(crate) fn values(&self, record: &[u8]) -> Result<Vec<Value>, String> {
+        let fields = self.fields(record)?;
+        let values = self.columns.iter().map(|(at, column)| {
+            let text = text(&fields, *at, &column.name)?;
+            value(text, &column.ty).ok_or_else(|| bad_value(&column.name, text, &column.ty))
+        });
+        values.collect()
+    }
+
+    pub(crate) fn key(&self, record: &[u8]) -> Result<Vec<u8>, String> {
+        let fields = self.fields(record)?;
+        let mut key = Vec::new();
+        for (at, name) in &self.key {
+            push_part(&mut key, &Part::Text(text(&fields, *at, name)?.into()));
+        }
+        Ok(key)
+    }
+}
+
+fn text<'a>(fields: &'a Fields, at: usize, name: &str) -> Result<&'a str, String> {
+    std::str::from_utf8(fields.get(at)).map_err(|_| format!("column `{name}` is not UTF-8"))
+}
+
+/// The value that the text of a field stands for. Blanks around numbers and bools do not count.
+fn value(text: &str, ty: &Type) -> Option<Value> {
+    let word = text.trim();
+    Some(match ty {
+        Type::Option(_) if text.is_empty() => Value::Option(None),
+        Type::Option(inner) => Value::Option(Some(Arc::new(value(text, inner)?))),
+        Type::String => Value::str(text),
+        Type::Char => {
+            let mut chars = text.chars();
+            let first = chars.next()?;
+            chars.next().is_none().then_some(Value::Char(first))?
+        }
+        Type::Bool => match word.to_ascii_lowercase().as_str() {
+            "true" | "1" => Value::Bool(true),
+            "false" | "0" => Value::Bool(false),
+            _ => return None,
+        },
+        Type::S8 => Value::S8(word.parse().ok()?),
+        Type::U8 => Value::U8(word.parse().ok()?),
+        Type::S16 => Value::S16(word.parse().ok()?),
+        Type::U16 => Value::U16(word.parse().ok()?),
+        Type::S32 => Value::S32(word.parse().ok()?),
+        Type::U32 => Value::U32(word.parse().ok()?),
+        Type::S64 => Value::S64(word.parse().ok()?),
+        Type::U64 => Value::U64(word.parse().ok()?),
+        Type::F32 => Value::F32(word.parse().ok()?),
+        Type::F64 => Value::F64(word.parse().ok()?),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(record: &str) -> Vec<String> {
+        let fields = Fields::split(record.as_bytes(), b',');
+        (0..fields.len()).map(|at| String::from_utf8(fields.get(at).to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_record_is_split_at_its_delimiters() {
+        assert_eq!(fields("a,b"), ["a", "b"]);
+        assert_eq!(fields("a,,"), ["a", "", ""]);
+        assert_eq!(fields(r#""a,""b",c"#), ["a,\"b", "c"]);
+        assert_eq!(fields("\"a\nb\",c"), ["a\nb", "c"]);
+        assert_eq!(fields("a"), ["a"]);
+        assert_eq!(fields("\"\""), [""]);
+        assert_eq!(fields(","), ["", ""]);
+    }
+
+    #[test]
+    fn fields_become_values_of_the_type_asked_for() {
+        let some = |value| Some(Value::Option(Some(Arc::new(value))));
+        assert_eq!(value(" 7 ", &Type::U8), Some(Value::U8(7)));
+        assert_eq!(value("256", &Type::U8), None);
+        assert_eq!(value("-1", &Type::S64), Some(Value::S64(-1)));
+        assert_eq!(value("1e3", &Type::F64), Some(Value::F64(1000.0)));
+        assert_eq!(value("TRUE", &Type::Bool), Some(Value::Bool(true)));
+        assert_eq!(value("yes", &Type::Bool), None);
+        assert_eq!(value("é", &Type::Char), Some(Value::Char('é')));
+        assert_eq!(value("", &Type::Char), None);
+        assert_eq!(value(" x ", &Type::String), Some(Value::str(" x ")));
+        assert_eq!(value("", &Type::U8), None);
+        assert_eq!(value("", &Type::option(Type::U8)), Some(Value::Option(None)));
+        assert_eq!(value("7", &Type::option(Type::U8)), some(Value::U8(7)));
+        assert_eq!(value("x", &Type::option(Type::U8)), None);
+    }
+
+    #[test]
+    fn only_scalars_come_out_of_csv() {
+        assert!(accepts(&Type::F32));
+        assert!(accepts(&Type::option(Type::Char)));
+        assert!(!accepts(&Type::bytes()));
+        assert!(!accepts(&Type::option(Type::option(Type::U8))));
+    }
+}

@@ -1,0 +1,166 @@
+//! Scans: the records of a file as entries, by number as they come, or sorted by key.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::error::ConnectError;
+use crate::hint::Hint;
+use crate::key::{Part, show_part, split_key};
+use crate::records::file::{RecordAt, Scanned};
+use crate::records::format::{Layout, Reader};
+use crate::records::input::{Body, RECORD_BYTES_MAX};
+use crate::records::sorter::{Item, Sorted, Sorter};
+use crate::source::{Entry, Locator};
+
+/// The length of hints: half of BLAKE3, which is enough against accidents.
+const HASH_BYTES: usize = 16;
+/// Begins the key of a record that has none, in a source with key columns. No UTF-8, so no part of a key begins with it.
+const NO_KEY: u8 = 0xff;
+
+/// The hash of a record under the header of its file.
+pub(crate) fn hash(layout: &Layout, record: &[u8]) -> [u8; HASH_BYTES] {
+    let mut hash = [0; HASH_BYTES];
+    hash.copy_from_slice(&blake3::keyed_hash(&layout.salt(), record).as_bytes()[..HASH_BYTES]);
+    hash
+}
+
+/// The records as they come, with their numbers as keys.
+pub(crate) struct ByNumber {
+    scanned: Arc<Scanned>,
+    reader: Reader,
+    body: Body,
+    number: u64,
+    done: bool,
+}
+
+impl ByNumber {
+    pub(crate) fn new(scanned: Arc<Scanned>, reader: Reader) -> Self {
+        ByNumber { scanned, reader, body: Body::default(), number: 0, done: false }
+    }
+
+    fn step(&mut self) -> Result<Option<Item>, ConnectError> {
+        let Some(span) = self.reader.next(&mut self.body)? else {
+            self.scanned.file.check_unchanged()?;
+            return Ok(None);
+        };
+        self.number += 1;
+        let problem = self.body.too_large.then(|| format!("the record is larger than {} MiB", RECORD_BYTES_MAX >> 20));
+        Ok(Some(Item {
+            key: self.number.to_be_bytes().to_vec(),
+            number: self.number,
+            span,
+            hash: hash(&self.scanned.layout, &self.body.bytes).to_vec(),
+            problem,
+        }))
+    }
+}
+
+impl Iterator for ByNumber {
+    type Item = Result<Entry, ConnectError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let step = self.step().transpose();
+        self.done = !matches!(step, Some(Ok(_)));
+        step.map(|item| item.map(|item| entry(item, &self.scanned)))
+    }
+}
+
+fn entry(item: Item, scanned: &Arc<Scanned>) -> Entry {
+    let Item { key, span, hash, problem, .. } = item;
+    let bytes = match &problem {
+        None => hash.clone(),
+        // What is wrong may lie in another record (the first one with the same key), so it is part of the version.
+        Some(problem) => blake3::hash(&[hash.as_slice(), problem.as_bytes()].concat()).as_bytes()[..HASH_BYTES].to_vec(),
+    };
+    let record = RecordAt { scanned: Arc::clone(scanned), span, hash, problem };
+    Entry { key, hint: Hint { bytes, settled: true }, size: span.len, locator: Locator::Record(Box::new(record)) }
+}
+
+/// Reads all records and sorts them by their key columns.
+pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError> {
+    let path = records.scanned.file.path.clone();
+    let mut sorter = Sorter::new(&path)?;
+    sorter.fill(&path, || {
+        let Some(mut item) = records.step()? else { return Ok(None) };
+        if item.problem.is_none() {
+            match records.scanned.layout.key(&records.body.bytes) {
+                Ok(key) => {
+                    item.key = key;
+                    return Ok(Some(item));
+                }
+                Err(problem) => item.problem = Some(problem),
+            }
+        }
+        item.key.insert(0, NO_KEY);
+        Ok(Some(item))
+    })?;
+    Ok(ByKey { scanned: records.scanned, sorted: sorter.sort(&path)?, page: VecDeque::new(), first: None, done: false })
+}
+
+/// The records in the order of their keys.
+pub(crate) struct ByKey {
+    scanned: Arc<Scanned>,
+    sorted: Sorted,
+    page: VecDeque<Item>,
+    /// The first record that has the key at hand.
+    first: Option<Item>,
+    done: bool,
+}
+
+impl ByKey {
+    fn step(&mut self) -> Result<Option<Item>, ConnectError> {
+        if self.page.is_empty() {
+            self.page = self.sorted.page(&self.scanned.file.path)?.into();
+        }
+        let Some(mut item) = self.page.pop_front() else { return Ok(None) };
+        match &self.first {
+            Some(first) if first.key == item.key => {
+                // After the key itself and before all greater ones, since no key is the beginning of another.
+                item.key.extend_from_slice(&item.number.to_be_bytes());
+                item.problem = Some(format!(
+                    "record {} has the same key as record {} in line {}: `{}`",
+                    item.number,
+                    first.number,
+                    first.span.line,
+                    display_key(&first.key),
+                ));
+            }
+            _ => self.first = Some(item.clone()),
+        }
+        Ok(Some(item))
+    }
+}
+
+impl Iterator for ByKey {
+    type Item = Result<Entry, ConnectError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let step = self.step().transpose();
+        self.done = !matches!(step, Some(Ok(_)));
+        step.map(|item| item.map(|item| entry(item, &self.scanned)))
+    }
+}
+
+/// The key of a record for people: the values of the key columns, or the number of the record.
+pub(crate) fn display_key(key: &[u8]) -> String {
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+    match key {
+        // A record number has a zero in front, which is no part of a joined key (see `push_part`).
+        [0, ..] => number(key).map(|number| number.to_string()),
+        [NO_KEY, rest @ ..] => number(rest).map(|number| format!("record {number}")),
+        key => split_key(key).map(|(parts, rest)| {
+            let mut shown = parts.iter().map(|part: &Part<'_>| show_part(part)).collect::<Vec<_>>().join(",");
+            if let Some(number) = number(rest) {
+                shown.push_str(&format!(" (record {number})"));
+            }
+            shown
+        }),
+    }
+    .unwrap_or_else(|| crate::key::printable(key))
+}

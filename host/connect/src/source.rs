@@ -1,0 +1,154 @@
+//! The face of all sources: rows in key order with hints, values on demand.
+
+use std::path::Path;
+
+use flowstone_core::{Column, SourceColumns, OptionError, Options, Type, Value};
+
+use crate::error::{ConnectError, RowError};
+use crate::hint::Hint;
+
+/// A source: a collection of rows that something else keeps.
+pub trait Source: Send + Sync {
+    /// All rows, in ascending order of the bytes of their keys, each key once.
+    ///
+    /// The rows are streamed: memory does not grow with their number. An `Err` ends the scan, and means that the source
+    /// could not be listed to its end; rows that were not listed before it may well be there.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be opened.
+    fn entries(&self) -> Result<Entries<'_>, ConnectError>;
+
+    /// The values of the columns that were asked for when the source was opened, in that order, of one row.
+    ///
+    /// # Errors
+    ///
+    /// When this row cannot be had. The source as a whole may be fine.
+    fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError>;
+}
+
+/// The rows of a scan, as [`Source::entries`] gives them.
+pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, ConnectError>> + Send + 'a>;
+
+/// One row of a scan: what is known without loading it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key of the row: unique in its source, the same at every scan.
+    pub key: Vec<u8>,
+    /// What is known about the version of the row.
+    pub hint: Hint,
+    /// How many bytes [`Source::load`] would bring in, roughly: for budgets.
+    pub size: u64,
+    pub(crate) locator: Locator,
+}
+
+impl Entry {
+    /// An entry that its key alone locates.
+    pub fn new(key: Vec<u8>, hint: Hint, size: u64) -> Self {
+        Entry { key, hint, size, locator: Locator::Key }
+    }
+}
+
+/// Where the source finds the row again.
+#[derive(Clone, Debug)]
+pub(crate) enum Locator {
+    /// The key says it.
+    Key,
+    /// A record in a file of records.
+    #[cfg(any(feature = "csv", feature = "jsonl"))]
+    Record(Box<crate::records::RecordAt>),
+}
+
+/// The kinds of sources in this build.
+pub fn source_kinds() -> &'static [&'static str] {
+    &[
+        #[cfg(feature = "files")]
+        "files",
+        #[cfg(feature = "csv")]
+        "csv",
+        #[cfg(feature = "jsonl")]
+        "jsonl",
+    ]
+}
+
+/// The columns that a kind of source offers; `None` for an unknown kind.
+pub fn source_columns(kind: &str) -> Option<SourceColumns> {
+    match kind {
+        #[cfg(feature = "files")]
+        "files" => Some(SourceColumns::Fixed(crate::files::source_columns())),
+        #[cfg(feature = "csv")]
+        "csv" => Some(SourceColumns::Open),
+        #[cfg(feature = "jsonl")]
+        "jsonl" => Some(SourceColumns::Open),
+        _ => None,
+    }
+}
+
+/// Whether a kind of source can give the column `column` as values of type `ty`.
+pub fn source_column_accepts(kind: &str, column: &str, ty: &Type) -> bool {
+    match (kind, source_columns(kind)) {
+        (_, None) => false,
+        (_, Some(SourceColumns::Fixed(columns))) => {
+            columns.iter().any(|(name, types)| name == column && types.contains(ty))
+        }
+        #[cfg(feature = "csv")]
+        ("csv", Some(SourceColumns::Open)) => crate::records::csv_accepts(ty),
+        (_, Some(SourceColumns::Open)) => true,
+    }
+}
+
+/// Checks the options of a source without opening anything.
+///
+/// # Errors
+///
+/// When an option is missing, unknown or wrong, or there is no such kind.
+pub fn check_source(kind: &str, options: &Options) -> Result<(), OptionError> {
+    match kind {
+        #[cfg(feature = "files")]
+        "files" => crate::files::SourceOptions::read(options).map(drop),
+        #[cfg(feature = "csv")]
+        "csv" => crate::records::check_csv(options),
+        #[cfg(feature = "jsonl")]
+        "jsonl" => crate::records::check_jsonl(options),
+        _ => Err(OptionError {
+            candidates: source_kinds().iter().map(|&kind| kind.to_owned()).collect(),
+            ..OptionError::new("kind", format!("there is no source of kind `{kind}`"))
+        }),
+    }
+}
+
+/// Opens a source for the columns given. Relative paths in the options start at `base`, the folder of the flow file; a
+/// source may lie anywhere.
+///
+/// # Errors
+///
+/// When the options are wrong, a column is not on offer, or the source is not there.
+pub fn open_source(
+    kind: &str,
+    options: &Options,
+    columns: Vec<Column>,
+    base: &Path,
+) -> Result<Box<dyn Source>, ConnectError> {
+    match kind {
+        #[cfg(feature = "files")]
+        "files" => crate::files::open_source(options, &columns, base),
+        #[cfg(feature = "csv")]
+        "csv" => crate::records::open_csv(options, columns, base),
+        #[cfg(feature = "jsonl")]
+        "jsonl" => crate::records::open_jsonl(options, columns, base),
+        _ => Err(ConnectError::UnknownKind {
+            role: "source",
+            kind: kind.to_owned(),
+            candidates: source_kinds().iter().map(|&kind| kind.to_owned()).collect(),
+        }),
+    }
+}
+
+/// A key of a source as text for people: lossy, with control characters escaped. Works also for a source that is gone.
+pub fn display_key(kind: &str, key: &[u8]) -> String {
+    match kind {
+        #[cfg(any(feature = "csv", feature = "jsonl"))]
+        "csv" | "jsonl" => crate::records::display_key(key),
+        _ => crate::key::printable(key),
+    }
+}

@@ -1,0 +1,185 @@
+//! The face of all targets: upserts and deletes by key, applied in numbered batches.
+
+use std::path::Path;
+
+use flowstone_core::{OptionError, OptionValue, Options, TargetSpec, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConnectError, KeyParseError, RowError};
+
+/// Whom a target belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetIdentity {
+    /// The name of the flow, for people.
+    pub flow: String,
+    /// The name of the target in it, for people.
+    pub target: String,
+    /// What really tells: 32 random hex digits, made by the caller for this incarnation of the target.
+    pub token: String,
+}
+
+/// What was found where the target is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// Nothing; it was made now and is empty.
+    Created,
+    /// The target, as it was left.
+    Known {
+        /// The number of the last batch that it holds; 0 when it holds none.
+        batch: u64,
+    },
+    /// A target made by flowstone under another token. Until the caller calls [`Target::clear`], nothing is applied.
+    Foreign {
+        /// The flow that it says it belongs to.
+        flow: String,
+        /// The name of the target in that flow.
+        target: String,
+    },
+    /// The target, but keyed by other columns (or columns of other types) than now asked for, so the rows it holds
+    /// cannot be found by key. Until the caller calls [`Target::clear`], nothing is applied.
+    Rekeyed {
+        /// The number of the last batch that it holds.
+        batch: u64,
+    },
+}
+
+/// A change of one row of a target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetOp {
+    /// The row is to be there, with these values.
+    Upsert {
+        /// What [`Target::key`] gives for the row.
+        key: Vec<u8>,
+        /// The values of the target's columns, in order.
+        row: Vec<Value>,
+    },
+    /// The row is not to be there. It is no error that it is not.
+    Delete {
+        /// The row's key.
+        key: Vec<u8>,
+    },
+}
+
+impl TargetOp {
+    /// The key of the row that changes.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            TargetOp::Upsert { key, .. } | TargetOp::Delete { key } => key,
+        }
+    }
+}
+
+/// A place where rows are materialized.
+pub trait Target: Send {
+    /// The key of a row, as bytes: what lineage keeps, and what [`TargetOp`]s carry. It does not depend on columns that
+    /// are no part of the key.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot hold the row, because of any of its columns: a row that has a key can be applied.
+    fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError>;
+
+    /// A key as text for people: `path=a.md, heading=Install`, or the path of the file.
+    fn display_key(&self, key: &[u8]) -> String;
+
+    /// The key that text from the command line stands for. SQLite: the values of the key columns separated by commas
+    /// (one column: the whole text), or as a JSON array. Files: the path.
+    ///
+    /// # Errors
+    ///
+    /// When the text has too few or too many parts, or a part is no value of its column.
+    fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError>;
+
+    /// Applies the operations and records the number of the batch, durably, before it returns.
+    ///
+    /// Applying the same batch again gives the same result, also after a crash halfway through. Of several operations
+    /// on one key the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be written. Nothing is applied then (SQLite), or a part (files); apply the batch again.
+    fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError>;
+
+    /// Empties the target and takes it over under the identity it was opened with; its batch is 0 then.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be written.
+    fn clear(&mut self) -> Result<(), ConnectError>;
+
+    /// Removes the target, with all that flowstone made there.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be written, or belongs to another identity.
+    fn retire(self: Box<Self>) -> Result<(), ConnectError>;
+}
+
+/// The kinds of targets in this build.
+pub fn target_kinds() -> &'static [&'static str] {
+    &[
+        #[cfg(feature = "sqlite")]
+        "sqlite",
+        #[cfg(feature = "files")]
+        "files",
+    ]
+}
+
+/// The columns that make up the key where the options imply it: those in the path of a file. None where the flow
+/// names them.
+pub fn implied_key(kind: &str, options: &Options) -> Option<Vec<String>> {
+    match (kind, options.get("path")) {
+        #[cfg(feature = "files")]
+        ("files", Some(OptionValue::Str(path))) => Some(crate::files::placeholders(path)),
+        ("files", _) => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// Checks options and columns of a target without opening anything.
+///
+/// # Errors
+///
+/// When an option is missing, unknown or wrong, a column cannot be held, or there is no such kind.
+pub fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
+    if let Some(position) = spec.key.iter().find(|&&position| position >= spec.columns.len()) {
+        return Err(OptionError::new("key", format!("key column {position} is beyond the columns")));
+    }
+    match spec.kind.as_str() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::sqlite::check_target(spec),
+        #[cfg(feature = "files")]
+        "files" => crate::files::check_target(spec),
+        kind => Err(OptionError {
+            candidates: target_kinds().iter().map(|&kind| kind.to_owned()).collect(),
+            ..OptionError::new("kind", format!("there is no target of kind `{kind}`"))
+        }),
+    }
+}
+
+/// Opens a target, or makes it, and says what was found.
+///
+/// Relative paths start at `base`, the folder of the flow file. Unless `allow_outside`, the target must lie in it.
+///
+/// # Errors
+///
+/// When the specification is wrong, or something that flowstone did not make is in the way: that is never touched.
+pub fn open_target(
+    spec: &TargetSpec,
+    base: &Path,
+    identity: &TargetIdentity,
+    allow_outside: bool,
+) -> Result<(Box<dyn Target>, TargetState), ConnectError> {
+    check_target(spec)?;
+    match spec.kind.as_str() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::sqlite::open_target(spec, base, identity, allow_outside),
+        #[cfg(feature = "files")]
+        "files" => crate::files::open_target(spec, base, identity, allow_outside),
+        kind => Err(ConnectError::UnknownKind {
+            role: "target",
+            kind: kind.to_owned(),
+            candidates: target_kinds().iter().map(|&kind| kind.to_owned()).collect(),
+        }),
+    }
+}

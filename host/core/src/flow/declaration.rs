@@ -1,0 +1,397 @@
+//! What the flow file declares, read but not yet wired: names, kinds and options with their places.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::connectors::{OptionValue, Options};
+use super::tree::{self, Entry, Kind, Located, Node};
+use crate::diagnostic::{Diagnostic, FlowErrors, suggest};
+use crate::units::{parse_duration, parse_size};
+
+/// A flow file as it is written, every part with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowFile {
+    /// The flow's name.
+    pub name: Located<String>,
+    /// The plugins, in the order of the file.
+    pub plugins: Vec<PluginDecl>,
+    /// The sources.
+    pub sources: Vec<SourceDecl>,
+    pub(crate) transforms: Vec<TransformDecl>,
+    pub(crate) targets: Vec<TargetDecl>,
+}
+
+/// A plugin: where its component comes from, and its limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginDecl {
+    /// The name that the flow gives it.
+    pub name: Located<String>,
+    /// Where the component comes from.
+    pub origin: Located<PluginOrigin>,
+    /// The most memory a call may take, in bytes, where the flow says.
+    pub memory_bytes_max: Option<u64>,
+    /// The most time a call may take, where the flow says.
+    pub time_max: Option<Duration>,
+}
+
+/// Where a plugin's component comes from. Paths are relative to the flow file's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginOrigin {
+    /// A folder with the sources, built when the component is older.
+    Source(String),
+    /// A component file.
+    Component(String),
+}
+
+/// A source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceDecl {
+    /// Its name, also the name of its collection.
+    pub name: Located<String>,
+    pub(crate) kind: Located<String>,
+    pub(crate) options: Options,
+    pub(crate) option_spans: BTreeMap<String, Located<()>>,
+    pub(crate) on_error: OnError,
+}
+
+/// What becomes of a row's target rows when the row fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// They stay as the last good version of the row left them.
+    #[default]
+    Keep,
+    /// What failed is left out; everything else of the row is brought up to date.
+    Drop,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TransformDecl {
+    pub(crate) name: Located<String>,
+    pub(crate) call: Located<String>,
+    pub(crate) each: Located<String>,
+    pub(crate) rows: bool,
+    pub(crate) with: Vec<Entry>,
+    pub(crate) from: Vec<(Located<String>, Located<String>)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TargetDecl {
+    pub(crate) name: Located<String>,
+    pub(crate) kind: Located<String>,
+    pub(crate) options: Options,
+    pub(crate) option_spans: BTreeMap<String, Located<()>>,
+    pub(crate) rows: Located<String>,
+    pub(crate) key: Option<Vec<Located<String>>>,
+    pub(crate) columns: Vec<(Located<String>, Located<String>)>,
+}
+
+impl FlowFile {
+    /// Reads a flow file. `variables` override those of its `[var]` table.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its place. Nothing is wired here: see [`FlowFile::wire`].
+    pub fn parse(text: &str, variables: &BTreeMap<String, String>) -> Result<Self, FlowErrors> {
+        let root = tree::parse(text, variables)?;
+        let mut errors = Vec::new();
+        let file = read_file(&root, &mut errors);
+        errors.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
+        match file {
+            Some(file) if errors.is_empty() => Ok(file),
+            _ => Err(FlowErrors(errors)),
+        }
+    }
+}
+
+fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
+    let mut fields = Fields::new("the flow", 0..0, root, errors);
+    let name = fields.required_str("name", "name = \"handbook\"");
+    let plugins = fields.tables("plugin");
+    let sources = fields.tables("source");
+    let transforms = fields.tables("transform");
+    let targets = fields.tables("target");
+    fields.finish();
+    if let Some(name) = &name
+        && (name.value.is_empty() || name.value.chars().any(char::is_control))
+    {
+        errors.push(Diagnostic::at(&name.span, "the flow's name is empty or has control characters in it"));
+    }
+    let file = FlowFile {
+        plugins: plugins.iter().filter_map(|(name, node)| read_plugin(name, node, errors)).collect(),
+        sources: sources.iter().filter_map(|(name, node)| read_source(name, node, errors)).collect(),
+        transforms: transforms.iter().filter_map(|(name, node)| read_transform(name, node, errors)).collect(),
+        targets: targets.iter().filter_map(|(name, node)| read_target(name, node, errors)).collect(),
+        name: name?,
+    };
+    if file.sources.is_empty() && errors.is_empty() {
+        errors.push(
+            Diagnostic::at(&file.name.span, "the flow has no source")
+                .help("add one: `[source.page]`, `kind = \"files\"`, `root = \"docs\"`"),
+        );
+    }
+    Some(file)
+}
+
+fn read_plugin(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<PluginDecl> {
+    let mut fields = Fields::of(format!("plugin `{}`", name.value), node, errors)?;
+    let source = fields.str("source");
+    let component = fields.str("component");
+    let limits = fields.table("limits");
+    fields.finish();
+    let origin = match (source, component) {
+        (Some(path), None) => Located::new(PluginOrigin::Source(path.value), path.span),
+        (None, Some(path)) => Located::new(PluginOrigin::Component(path.value), path.span),
+        (Some(_), Some(second)) => {
+            let message = format!("plugin `{}` has both `source` and `component`", name.value);
+            errors.push(Diagnostic::at(&second.span, message).help("keep the one that it comes from"));
+            return None;
+        }
+        (None, None) => {
+            let message = format!("plugin `{}` has neither `source` nor `component`", name.value);
+            errors.push(
+                Diagnostic::at(&name.span, message)
+                    .help("name its folder, `source = \"plugins/text\"`, or its file, `component = \"text.wasm\"`"),
+            );
+            return None;
+        }
+    };
+    let mut plugin = PluginDecl { name: name.clone(), origin, memory_bytes_max: None, time_max: None };
+    if let Some((limits, span)) = limits {
+        let mut fields = Fields::new(&format!("the limits of plugin `{}`", name.value), span, limits, errors);
+        plugin.memory_bytes_max = fields.parsed("memory", "a size such as \"64MiB\"", parse_size);
+        plugin.time_max = fields.parsed("time", "a duration such as \"2s\"", parse_duration);
+        fields.finish();
+    }
+    Some(plugin)
+}
+
+fn read_source(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<SourceDecl> {
+    let mut fields = Fields::of(format!("source `{}`", name.value), node, errors)?;
+    let kind = fields.required_str("kind", "kind = \"files\"");
+    let on_error = fields.parsed("on-error", "\"keep\" or \"drop\"", |text| match text {
+        "keep" => Some(OnError::Keep),
+        "drop" => Some(OnError::Drop),
+        _ => None,
+    });
+    let (options, option_spans) = fields.rest();
+    Some(SourceDecl { name: name.clone(), kind: kind?, options, option_spans, on_error: on_error.unwrap_or_default() })
+}
+
+fn read_transform(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<TransformDecl> {
+    let mut fields = Fields::of(format!("transform `{}`", name.value), node, errors)?;
+    let call = fields.required_str("call", "call = \"plugin.function\"");
+    let each = fields.required_str("each", "each = \"page\"");
+    let rows = fields.bool("rows").unwrap_or(false);
+    let with = fields.table("with").map(|(entries, _)| entries.to_vec()).unwrap_or_default();
+    let from = fields.strings_table("from");
+    fields.finish();
+    Some(TransformDecl { name: name.clone(), call: call?, each: each?, rows, with, from })
+}
+
+fn read_target(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<TargetDecl> {
+    let mut fields = Fields::of(format!("target `{}`", name.value), node, errors)?;
+    let kind = fields.required_str("kind", "kind = \"sqlite\"");
+    let rows = fields.required_str("rows", "rows = \"section\"");
+    let key = fields.string_list("key");
+    let has_columns = fields.has("columns");
+    let columns = fields.strings_table("columns");
+    let (options, option_spans) = fields.rest();
+    if !has_columns {
+        let message = format!("target `{}` has no `columns`", name.value);
+        errors.push(
+            Diagnostic::at(&name.span, message).help("for example: `columns = { path = \"page.path\", text = \"text\" }`"),
+        );
+    }
+    Some(TargetDecl { name: name.clone(), kind: kind?, options, option_spans, rows: rows?, key, columns })
+}
+
+/// The fields of one table, read one by one; what nobody asked for is reported at the end.
+struct Fields<'a, 'e> {
+    owner: String,
+    span: std::ops::Range<usize>,
+    entries: &'a [Entry],
+    asked: BTreeSet<&'static str>,
+    errors: &'e mut Vec<Diagnostic>,
+}
+
+impl<'a, 'e> Fields<'a, 'e> {
+    fn new(
+        owner: &str,
+        span: std::ops::Range<usize>,
+        entries: &'a [Entry],
+        errors: &'e mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { owner: owner.to_owned(), span, entries, asked: BTreeSet::new(), errors }
+    }
+
+    fn of(owner: String, node: &'a Node, errors: &'e mut Vec<Diagnostic>) -> Option<Self> {
+        let Kind::Table(entries) = &node.value else {
+            errors.push(Diagnostic::at(&node.span, format!("{owner} is a table, not {}", node.value.noun())));
+            return None;
+        };
+        Some(Self { owner, span: node.span.clone(), entries, asked: BTreeSet::new(), errors })
+    }
+
+    fn get(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.asked.insert(key);
+        self.entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
+    }
+
+    fn has(&mut self, key: &'static str) -> bool {
+        self.get(key).is_some()
+    }
+
+    fn wrong(&mut self, node: &Node, key: &str, expected: &str) {
+        let message = format!("`{key}` of {} is {expected}, not {}", self.owner, node.value.noun());
+        self.errors.push(Diagnostic::at(&node.span, message));
+    }
+
+    fn str(&mut self, key: &'static str) -> Option<Located<String>> {
+        let node = self.get(key)?;
+        if let Kind::Str(text) = &node.value {
+            return Some(Located::new(text.clone(), node.span.clone()));
+        }
+        self.wrong(node, key, "a string");
+        None
+    }
+
+    fn required_str(&mut self, key: &'static str, example: &str) -> Option<Located<String>> {
+        if !self.has(key) {
+            let message = format!("{} has no `{key}`", self.owner);
+            self.errors.push(Diagnostic::at(&self.span, message).help(format!("for example: `{example}`")));
+            return None;
+        }
+        self.str(key)
+    }
+
+    fn bool(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.get(key)?;
+        if let Kind::Bool(value) = node.value {
+            return Some(value);
+        }
+        self.wrong(node, key, "true or false");
+        None
+    }
+
+    fn parsed<T>(&mut self, key: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.str(key)?;
+        let parsed = parse(&text.value);
+        if parsed.is_none() {
+            let message = format!("`{key}` of {} is {expected}, not `{}`", self.owner, text.value);
+            self.errors.push(Diagnostic::at(&text.span, message));
+        }
+        parsed
+    }
+
+    fn table(&mut self, key: &'static str) -> Option<(&'a [Entry], std::ops::Range<usize>)> {
+        let node = self.get(key)?;
+        if let Kind::Table(entries) = &node.value {
+            return Some((entries, node.span.clone()));
+        }
+        self.wrong(node, key, "a table");
+        None
+    }
+
+    fn strings_table(&mut self, key: &'static str) -> Vec<(Located<String>, Located<String>)> {
+        let Some((entries, _)) = self.table(key) else { return Vec::new() };
+        let mut strings = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match &entry.value.value {
+                Kind::Str(text) => {
+                    strings.push((entry.key.clone(), Located::new(text.clone(), entry.value.span.clone())));
+                }
+                _ => self.wrong(&entry.value, &format!("{key}.{}", entry.key.value), "a string"),
+            }
+        }
+        strings
+    }
+
+    fn string_list(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+        let node = self.get(key)?;
+        let Kind::List(items) = &node.value else {
+            self.wrong(node, key, "a list of strings");
+            return None;
+        };
+        let mut strings = Vec::with_capacity(items.len());
+        for item in items {
+            match &item.value {
+                Kind::Str(text) => strings.push(Located::new(text.clone(), item.span.clone())),
+                _ => self.wrong(item, key, "a list of strings"),
+            }
+        }
+        Some(strings)
+    }
+
+    /// The sub-tables `[key.NAME]`.
+    fn tables(&mut self, key: &'static str) -> Vec<(Located<String>, &'a Node)> {
+        let Some((entries, _)) = self.table(key) else { return Vec::new() };
+        let mut tables = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if is_name(&entry.key.value) {
+                tables.push((entry.key.clone(), &entry.value));
+            } else {
+                let message = format!("`{}` is no name for a {key}", entry.key.value);
+                self.errors.push(
+                    Diagnostic::at(&entry.key.span, message)
+                        .help("names are letters, digits, `-` and `_`, and begin with a letter"),
+                );
+            }
+        }
+        tables
+    }
+
+    /// Everything that was not asked for, as options for whoever knows them.
+    fn rest(self) -> (Options, BTreeMap<String, Located<()>>) {
+        let (mut options, mut spans) = (Options::new(), BTreeMap::new());
+        for Entry { key, value } in self.entries {
+            if self.asked.contains(&*key.value) {
+                continue;
+            }
+            let option = match &value.value {
+                Kind::Str(text) => Some(OptionValue::Str(text.clone())),
+                Kind::Int(number) => i64::try_from(*number).ok().map(OptionValue::Int),
+                Kind::Bool(value) => Some(OptionValue::Bool(*value)),
+                Kind::List(items) => items
+                    .iter()
+                    .map(|item| match &item.value {
+                        Kind::Str(text) => Some(text.clone()),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()
+                    .map(OptionValue::List),
+                Kind::Float(_) | Kind::Table(_) => None,
+            };
+            match option {
+                Some(option) => {
+                    spans.insert(key.value.clone(), Located::new((), key.span.start..value.span.end));
+                    options.insert(key.value.clone(), option);
+                }
+                None => self.errors.push(Diagnostic::at(
+                    &value.span,
+                    format!(
+                        "`{}` of {} is {}; options are strings, integers, booleans or lists of strings",
+                        key.value,
+                        self.owner,
+                        value.value.noun()
+                    ),
+                )),
+            }
+        }
+        (options, spans)
+    }
+
+    fn finish(self) {
+        for entry in self.entries {
+            if !self.asked.contains(&*entry.key.value) {
+                let message = format!("{} has no setting `{}`", self.owner, entry.key.value);
+                let help = suggest(&entry.key.value, self.asked.iter().copied());
+                self.errors.push(Diagnostic::at(&entry.key.span, message).help(help));
+            }
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

@@ -1,0 +1,22 @@
+//! The flow model: a flow file is parsed into declarations, and these are wired into a [`Plan`] that can be run.
+//!
+//! ```text
+//! flow.toml -- tree: TOML with places, variables filled in
+//!           -- declaration: plugins, sources, transforms, targets
+//!           -- wire: every parameter and every target column finds its column, types are checked
+//!           -> plan: stages of transforms in topological order
+//! ```
+
+mod connectors;
+mod declaration;
+mod literal;
+mod plan;
+mod tree;
+mod wire;
+
+pub use connectors::{Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec};
+pub use declaration::{FlowFile, OnError, PluginDecl, PluginOrigin, SourceDecl};
+pub use plan::{
+    Argument, Collection, ColumnKind, ColumnRef, Plan, ResultShape, SourcePlan, Stage, TargetPlan, Transform,
+};
+pub use tree::Located;

@@ -1,0 +1,228 @@
+//! A flow that has been checked: what to run, in which order, on which columns.
+
+use super::connectors::{Column, Options, TargetSpec};
+use super::declaration::OnError;
+use crate::interface::Function;
+use crate::key::KeyRecipe;
+use crate::types::Type;
+use crate::value::Value;
+use crate::{Fingerprint, fingerprint};
+
+/// A checked flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The flow's name.
+    pub name: String,
+    /// One stage per source, in the order of the file.
+    pub stages: Vec<Stage>,
+}
+
+/// Everything row-wise below one source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Where the root rows come from.
+    pub source: SourcePlan,
+    /// The collections: the source's at 0, every other after its parent.
+    pub collections: Vec<Collection>,
+    /// The transforms, each after those that it depends on.
+    pub transforms: Vec<Transform>,
+    /// The targets.
+    pub targets: Vec<TargetPlan>,
+}
+
+/// A source and the columns that the flow reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourcePlan {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its options.
+    pub options: Options,
+    /// The columns that some transform or target reads, and no others.
+    pub columns: Vec<Column>,
+    /// What becomes of a failed row's target rows.
+    pub on_error: OnError,
+}
+
+/// A collection of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Collection {
+    /// Its name.
+    pub name: String,
+    /// The collection whose rows its rows come from; none for the root.
+    pub parent: Option<usize>,
+    /// The type of its rows; none for the root, whose columns are the source's.
+    pub row: Option<Type>,
+}
+
+/// A function placed in the flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transform {
+    /// Its name in the flow.
+    pub name: String,
+    /// The plugin's name in the flow.
+    pub plugin: String,
+    /// The function.
+    pub function: Function,
+    /// The collection that it is called for, once per row.
+    pub collection: usize,
+    /// The collection that its results make, where `rows = true`.
+    pub makes: Option<usize>,
+    /// Its arguments, one per parameter.
+    pub arguments: Vec<Argument>,
+    /// What its result means.
+    pub result: ResultShape,
+}
+
+/// Where an argument comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// From the flow file.
+    Literal(Value),
+    /// From a column.
+    Column(ColumnRef),
+}
+
+/// A column, seen from a row of a collection or of one of its descendants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnRef {
+    /// The collection whose row holds it.
+    pub collection: usize,
+    /// Which of the row's columns.
+    pub kind: ColumnKind,
+    /// The type of its values.
+    pub ty: Type,
+}
+
+/// Which of a row's columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColumnKind {
+    /// The column of the source at this position of [`SourcePlan::columns`].
+    Source(usize),
+    /// The row itself.
+    Row,
+    /// A field of the row's record.
+    Field(usize),
+    /// The result of the transform at this position of [`Stage::transforms`].
+    Result(usize),
+    /// A field of such a result.
+    ResultField(usize, usize),
+}
+
+/// What the result of a transform's function means for the row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultShape {
+    /// `result<T, E>`: err fails the row. The type of what err carries, if anything.
+    pub fallible: Option<Option<Type>>,
+    /// `option<T>`: none means that there is no row here.
+    pub optional: bool,
+    /// T: the type of the column, or of the list of rows.
+    pub value: Type,
+}
+
+/// A target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetPlan {
+    /// Its name.
+    pub name: String,
+    /// How to open it.
+    pub spec: TargetSpec,
+    /// The collection with one row per target row.
+    pub collection: usize,
+    /// Where its columns come from, in the order of the specification's columns.
+    pub columns: Vec<ColumnRef>,
+}
+
+impl ResultShape {
+    /// The shape of a function's result; none for a function without a result.
+    pub fn of(result: Option<&Type>) -> Option<Self> {
+        let mut shape = Self { fallible: None, optional: false, value: result?.clone() };
+        if let Type::Result { ok, err } = &shape.value {
+            let value = ok.as_deref()?.clone();
+            shape.fallible = Some(err.as_deref().cloned());
+            shape.value = value;
+        }
+        if let Type::Option(inner) = &shape.value {
+            shape.value = (**inner).clone();
+            shape.optional = true;
+        }
+        Some(shape)
+    }
+}
+
+impl Transform {
+    /// The arguments that come from columns, in order: those whose fingerprints make the key.
+    pub fn columns(&self) -> impl Iterator<Item = &ColumnRef> {
+        self.arguments.iter().filter_map(|argument| match argument {
+            Argument::Column(column) => Some(column),
+            Argument::Literal(_) => None,
+        })
+    }
+
+    /// The literal arguments with their positions and fingerprints.
+    pub fn literals(&self) -> Vec<(u32, Fingerprint)> {
+        let params = self.arguments.iter().zip(&self.function.params).enumerate();
+        params
+            .filter_map(|(position, (argument, param))| match argument {
+                Argument::Literal(value) => {
+                    Some((position as u32, fingerprint(value, &param.ty, &param.ty.fingerprint())))
+                }
+                Argument::Column(_) => None,
+            })
+            .collect()
+    }
+}
+
+impl Stage {
+    /// A column as a flow file may name it: `page.content`, `section.heading`, `words`, `info.title`.
+    pub fn column_path(&self, column: &ColumnRef) -> String {
+        let collection = &self.collections[column.collection];
+        let field = |ty: Option<&Type>, position: usize| {
+            let field = ty.and_then(Type::fields).and_then(|fields| fields.get(position));
+            field.map_or_else(String::new, |field| field.name.to_string())
+        };
+        match column.kind {
+            ColumnKind::Source(position) => format!("{}.{}", collection.name, self.source.columns[position].name),
+            ColumnKind::Row => collection.name.clone(),
+            ColumnKind::Field(position) => format!("{}.{}", collection.name, field(collection.row.as_ref(), position)),
+            ColumnKind::Result(transform) => self.transforms[transform].name.clone(),
+            ColumnKind::ResultField(transform, position) => {
+                let transform = &self.transforms[transform];
+                format!("{}.{}", transform.name, field(Some(&transform.result.value), position))
+            }
+        }
+    }
+
+    /// The identity of what is done to a row of this stage: equal for two flows that do the same under other names.
+    ///
+    /// `recipes` are those of the transforms, in order; `targets` say what each target is to the caller.
+    pub fn fingerprint(&self, recipes: &[KeyRecipe], targets: &[u32]) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 stage");
+        let mut put = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u32).to_le_bytes());
+            hasher.update(bytes);
+        };
+        for column in &self.source.columns {
+            put(column.name.as_bytes());
+            put(column.ty.fingerprint().as_bytes());
+        }
+        put(&[u8::from(self.source.on_error == OnError::Drop)]);
+        for (transform, recipe) in self.transforms.iter().zip(recipes) {
+            put(recipe.as_bytes());
+            put(format!("{} {:?}", transform.collection, transform.makes).as_bytes());
+            for column in transform.columns() {
+                put(format!("{} {:?}", column.collection, column.kind).as_bytes());
+            }
+        }
+        for (target, id) in self.targets.iter().zip(targets) {
+            put(&id.to_le_bytes());
+            put(format!("{} {:?}", target.collection, target.spec.key).as_bytes());
+            for (column, spec) in target.columns.iter().zip(&target.spec.columns) {
+                put(spec.name.as_bytes());
+                put(format!("{} {:?} {}", column.collection, column.kind, column.ty).as_bytes());
+            }
+        }
+        Fingerprint::from_bytes(*hasher.finalize().as_bytes())
+    }
+}

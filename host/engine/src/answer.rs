@@ -1,0 +1,199 @@
+//! Answers: what a call came to, with the fingerprints that go on from it and the value, loaded only when needed.
+
+use std::sync::OnceLock;
+
+use flowstone_core::{Fingerprint, ResultShape, RunId, Type, Value, decode, encode, fingerprint, to_json};
+use flowstone_store::{INLINE_BYTES_MAX, MemoRecord, Outcome, Snapshot, StoreError, Stored};
+
+/// What a call came to by its own account. A pure function gives the same answer every time.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A value.
+    Value(Remembered),
+    /// None: there is no row here.
+    Nothing,
+    /// The err of its result, for people.
+    Failed(String),
+}
+
+/// A value that is in the store or on its way there.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    pub(crate) fingerprint: Fingerprint,
+    /// The fingerprints of the parts, see [`parts`].
+    parts: OnceLock<Vec<Fingerprint>>,
+    stored: Stored,
+    value: OnceLock<Value>,
+}
+
+/// A result's type with the fingerprints of its types: made once for each transform.
+#[derive(Clone, Debug)]
+pub(crate) struct Typed {
+    pub(crate) shape: ResultShape,
+    pub(crate) rows: bool,
+    fingerprint: Fingerprint,
+    /// The types of the parts of a record, or of each element of a list of rows.
+    part_types: Vec<(Type, Fingerprint)>,
+}
+
+impl Typed {
+    pub(crate) fn new(shape: ResultShape, rows: bool) -> Self {
+        let of = |ty: &Type| (ty.clone(), ty.fingerprint());
+        let whole = match &shape.value {
+            Type::List(element) if rows => &**element,
+            other => other,
+        };
+        let part_types = match (whole, rows) {
+            (Type::Record(fields), _) => fields.iter().map(|field| of(&field.ty)).collect(),
+            (element, true) => vec![of(element)],
+            (_, false) => Vec::new(),
+        };
+        Self { fingerprint: shape.value.fingerprint(), part_types, shape, rows }
+    }
+
+    /// How many parts each element of a list of rows has.
+    pub(crate) fn parts_per_row(&self) -> usize {
+        self.part_types.len()
+    }
+}
+
+impl Answer {
+    /// Interprets what a function returned. The second part is the encoding, to be stored.
+    pub(crate) fn of_call(returned: Value, typed: &Typed) -> (Self, Option<Vec<u8>>) {
+        let value = match (returned, &typed.shape.fallible) {
+            (Value::Result(Err(payload)), Some(ty)) => {
+                return (Answer::Failed(error_text(payload.as_deref(), ty.as_ref())), None);
+            }
+            (Value::Result(Ok(Some(value))), Some(_)) => std::sync::Arc::unwrap_or_clone(value),
+            (value, _) => value,
+        };
+        let value = match (value, typed.shape.optional) {
+            (Value::Option(None), true) => return (Answer::Nothing, None),
+            (Value::Option(Some(value)), true) => std::sync::Arc::unwrap_or_clone(value),
+            (value, _) => value,
+        };
+        let mut encoding = Vec::new();
+        encode(&value, &typed.shape.value, &mut encoding);
+        let fingerprint = Fingerprint::from_bytes(*blake3::keyed_hash(typed.fingerprint.as_bytes(), &encoding).as_bytes());
+        let parts = parts(&value, typed);
+        let stored =
+            if encoding.len() <= INLINE_BYTES_MAX { Stored::Inline(encoding.clone()) } else { Stored::Object };
+        let encoding = matches!(stored, Stored::Object).then_some(encoding);
+        let remembered =
+            Remembered { fingerprint, parts: OnceLock::from(parts), stored, value: OnceLock::from(value) };
+        (Answer::Value(remembered), encoding)
+    }
+
+    /// What the store remembers. None when the record does not fit the type: as good as not remembered.
+    pub(crate) fn of_record(record: MemoRecord, typed: &Typed) -> Option<Self> {
+        Some(match record.outcome {
+            Outcome::Failed { reason } => Answer::Failed(reason),
+            Outcome::Nothing => Answer::Nothing,
+            Outcome::Value { fingerprint, parts, stored } => {
+                // Only rows keep the parts of lists. Called for a column before, the parts are made on loading.
+                let known = !typed.rows && parts.len() == typed.part_types.len()
+                    || typed.rows && !parts.is_empty() && parts.len().is_multiple_of(typed.parts_per_row());
+                let parts = if known { OnceLock::from(parts) } else { OnceLock::new() };
+                Answer::Value(Remembered { fingerprint, parts, stored, value: OnceLock::new() })
+            }
+        })
+    }
+
+    /// The record to remember it by.
+    pub(crate) fn record(&self, cost_ns: u64, run: RunId) -> MemoRecord {
+        let outcome = match self {
+            Answer::Failed(reason) => Outcome::Failed { reason: reason.clone() },
+            Answer::Nothing => Outcome::Nothing,
+            Answer::Value(remembered) => Outcome::Value {
+                fingerprint: remembered.fingerprint,
+                parts: remembered.parts.get().cloned().unwrap_or_default(),
+                stored: remembered.stored.clone(),
+            },
+        };
+        MemoRecord { outcome, cost_ns, run }
+    }
+}
+
+impl Remembered {
+    /// The value: at hand, or loaded and checked against its fingerprint. None when the store has lost it.
+    pub(crate) fn value(&self, typed: &Typed, snapshot: &Snapshot) -> Result<Option<&Value>, StoreError> {
+        if let Some(value) = self.value.get() {
+            return Ok(Some(value));
+        }
+        let encoding = match &self.stored {
+            Stored::Inline(bytes) => {
+                let found = blake3::keyed_hash(typed.fingerprint.as_bytes(), bytes);
+                (found == *self.fingerprint.as_bytes()).then(|| bytes.clone())
+            }
+            Stored::Object => snapshot.object(&self.fingerprint, &typed.fingerprint)?,
+        };
+        let value = encoding.and_then(|bytes| decode(&bytes, &typed.shape.value).ok());
+        Ok(value.map(|value| self.value.get_or_init(|| value)))
+    }
+
+    /// The fingerprints of the parts: known, or made from the value. None when the store has lost the value.
+    pub(crate) fn parts(&self, typed: &Typed, snapshot: &Snapshot) -> Result<Option<&[Fingerprint]>, StoreError> {
+        if self.parts.get().is_none() {
+            let Some(value) = self.value(typed, snapshot)? else { return Ok(None) };
+            let _ = self.parts.set(parts(value, typed));
+        }
+        Ok(self.parts.get().map(Vec::as_slice))
+    }
+
+    /// How many bytes it holds in memory, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let stored = match &self.stored {
+            Stored::Inline(bytes) => bytes.len(),
+            Stored::Object => 0,
+        };
+        self.value.get().map_or(0, Value::size) + self.parts.get().map_or(0, |parts| parts.len() * 32) + stored
+    }
+}
+
+/// The fingerprints of a record's fields; of a list of rows those of every element's fields (of the element itself
+/// where it is no record), one element after the other; none for anything else.
+fn parts(value: &Value, typed: &Typed) -> Vec<Fingerprint> {
+    let mut found = Vec::new();
+    let mut add = |item: &Value| {
+        let fields = match item {
+            Value::Record(fields) => &fields[..],
+            other => std::slice::from_ref(other),
+        };
+        for (field, (ty, type_fingerprint)) in fields.iter().zip(&typed.part_types) {
+            found.push(fingerprint(field, ty, type_fingerprint));
+        }
+    };
+    match (value, typed.rows) {
+        (Value::Record(_), false) => add(value),
+        (value, true) => {
+            let mut ordinal = 0;
+            while let Some(element) = row(value, &typed.shape.value, ordinal) {
+                add(&element);
+                ordinal += 1;
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// The element of a list at this position, also where the list is packed.
+pub(crate) fn row(list: &Value, list_type: &Type, position: usize) -> Option<Value> {
+    match (list, list_type) {
+        (Value::List(items), _) => items.get(position).cloned(),
+        (Value::Bytes(bytes) | Value::Packed(bytes), Type::List(element)) => {
+            let width = element.number_width()?;
+            let start = position.checked_mul(width)?;
+            decode(bytes.get(start..start + width)?, element).ok()
+        }
+        _ => None,
+    }
+}
+
+fn error_text(payload: Option<&Value>, ty: Option<&Type>) -> String {
+    match (payload, ty) {
+        (Some(Value::Str(text)), _) => text.to_string(),
+        (Some(value), Some(ty)) => to_json(value, ty).to_string(),
+        _ => "the function returned an error without a reason".to_owned(),
+    }
+}

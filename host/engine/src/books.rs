@@ -1,0 +1,262 @@
+//! What the engine keeps in the store besides rows: which number stands for which flow, source and target.
+//!
+//! A flow is known by its name, or by its file when it was renamed. A source is known by its flow and name. A target is
+//! known by its flow, kind, options and key columns: its name in the flow does not count.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use flowstone_core::{Fingerprint, Plan, TargetSpec, Transform, to_wave};
+use flowstone_store::{CollectionId, Snapshot, Store, StoreError, TargetId, Writer};
+
+use crate::error::Error;
+use crate::stage::PluginCode;
+
+/// A flow, as the store knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct FlowEntry {
+    name: String,
+    file: String,
+}
+
+/// A source, as the store knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SourceEntry {
+    flow: u32,
+    name: String,
+    kind: String,
+}
+
+/// A target, as the store knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TargetEntry {
+    pub(crate) flow: u32,
+    /// Its name in the flow when it was last opened.
+    pub(crate) name: String,
+    pub(crate) spec: TargetSpec,
+    /// What the target itself knows it by.
+    pub(crate) token: String,
+    /// The last batch that was settled.
+    pub(crate) batch: u64,
+    /// How many rows it holds.
+    pub(crate) rows: u64,
+    /// Whether what was written to it is lost: there is nothing left to update or to delete.
+    pub(crate) void: bool,
+}
+
+/// What a transform was in the last run: to say in words what changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TransformEntry {
+    pub(crate) digest: String,
+    pub(crate) function: String,
+    pub(crate) signature: String,
+    pub(crate) literals: BTreeMap<String, String>,
+}
+
+impl TransformEntry {
+    pub(crate) fn new(transform: &Transform, code: &PluginCode) -> Self {
+        let literals = transform.arguments.iter().zip(&transform.function.params);
+        Self {
+            digest: code.digest.to_string(),
+            function: transform.function.name.clone(),
+            signature: transform.function.to_string(),
+            literals: literals
+                .filter_map(|(argument, param)| match argument {
+                    flowstone_core::Argument::Literal(value) => Some((param.name.clone(), to_wave(value, &param.ty))),
+                    flowstone_core::Argument::Column(_) => None,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The numbers that stand for a flow, its sources and its targets in a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Books {
+    pub(crate) flow: u32,
+    /// The sources of the flow, also those that it no longer has: name and kind by number.
+    pub(crate) sources: BTreeMap<CollectionId, (String, String)>,
+    /// All targets of the store.
+    pub(crate) targets: BTreeMap<TargetId, TargetEntry>,
+    /// The last batch that was settled.
+    pub(crate) batch: u64,
+    new_flow: bool,
+    file: String,
+}
+
+const BATCH: &str = "batch";
+
+impl Books {
+    /// Reads the books for the flow `name` in `file`. Numbers that are not there yet are made up, not written.
+    pub(crate) fn read(snapshot: &Snapshot, name: &str, file: &str) -> Result<Self, Error> {
+        let flows: Vec<(u32, FlowEntry)> = entries(snapshot, "flow/")?;
+        let known = flows
+            .iter()
+            .find(|(_, flow)| flow.name == name && flow.file == file)
+            .or_else(|| flows.iter().find(|(_, flow)| flow.file == file))
+            .or_else(|| flows.iter().find(|(_, flow)| flow.name == name));
+        let (flow, new_flow) = match known {
+            Some((number, flow)) => (*number, flow.name != name || flow.file != file),
+            None => (next(&flows), true),
+        };
+        let sources: Vec<(u32, SourceEntry)> = entries(snapshot, "source/")?;
+        let targets: Vec<(u32, TargetEntry)> = entries(snapshot, "target/")?;
+        let batch = match snapshot.meta(BATCH)? {
+            Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+            None => 0,
+        };
+        Ok(Self {
+            flow,
+            sources: sources
+                .into_iter()
+                .filter(|(_, source)| source.flow == flow)
+                .map(|(number, source)| (CollectionId(number), (source.name, source.kind)))
+                .collect(),
+            targets: targets.into_iter().map(|(number, target)| (TargetId(number), target)).collect(),
+            batch,
+            new_flow,
+            file: file.to_owned(),
+        })
+    }
+
+    /// The number of a source, if the store knows it.
+    pub(crate) fn source(&self, name: &str) -> Option<CollectionId> {
+        self.sources.iter().find(|(_, (known, _))| known == name).map(|(id, _)| *id)
+    }
+
+    /// The number of a target that is not lost, if the store knows it.
+    pub(crate) fn target(&self, spec: &TargetSpec) -> Option<TargetId> {
+        let same = |entry: &TargetEntry| {
+            entry.flow == self.flow && !entry.void && same_place(&entry.spec, spec) && same_key(&entry.spec, spec)
+        };
+        self.targets.iter().find(|(_, entry)| same(entry)).map(|(id, _)| *id)
+    }
+
+    /// Declares the targets lost that stand in the place of `spec`, and makes up a new number and token for it.
+    pub(crate) fn replace_target(&mut self, name: &str, spec: &TargetSpec) -> TargetId {
+        for entry in self.targets.values_mut() {
+            if entry.flow == self.flow && same_place(&entry.spec, spec) {
+                entry.void = true;
+            }
+        }
+        let id = TargetId(self.targets.keys().next_back().map_or(1, |last| last.0 + 1));
+        self.targets.insert(id, TargetEntry {
+            flow: self.flow,
+            name: name.to_owned(),
+            spec: spec.clone(),
+            token: token(),
+            batch: 0,
+            rows: 0,
+            void: false,
+        });
+        id
+    }
+
+    /// Writes the books at the start of a run, with numbers for all sources of the plan.
+    pub(crate) fn open(&mut self, store: &Store, plan: &Plan) -> Result<(), Error> {
+        let snapshot = store.snapshot()?;
+        let known: Vec<(u32, SourceEntry)> = entries(&snapshot, "source/")?;
+        let mut free = next(&known);
+        let mut fresh = Vec::new();
+        for stage in &plan.stages {
+            if self.source(&stage.source.name).is_none() {
+                let (name, kind) = (stage.source.name.clone(), stage.source.kind.clone());
+                self.sources.insert(CollectionId(free), (name.clone(), kind.clone()));
+                fresh.push((free, SourceEntry { flow: self.flow, name, kind }));
+                free += 1;
+            }
+        }
+        if fresh.is_empty() && !self.new_flow {
+            return Ok(());
+        }
+        self.new_flow = false;
+        store.write(|writer| {
+            let flow = FlowEntry { name: plan.name.clone(), file: self.file.clone() };
+            put(writer, &format!("flow/{:08x}", self.flow), &flow)?;
+            for (number, source) in &fresh {
+                put(writer, &format!("source/{number:08x}"), source)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the record of a target.
+    pub(crate) fn put_target(&self, writer: &mut Writer<'_>, id: TargetId) -> Result<(), StoreError> {
+        match self.targets.get(&id) {
+            Some(entry) => put(writer, &format!("target/{:08x}", id.0), entry),
+            None => writer.remove_meta(&format!("target/{:08x}", id.0)),
+        }
+    }
+
+    /// Writes the number of the last settled batch.
+    pub(crate) fn put_batch(&self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
+        put(writer, BATCH, &self.batch)
+    }
+
+    /// The transforms of the last run, by name.
+    pub(crate) fn transforms(&self, snapshot: &Snapshot) -> Result<BTreeMap<String, TransformEntry>, StoreError> {
+        Ok(get(snapshot, &format!("transforms/{:08x}", self.flow))?.unwrap_or_default())
+    }
+
+    /// Writes the transforms of this run.
+    pub(crate) fn put_transforms(
+        &self,
+        writer: &mut Writer<'_>,
+        transforms: &BTreeMap<String, TransformEntry>,
+    ) -> Result<(), StoreError> {
+        put(writer, &format!("transforms/{:08x}", self.flow), transforms)
+    }
+}
+
+/// The names of the transforms of a stage, by the stage's fingerprint: lineage refers to them by position.
+pub(crate) fn stage_names(snapshot: &Snapshot, stage: &Fingerprint) -> Result<Vec<String>, StoreError> {
+    Ok(get(snapshot, &format!("stage/{stage}"))?.unwrap_or_default())
+}
+
+/// Writes the names of the transforms of a stage.
+pub(crate) fn put_stage_names(
+    writer: &mut Writer<'_>,
+    stage: &Fingerprint,
+    names: &[String],
+) -> Result<(), StoreError> {
+    put(writer, &format!("stage/{stage}"), &names)
+}
+
+fn same_place(a: &TargetSpec, b: &TargetSpec) -> bool {
+    a.kind == b.kind && a.options == b.options
+}
+
+fn same_key(a: &TargetSpec, b: &TargetSpec) -> bool {
+    let columns = |spec: &TargetSpec| spec.key.iter().map(|&at| spec.columns[at].clone()).collect::<Vec<_>>();
+    columns(a) == columns(b)
+}
+
+/// 32 random hexadecimal digits, from the standard library's randomly keyed hasher.
+fn token() -> String {
+    let random = || std::hash::RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
+}
+
+fn next<T>(entries: &[(u32, T)]) -> u32 {
+    entries.iter().map(|(number, _)| number + 1).max().unwrap_or(1)
+}
+
+fn entries<T: DeserializeOwned>(snapshot: &Snapshot, prefix: &str) -> Result<Vec<(u32, T)>, StoreError> {
+    let found = snapshot.meta_prefix(prefix)?.into_iter().filter_map(|(name, bytes)| {
+        let number = u32::from_str_radix(name.strip_prefix(prefix)?, 16).ok()?;
+        Some((number, serde_json::from_slice(&bytes).ok()?))
+    });
+    Ok(found.collect())
+}
+
+fn get<T: DeserializeOwned>(snapshot: &Snapshot, name: &str) -> Result<Option<T>, StoreError> {
+    Ok(snapshot.meta(name)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+fn put<T: Serialize>(writer: &mut Writer<'_>, name: &str, value: &T) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(value).expect("the books hold only what JSON can hold");
+    writer.put_meta(name, &bytes)
+}

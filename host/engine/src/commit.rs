@@ -1,0 +1,381 @@
+//! Committing: the one thread that writes to the store and the targets.
+//!
+//! A batch is (1) one transaction that remembers its results and writes, for every row, the union of its old and new
+//! target rows as an intent; (2) the targets, which apply it idempotently; (3) one transaction that settles the intent,
+//! which rides with the next batch's first. Killed after (1), the next run takes the union for what the row had made,
+//! not trusting any of it to be there, and comes to the same end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flowstone_connect::{Entry, RowError, Target, TargetOp};
+use flowstone_core::{Fingerprint, MemoKey};
+use flowstone_store::{
+    CollectionId, Intent, IntentRow, MemoRecord, Owner, RowState, Store, StoreError, TargetId, TargetRow, Writer,
+};
+
+use crate::books::Books;
+use crate::budget::Permit;
+use crate::calls::Calls;
+use crate::error::Error;
+use crate::event::{Change, Event, Observer};
+use crate::reconcile::{RowUpdate, UpdateKind, Upsert};
+use crate::report::{FailedRow, SourceCounts, TargetCounts};
+
+/// A target of the flow, or one that left it, open.
+pub(crate) struct OpenTarget {
+    pub(crate) id: TargetId,
+    pub(crate) name: String,
+    pub(crate) target: Box<dyn Target>,
+    pub(crate) counts: TargetCounts,
+}
+
+/// A batch that has been worked through and is to be committed.
+pub(crate) struct Evaluated {
+    /// The stage it belongs to, by its place in the plan.
+    pub(crate) stage: usize,
+    pub(crate) updates: Vec<RowUpdate>,
+    pub(crate) memos: Vec<(MemoKey, MemoRecord)>,
+    pub(crate) objects: Vec<(Fingerprint, Vec<u8>)>,
+    pub(crate) claimed: Vec<MemoKey>,
+    pub(crate) permit: Permit,
+}
+
+/// What the committer knows of a stage.
+pub(crate) struct StageState {
+    pub(crate) source: String,
+    pub(crate) kind: String,
+    pub(crate) collection: CollectionId,
+    pub(crate) counts: SourceCounts,
+    /// Rows that are failed, of those looked at in this run.
+    pub(crate) failures: u64,
+    /// Rows that want a target row which another row has: tried again when all others are done.
+    pub(crate) conflicts: Vec<Entry>,
+    /// Whether this is the second try.
+    pub(crate) second: bool,
+}
+
+/// So many rows are tried again in the same run; the next run tries the rest.
+const CONFLICTS_MAX: usize = 10_000;
+
+/// So many failed rows are listed in the report.
+const FAILED_LISTED_MAX: usize = 100;
+
+pub(crate) struct Committer<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) books: &'a mut Books,
+    pub(crate) targets: &'a mut Vec<OpenTarget>,
+    pub(crate) stages: &'a mut Vec<StageState>,
+    pub(crate) calls: &'a Calls,
+    pub(crate) commits: &'a AtomicU64,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) failed: &'a mut Vec<FailedRow>,
+    pending: Option<Settlement>,
+}
+
+/// What a batch does to one target.
+#[derive(Default)]
+struct Operations {
+    deletes: Vec<TargetOp>,
+    upserts: Vec<TargetOp>,
+    inserted: u64,
+}
+
+/// What is to be written once the targets hold a batch.
+struct Settlement {
+    batch: u64,
+    collection: CollectionId,
+    updates: Vec<RowUpdate>,
+    /// Targets that were written to.
+    targets: Vec<TargetId>,
+    has_intent: bool,
+}
+
+impl<'a> Committer<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        books: &'a mut Books,
+        targets: &'a mut Vec<OpenTarget>,
+        stages: &'a mut Vec<StageState>,
+        shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer),
+        failed: &'a mut Vec<FailedRow>,
+    ) -> Self {
+        let (calls, commits, observer) = shared;
+        Self { store, books, targets, stages, calls, commits, observer, failed, pending: None }
+    }
+
+    /// Commits a batch: when this returns, its effects are in the targets and survive a crash.
+    pub(crate) fn commit(&mut self, batch: Evaluated) -> Result<(), Error> {
+        let Evaluated { stage, mut updates, memos, objects, claimed, permit } = batch;
+        let number = self.books.batch + 1;
+        let collection = self.stages[stage].collection;
+        for update in &mut updates {
+            self.name_rows(update);
+        }
+        let pending = self.pending.take();
+        let books = &*self.books;
+        let (mut intent, mut conflicts) = (Intent::default(), Vec::new());
+        let outcome: Result<(), StoreError> = self.store.write(|writer| {
+            if let Some(pending) = &pending {
+                pending.write(writer, books)?;
+            }
+            for (key, record) in &memos {
+                writer.put_memo(key, record)?;
+            }
+            for (fingerprint, encoding) in &objects {
+                writer.put_object(fingerprint, encoding)?;
+            }
+            for update in &updates {
+                release(writer, collection, update)?;
+            }
+            for update in &mut updates {
+                if claim(writer, collection, update)? {
+                    conflicts.push(update.key.clone());
+                }
+                intent.rows.extend(intended(collection, update));
+            }
+            if !intent.rows.is_empty() {
+                writer.put_intent(number, &intent)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            self.calls.forget(&claimed);
+            return Err(error.into());
+        }
+        self.books.batch = number;
+        self.commits.fetch_add(1, Ordering::Release);
+        self.calls.forget(&claimed);
+        let targets = self.apply(number, &mut updates)?;
+        drop(permit);
+        self.count(stage, &mut updates, &conflicts);
+        self.observer.event(&Event::BatchCommitted { batch: number, rows: updates.len() as u64 });
+        let has_intent = !intent.rows.is_empty();
+        self.pending = Some(Settlement { batch: number, collection, updates, targets, has_intent });
+        Ok(())
+    }
+
+    /// Settles the last batch, together with what `more` writes.
+    pub(crate) fn settle(
+        &mut self,
+        more: impl FnOnce(&mut Writer<'_>, &Books) -> Result<(), StoreError>,
+    ) -> Result<(), Error> {
+        let pending = self.pending.take();
+        let books = &*self.books;
+        self.store.write(|writer| {
+            if let Some(pending) = &pending {
+                pending.write(writer, books)?;
+            }
+            more(writer, books)
+        })?;
+        Ok(())
+    }
+
+    /// Whether a batch waits to be settled.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Asks the targets for the keys of new target rows. A row that a target cannot hold fails.
+    fn name_rows(&self, update: &mut RowUpdate) {
+        let UpdateKind::Write { head, lineage, upserts, .. } = &mut update.kind else { return };
+        upserts.retain_mut(|upsert| {
+            let open = &self.targets[upsert.slot];
+            let (reason, retry) = match open.target.key(&upsert.values) {
+                Ok(key) if upsert.insert => {
+                    upsert.row.key = key;
+                    return true;
+                }
+                // The key of a row that is updated is known; asking only checks that the target can hold the values.
+                Ok(_) => return true,
+                Err(RowError::Failed { reason, retry }) => (reason, retry),
+                Err(RowError::Vanished) => ("it is gone".to_owned(), true),
+            };
+            let retry = retry || matches!(head.state, RowState::Failed { retry: true });
+            head.state = RowState::Failed { retry };
+            lineage.good = false;
+            lineage.failure.get_or_insert_with(|| format!("{}: {reason}", open.name));
+            if !upsert.insert {
+                lineage.targets.push(uncertain(&upsert.row));
+            }
+            false
+        });
+    }
+
+    fn apply(&mut self, number: u64, updates: &mut [RowUpdate]) -> Result<Vec<TargetId>, Error> {
+        let mut operations: BTreeMap<usize, Operations> = BTreeMap::new();
+        for update in updates {
+            let deletes = match &update.kind {
+                UpdateKind::Touch(_) => continue,
+                UpdateKind::Remove { targets } => targets,
+                UpdateKind::Write { deletes, .. } => deletes,
+            };
+            for row in deletes {
+                // What was written to a target that is lost needs no deleting.
+                if let Some(slot) = self.targets.iter().position(|open| open.id == row.target) {
+                    operations.entry(slot).or_default().deletes.push(TargetOp::Delete { key: row.key.clone() });
+                    self.targets[slot].counts.deleted += 1;
+                }
+            }
+            let UpdateKind::Write { lineage, upserts, .. } = &mut update.kind else { continue };
+            for Upsert { slot, row, values, insert } in upserts.drain(..) {
+                let counts = &mut self.targets[slot].counts;
+                let operations = operations.entry(slot).or_default();
+                if insert {
+                    counts.inserted += 1;
+                    operations.inserted += 1;
+                } else {
+                    counts.updated += 1;
+                }
+                operations.upserts.push(TargetOp::Upsert { key: row.key.clone(), row: values });
+                lineage.targets.push(row);
+            }
+        }
+        let mut touched = Vec::with_capacity(operations.len());
+        for (slot, Operations { deletes, upserts, inserted }) in operations {
+            let open = &mut self.targets[slot];
+            let (deleted, upserted) = (deletes.len() as u64, upserts.len() as u64);
+            // A key that one row gives up and another takes over is deleted first.
+            let ops: Vec<TargetOp> = deletes.into_iter().chain(upserts).collect();
+            open.target
+                .apply(number, &ops)
+                .map_err(|error| Error::Target { target: open.name.clone(), error })?;
+            self.observer.event(&Event::TargetApplied { target: &open.name, upserted, deleted });
+            if let Some(entry) = self.books.targets.get_mut(&open.id) {
+                entry.batch = number;
+                entry.rows = (entry.rows + inserted).saturating_sub(deleted);
+            }
+            touched.push(open.id);
+        }
+        Ok(touched)
+    }
+
+    fn count(&mut self, stage: usize, updates: &mut [RowUpdate], conflicts: &[Vec<u8>]) {
+        let state = &mut self.stages[stage];
+        let source = state.source.clone();
+        for update in updates {
+            let label = || flowstone_connect::display_key(&state.kind, &update.key);
+            if !state.second {
+                match update.change {
+                    Some(Change::Added) => state.counts.added += 1,
+                    Some(Change::Changed) => state.counts.changed += 1,
+                    Some(Change::Removed) => state.counts.removed += 1,
+                    None => {}
+                }
+                if let Some(change) = update.change {
+                    self.observer.event(&Event::RowChanged { source: &source, key: &label(), change });
+                }
+            }
+            let mut again = false;
+            if let UpdateKind::Write { head, entry, lineage, .. } = &mut update.kind {
+                if !state.second && state.conflicts.len() < CONFLICTS_MAX && conflicts.contains(&update.key) {
+                    state.conflicts.extend(entry.take());
+                    again = true;
+                } else if let RowState::Failed { .. } = head.state {
+                    let reason = lineage.failure.clone().unwrap_or_default();
+                    let key = flowstone_connect::display_key(&state.kind, &update.key);
+                    state.failures += 1;
+                    self.observer.event(&Event::RowFailed { source: &source, key: &key, reason: &reason });
+                    if self.failed.len() < FAILED_LISTED_MAX {
+                        self.failed.push(FailedRow { source: source.clone(), key, reason });
+                    }
+                }
+            }
+            if !again {
+                self.observer.event(&Event::RowDone { source: &source });
+            }
+        }
+    }
+}
+
+impl Settlement {
+    fn write(&self, writer: &mut Writer<'_>, books: &Books) -> Result<(), StoreError> {
+        for update in &self.updates {
+            match &update.kind {
+                UpdateKind::Touch(head) => writer.put_head(self.collection, &update.key, head)?,
+                UpdateKind::Remove { .. } => writer.remove_row(self.collection, &update.key)?,
+                UpdateKind::Write { head, lineage, .. } => {
+                    writer.put_row(self.collection, &update.key, head, lineage)?;
+                }
+            }
+        }
+        if self.has_intent {
+            writer.clear_intent(self.batch)?;
+        }
+        for id in &self.targets {
+            books.put_target(writer, *id)?;
+        }
+        books.put_batch(writer)
+    }
+}
+
+/// Gives up the target rows that a root row no longer gives.
+fn release(writer: &mut Writer<'_>, collection: CollectionId, update: &RowUpdate) -> Result<(), StoreError> {
+    let deletes = match &update.kind {
+        UpdateKind::Touch(_) => return Ok(()),
+        UpdateKind::Remove { targets } => targets,
+        UpdateKind::Write { deletes, .. } => deletes,
+    };
+    for row in deletes {
+        let owner = writer.owner(row.target, &row.key)?;
+        if owner.is_some_and(|owner| owner.collection == collection && owner.row == update.key) {
+            writer.release(row.target, &row.key)?;
+        }
+    }
+    Ok(())
+}
+
+/// Claims the target rows that a root row gives anew. Those that another row has are left out, and the row fails.
+fn claim(writer: &mut Writer<'_>, collection: CollectionId, update: &mut RowUpdate) -> Result<bool, StoreError> {
+    let UpdateKind::Write { head, lineage, upserts, .. } = &mut update.kind else { return Ok(false) };
+    let me = Owner { collection, row: update.key.clone() };
+    let mut claimed: HashSet<(TargetId, Vec<u8>)> = HashSet::new();
+    let mut kept = Vec::with_capacity(upserts.len());
+    let mut conflict = false;
+    for upsert in upserts.drain(..) {
+        if !upsert.insert {
+            kept.push(upsert);
+            continue;
+        }
+        let (target, key) = (upsert.row.target, &upsert.row.key);
+        let taken = match writer.owner(target, key)? {
+            Some(owner) => owner != me || claimed.contains(&(target, key.clone())),
+            None => false,
+        };
+        if taken {
+            conflict = true;
+            continue;
+        }
+        writer.claim(target, key, &me)?;
+        claimed.insert((target, key.clone()));
+        kept.push(upsert);
+    }
+    *upserts = kept;
+    if conflict {
+        head.state = RowState::Failed { retry: true };
+        lineage.good = false;
+        lineage.failure.get_or_insert_with(|| "another row already gives a target row with the same key".to_owned());
+    }
+    Ok(conflict)
+}
+
+/// The intent of a root row: all target rows that may be there while the batch is applied.
+fn intended(collection: CollectionId, update: &RowUpdate) -> Option<IntentRow> {
+    let targets: Vec<TargetRow> = match &update.kind {
+        UpdateKind::Touch(_) => return None,
+        UpdateKind::Remove { targets } => targets.iter().map(uncertain).collect(),
+        UpdateKind::Write { lineage, upserts, deletes, .. } => {
+            if upserts.is_empty() && deletes.is_empty() {
+                return None;
+            }
+            let touched = upserts.iter().map(|upsert| &upsert.row).chain(deletes).map(uncertain);
+            lineage.targets.iter().cloned().chain(touched).collect()
+        }
+    };
+    (!targets.is_empty()).then(|| IntentRow { collection, key: update.key.clone(), targets })
+}
+
+/// The same target row with a fingerprint that no row has: nobody knows what the target holds for it.
+fn uncertain(row: &TargetRow) -> TargetRow {
+    TargetRow { fingerprint: [0; 16], ..row.clone() }
+}

@@ -1,0 +1,183 @@
+//! The engine: a store, a sandbox, and the flows that are opened on them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use flowstone_core::{Argument, FlowFile, Interface, Plan, Value};
+use flowstone_sandbox::{CallError, Limits, Output, scan};
+use flowstone_store::{Store, StoreOptions};
+
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::stage::{LoadFault, PluginCode, SandboxCell, load_plugin};
+
+/// How an engine works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EngineConfig {
+    /// How many threads call functions.
+    pub threads: usize,
+    /// How many bytes of values may be in flight.
+    pub memory_bytes_max: u64,
+    /// The secret under which compiled code is kept in the store, from a place outside of it; without one components
+    /// are compiled in every process.
+    pub code_key: Option<[u8; 32]>,
+    /// Whether targets may lie outside the folder of the flow file.
+    pub allow_outside: bool,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            memory_bytes_max: 512 << 20,
+            code_key: None,
+            allow_outside: false,
+        }
+    }
+}
+
+/// Where a flow lives.
+#[derive(Clone, Debug)]
+pub struct FlowPlace {
+    /// The folder that relative paths of the flow start at.
+    pub base: PathBuf,
+    /// What tells the flow's file from others of the same store: it stays the same when the flow is renamed.
+    pub file: String,
+}
+
+/// A flow that has been checked and can be run.
+pub struct Flow {
+    pub(crate) plan: Plan,
+    pub(crate) place: FlowPlace,
+    pub(crate) plugins: BTreeMap<String, PluginCode>,
+}
+
+impl Flow {
+    /// The flow, wired.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn code(&self, plugin: &str) -> &PluginCode {
+        self.plugins.get(plugin).expect("a wired flow calls only plugins that it has")
+    }
+}
+
+/// A store and a sandbox: what flows run on.
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) sandbox: SandboxCell,
+    pub(crate) config: EngineConfig,
+}
+
+impl Engine {
+    /// Opens the store in the folder `store`, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When the store is in use by another process, damaged, or of another version.
+    pub fn open(store: &Path, config: EngineConfig) -> Result<Self, Error> {
+        let mut options = StoreOptions::default();
+        options.code_key = config.code_key;
+        let store = Store::open(store, options)?;
+        Ok(Self { store, sandbox: SandboxCell::new(config.threads), config })
+    }
+
+    /// What a component offers: from the store, or by compiling it.
+    ///
+    /// # Errors
+    ///
+    /// When it is no component, or needs what the sandbox does not offer.
+    pub fn interface(&self, plugin: &str, bytes: &[u8]) -> Result<Interface, Error> {
+        let fault = |error| Error::Plugin { plugin: plugin.to_owned(), error };
+        let digest = scan(bytes).map_err(fault)?.digest;
+        if let Some(interface) = self.store.snapshot()?.interface(&digest)? {
+            return Ok(interface);
+        }
+        let loaded = load_plugin(bytes, &digest, self.sandbox.get()?, &self.store).map_err(|error| match error {
+            LoadFault::Load(error) => fault(error),
+            LoadFault::Other(error) => error,
+        })?;
+        let interface = loaded.interface().clone();
+        self.store.write(|writer| writer.put_interface(&digest, &interface))?;
+        Ok(interface)
+    }
+
+    /// Checks a flow: reads what its components offer and wires it. Nothing is run.
+    ///
+    /// `components` holds the binary of every plugin by its name in the flow.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the flow, or what is wrong with a component.
+    pub fn flow(
+        &self,
+        file: &FlowFile,
+        place: FlowPlace,
+        components: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Flow, Error> {
+        let mut plugins = BTreeMap::new();
+        let mut interfaces = BTreeMap::new();
+        for plugin in &file.plugins {
+            let name = plugin.name.value.clone();
+            let bytes = components.get(&name).cloned().ok_or_else(|| {
+                Error::NotFound(format!("the component of plugin `{name}` was not handed in"))
+            })?;
+            let interface = self.interface(&name, &bytes)?;
+            let digest = scan(&bytes).map_err(|error| Error::Plugin { plugin: name.clone(), error })?.digest;
+            let mut limits = Limits::default();
+            limits.memory_bytes_max = plugin.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
+            limits.time_ms_max =
+                plugin.time_max.map_or(limits.time_ms_max, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            interfaces.insert(name.clone(), interface);
+            let loaded = Mutex::new(None);
+            plugins.insert(name.clone(), PluginCode { name, bytes, digest, limits, loaded });
+        }
+        let plan = file.wire(&interfaces, &Catalog)?;
+        Ok(Flow { plan, place, plugins })
+    }
+}
+
+/// One call of a function of a component, without store or flow.
+///
+/// # Errors
+///
+/// When the component cannot be loaded; the outer result. The inner one is the call's own.
+pub fn call_once(
+    bytes: &[u8],
+    function: &str,
+    arguments: &[Value],
+    limits: &Limits,
+) -> Result<Result<Output, CallError>, Error> {
+    let fault = |error| Error::Plugin { plugin: function.to_owned(), error };
+    let plugin = SandboxCell::new(1).get()?.load(bytes).map_err(fault)?;
+    let callable = plugin
+        .function(function)
+        .ok_or_else(|| Error::NotFound(format!("the component has no function `{function}`")))?;
+    Ok(callable.call(arguments, limits, [0; 32]))
+}
+
+/// What a component offers, without a store.
+///
+/// # Errors
+///
+/// When it is no component, or needs what the sandbox does not offer.
+pub fn describe(name: &str, bytes: &[u8]) -> Result<Interface, Error> {
+    let plugin = SandboxCell::new(1)
+        .get()?
+        .load(bytes)
+        .map_err(|error| Error::Plugin { plugin: name.to_owned(), error })?;
+    Ok(plugin.interface().clone())
+}
+
+/// How an argument of a transform is given, as text for people: a literal, or the path of a column.
+pub fn argument_text(plan: &Plan, stage: usize, transform: usize, position: usize) -> String {
+    let stage = &plan.stages[stage];
+    let transform = &stage.transforms[transform];
+    match &transform.arguments[position] {
+        Argument::Literal(value) => flowstone_core::to_wave(value, &transform.function.params[position].ty),
+        Argument::Column(column) => stage.column_path(column),
+    }
+}

@@ -1,0 +1,118 @@
+//! What the engine tells while it works. Progress, JSON lines, metrics and tests are built on these events alone.
+
+use std::time::Duration;
+
+use flowstone_core::RunId;
+use flowstone_sandbox::LogLine;
+
+/// How a row of a source differs from the last run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was not there.
+    Added,
+    /// Its content, or what is done to it, is another.
+    Changed,
+    /// It is no longer there.
+    Removed,
+}
+
+/// Something that happened during a run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A run began.
+    RunStarted {
+        /// Its number.
+        run: RunId,
+        /// The flow's name.
+        flow: &'a str,
+    },
+    /// A source has been listed and compared with the last run.
+    SourceScanned {
+        /// The source's name.
+        source: &'a str,
+        /// How many rows it has.
+        rows: u64,
+        /// How many of them, or of those that are gone, have to be looked at.
+        pending: u64,
+    },
+    /// A row is new, other or gone.
+    RowChanged {
+        /// The source's name.
+        source: &'a str,
+        /// The row's key, for people.
+        key: &'a str,
+        /// How it differs.
+        change: Change,
+    },
+    /// A row has been dealt with, whether or not it was changed.
+    RowDone {
+        /// The source's name.
+        source: &'a str,
+    },
+    /// Calls of a transform were not needed: their results are remembered.
+    MemoHits {
+        /// The transform's name.
+        transform: &'a str,
+        /// How many rows.
+        rows: u64,
+    },
+    /// A function is about to be called.
+    WillCall {
+        /// The transform's name.
+        transform: &'a str,
+        /// The key of the root row that it is called for, for people.
+        key: &'a str,
+    },
+    /// A function was called.
+    Called {
+        /// The transform's name.
+        transform: &'a str,
+        /// How long it took.
+        time: Duration,
+        /// What it wrote to its log, if anything.
+        log: &'a [LogLine],
+    },
+    /// A row failed.
+    RowFailed {
+        /// The source's name.
+        source: &'a str,
+        /// The root row's key, for people.
+        key: &'a str,
+        /// What failed and why.
+        reason: &'a str,
+    },
+    /// Rows were written to a target.
+    TargetApplied {
+        /// The target's name.
+        target: &'a str,
+        /// How many were inserted or updated.
+        upserted: u64,
+        /// How many were deleted.
+        deleted: u64,
+    },
+    /// A batch of rows is settled in the store.
+    BatchCommitted {
+        /// The batch's number.
+        batch: u64,
+        /// How many rows of sources it held.
+        rows: u64,
+    },
+    /// A target was empty, lost or not as the store knows it, and is filled anew.
+    TargetRebuilt {
+        /// The target's name.
+        target: &'a str,
+    },
+}
+
+/// Whoever listens to a run. Called from several threads at once; it should return quickly.
+pub trait Observer: Sync {
+    /// Takes one event.
+    fn event(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Sync> Observer for F {
+    fn event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}

@@ -1,0 +1,180 @@
+//! Executing: the rows of a stage go in batches to the workers, and from them to the committer.
+//!
+//! ```text
+//! producer --(batches, as the memory budget allows)--> workers --(evaluated)--> committer
+//! ```
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::batch::{Batch, Halt, Item};
+use crate::budget::{Budget, Permit};
+use crate::commit::{Committer, Evaluated};
+use crate::error::Error;
+use crate::stage::StageRun;
+
+/// How the work is cut and spread.
+pub(crate) struct Spread {
+    pub(crate) threads: usize,
+    /// The most rows in a batch.
+    pub(crate) rows_max: usize,
+    /// The most bytes of source rows in a batch, unless one row alone has more.
+    pub(crate) bytes_max: u64,
+    pub(crate) budget: Arc<Budget>,
+}
+
+impl Spread {
+    /// Batches large enough to be worth a transaction, small enough to keep every thread busy.
+    pub(crate) fn new(threads: usize, memory_bytes_max: u64, pending: u64) -> Self {
+        let share = pending / (threads as u64 * 4);
+        Self {
+            threads,
+            rows_max: share.clamp(16, 1024) as usize,
+            bytes_max: (memory_bytes_max / 32).min(8 << 20),
+            budget: Budget::new(memory_bytes_max),
+        }
+    }
+}
+
+/// A batch on its way to a worker.
+struct Work {
+    items: Vec<Item>,
+    permit: Permit,
+}
+
+/// What a batch costs beyond its source rows: the same again as arguments, as results and on the way to the targets.
+const COST_FACTOR: u64 = 3;
+
+/// What is counted for a row besides its bytes.
+const ROW_BYTES: u64 = 1024;
+
+/// Runs a stage over the rows that `produce` hands out. Everything evaluated has been committed when this returns.
+pub(crate) fn execute(
+    run: &StageRun<'_>,
+    stage: usize,
+    spread: &Spread,
+    committer: &mut Committer<'_>,
+    produce: impl FnOnce(&mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), Halt>,
+) -> Result<(), Halt> {
+    let (work_out, work_in) = bounded::<Work>(spread.threads);
+    let (done_out, done_in) = bounded::<Evaluated>(1);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..spread.threads)
+            .map(|_| {
+                let (work_in, done_out) = (work_in.clone(), done_out.clone());
+                scope.spawn(move || work(run, stage, &work_in, &done_out))
+            })
+            .collect();
+        drop((work_in, done_out));
+        let commits = scope.spawn(|| commit(run, committer, &done_in));
+        let produced = send_batches(spread, &work_out, produce);
+        if produced.is_err() {
+            run.stop.failed.store(true, Ordering::Relaxed);
+        }
+        drop(work_out);
+        let mut outcomes = vec![produced];
+        for worker in workers {
+            outcomes.push(worker.join().unwrap_or(Err(PANICKED)));
+        }
+        outcomes.push(commits.join().unwrap_or(Err(PANICKED)));
+        // An error says more than the interruption that it caused elsewhere.
+        let mut halts: Vec<Halt> = outcomes.into_iter().filter_map(Result::err).collect();
+        halts.sort_by_key(|halt| matches!(halt, Halt::Interrupted));
+        halts.into_iter().next().map_or(Ok(()), Err)
+    })
+}
+
+const PANICKED: Halt = Halt::Error(Error::Internal("a thread of the engine panicked"));
+
+fn send_batches(
+    spread: &Spread,
+    work: &Sender<Work>,
+    produce: impl FnOnce(&mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), Halt>,
+) -> Result<(), Halt> {
+    let mut items: Vec<Item> = Vec::new();
+    let mut bytes = 0;
+    let send = |items: &mut Vec<Item>, bytes: &mut u64| {
+        let cost = bytes.saturating_mul(COST_FACTOR) + items.len() as u64 * ROW_BYTES;
+        let work_item = Work { items: std::mem::take(items), permit: spread.budget.take(cost) };
+        *bytes = 0;
+        // Nobody takes work any more only when the workers are gone: their outcome says why.
+        if work.send(work_item).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    produce(&mut |item| {
+        let size = item.entry.as_ref().map_or(0, |entry| entry.size);
+        let full = items.len() >= spread.rows_max || bytes + size > spread.bytes_max;
+        if full && !items.is_empty() && send(&mut items, &mut bytes).is_break() {
+            return ControlFlow::Break(());
+        }
+        bytes += size;
+        items.push(item);
+        ControlFlow::Continue(())
+    })?;
+    if !items.is_empty() {
+        let _ = send(&mut items, &mut bytes);
+    }
+    Ok(())
+}
+
+fn work(
+    run: &StageRun<'_>,
+    stage: usize,
+    work: &Receiver<Work>,
+    done: &Sender<Evaluated>,
+) -> Result<(), Halt> {
+    let mut outcome = Ok(());
+    for Work { items, permit } in work {
+        // After a halt the queue is emptied, so that the producer is not left waiting.
+        if outcome.is_err() || run.stop.is_set() {
+            outcome = outcome.and(Err(Halt::Interrupted));
+            continue;
+        }
+        let evaluated = catch_unwind(AssertUnwindSafe(|| evaluate(run, stage, items, permit)));
+        match evaluated.unwrap_or(Err(PANICKED)) {
+            // The committer takes everything until all workers are gone.
+            Ok(evaluated) => drop(done.send(evaluated)),
+            Err(halt) => {
+                if matches!(halt, Halt::Error(_)) {
+                    run.stop.failed.store(true, Ordering::Relaxed);
+                    run.calls.abort();
+                }
+                outcome = Err(halt);
+            }
+        }
+    }
+    outcome
+}
+
+fn evaluate(run: &StageRun<'_>, stage: usize, items: Vec<Item>, mut permit: Permit) -> Result<Evaluated, Halt> {
+    let mut batch = Batch::evaluate(run, items)?;
+    let updates = match batch.reconcile() {
+        Ok(updates) => updates,
+        Err(halt) => {
+            run.calls.forget(&batch.claimed);
+            return Err(halt);
+        }
+    };
+    permit.grow(batch.size());
+    let Batch { memos, objects, claimed, .. } = batch;
+    Ok(Evaluated { stage, updates, memos, objects, claimed, permit })
+}
+
+fn commit(run: &StageRun<'_>, committer: &mut Committer<'_>, done: &Receiver<Evaluated>) -> Result<(), Halt> {
+    let mut outcome = Ok(());
+    for evaluated in done {
+        if outcome.is_err() {
+            continue;
+        }
+        if let Err(error) = committer.commit(evaluated) {
+            run.stop.failed.store(true, Ordering::Relaxed);
+            run.calls.abort();
+            outcome = Err(Halt::Error(error));
+        }
+    }
+    outcome
+}

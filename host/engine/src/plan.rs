@@ -1,0 +1,238 @@
+//! Planning: what a run would do and why, found out without calling anything and without writing anything.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flowstone_core::RunId;
+
+use crate::batch::{Batch, Halt, Item};
+use crate::books::{Books, TransformEntry};
+use crate::engine::{Engine, Flow};
+use crate::error::Error;
+use crate::event::Event;
+use crate::report::{PlanReport, PlannedRow, Reason, SourceCounts, TransformPlan};
+use crate::scan::{Found, diff, scan};
+use crate::stage::StageRun;
+use std::ops::ControlFlow;
+
+/// So many rows are listed.
+const ROWS_LISTED_MAX: usize = 100;
+
+/// So many rows are worked through at once.
+const BATCH_ROWS: usize = 256;
+
+/// And so many bytes of them.
+const BATCH_BYTES: u64 = 8 << 20;
+
+impl Engine {
+    /// Says what a run of the flow would do, per transform and row, and why.
+    ///
+    /// Rows that hang on a result which only a call can give are counted as undecided.
+    ///
+    /// # Errors
+    ///
+    /// When the store or a source fails as a whole.
+    pub fn plan(&self, flow: &Flow, stop: &AtomicBool) -> Result<PlanReport, Error> {
+        let snapshot = self.store.snapshot()?;
+        let books = Books::read(&snapshot, &flow.plan.name, &flow.place.file)?;
+        let before = books.transforms(&snapshot)?;
+        let observer = |_: &Event<'_>| {};
+        let mut shared = self.shared(RunId(0), stop, &observer, false)?;
+        shared.dry = true;
+        let mut report = PlanReport {
+            flow: flow.plan.name.clone(),
+            sources: BTreeMap::new(),
+            transforms: Vec::new(),
+            rows: Vec::new(),
+            notes: notes(&books, flow, &snapshot)?,
+        };
+        for stage in &flow.plan.stages {
+            let run = self.stage_run(flow, stage, &books, &shared)?;
+            let mut planning = Planning::new(&run, &before, &mut report);
+            match planning.stage() {
+                Ok(()) => planning.finish(flow),
+                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Interrupted) => return Ok(report),
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// What a run would do beyond calls.
+fn notes(books: &Books, flow: &Flow, snapshot: &flowstone_store::Snapshot) -> Result<Vec<String>, Error> {
+    let mut notes = Vec::new();
+    if !snapshot.intents()?.is_empty() {
+        notes.push("the last run was cut off; its unfinished rows are done again".to_owned());
+    }
+    for target in flow.plan.stages.iter().flat_map(|stage| &stage.targets) {
+        if books.target(&target.spec).is_none() {
+            notes.push(format!("target `{}` is new and is filled from the start", target.name));
+        }
+    }
+    for (name, _) in books.sources.values() {
+        if flow.plan.stages.iter().all(|stage| stage.source.name != *name) {
+            notes.push(format!("source `{name}` is no longer in the flow; what came of it is removed"));
+        }
+    }
+    Ok(notes)
+}
+
+/// The counts of one transform while its stage is planned.
+#[derive(Default)]
+struct Tally {
+    calls: u64,
+    undecided: u64,
+    reasons: BTreeMap<String, u64>,
+}
+
+struct Planning<'a> {
+    run: &'a StageRun<'a>,
+    before: &'a BTreeMap<String, TransformEntry>,
+    report: &'a mut PlanReport,
+    tallies: Vec<Tally>,
+    counts: SourceCounts,
+    seen: std::collections::HashSet<flowstone_core::MemoKey>,
+}
+
+impl<'a> Planning<'a> {
+    fn new(
+        run: &'a StageRun<'a>,
+        before: &'a BTreeMap<String, TransformEntry>,
+        report: &'a mut PlanReport,
+    ) -> Self {
+        let tallies = run.stage.transforms.iter().map(|_| Tally::default()).collect();
+        Self { run, before, report, tallies, counts: SourceCounts::default(), seen: std::collections::HashSet::new() }
+    }
+
+    fn stage(&mut self) -> Result<(), Halt> {
+        let snapshot = self.run.store.snapshot()?;
+        let found = scan(self.run, &snapshot)?;
+        self.counts.rows = found.rows;
+        self.counts.removed = found.removed;
+        if found.is_mass_delete() {
+            self.report.notes.push(format!(
+                "{} of the {} rows of source `{}` are gone: a run asks for `--allow-deletes`",
+                found.removed, found.known, self.run.stage.source.name
+            ));
+        }
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        match found.kept {
+            Some(kept) => {
+                for item in kept {
+                    bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
+                    items.push(item);
+                    if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+                        self.batch(std::mem::take(&mut items))?;
+                        bytes = 0;
+                    }
+                }
+            }
+            None => {
+                let mut outcome = Ok(());
+                diff(self.run, &snapshot, &mut Found::default(), |item| {
+                    bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
+                    items.push(item);
+                    if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+                        outcome = self.batch(std::mem::take(&mut items));
+                        bytes = 0;
+                    }
+                    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
+                outcome?;
+            }
+        }
+        self.batch(items)
+    }
+
+    fn batch(&mut self, items: Vec<Item>) -> Result<(), Halt> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch::evaluate(self.run, items)?;
+        for root in &batch.roots {
+            let why = match (&root.item.head, &root.item.entry) {
+                (_, None) => "removed",
+                (None, Some(_)) => {
+                    self.counts.added += 1;
+                    "new"
+                }
+                (Some(head), Some(_)) if head.content != root.content => {
+                    self.counts.changed += 1;
+                    "changed"
+                }
+                (Some(head), Some(_)) if head.flow != self.run.fingerprint => "flow changed",
+                (Some(_), Some(_)) if self.run.is_settled(root) => continue,
+                (Some(_), Some(_)) => "failed before",
+            };
+            if self.report.rows.len() < ROWS_LISTED_MAX {
+                let source = self.run.stage.source.name.clone();
+                let key = self.run.label(&root.item.key);
+                self.report.rows.push(PlannedRow { source, key, why: why.to_owned() });
+            }
+        }
+        for &(transform, row, key) in &batch.missing {
+            // Rows with the same arguments share a call.
+            if !self.seen.insert(key) {
+                self.run.counters.transforms[transform].reused.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let root = &batch.roots[batch.rows[self.run.stage.transforms[transform].collection][row].root];
+            let why = match &root.item.head {
+                None => "new rows".to_owned(),
+                Some(head) if head.content != root.content => "changed rows".to_owned(),
+                Some(_) => self.what_changed(transform),
+            };
+            let tally = &mut self.tallies[transform];
+            tally.calls += 1;
+            *tally.reasons.entry(why).or_default() += 1;
+        }
+        for (transform, tally) in self.tallies.iter_mut().enumerate() {
+            tally.undecided += batch.undecided(transform);
+        }
+        Ok(())
+    }
+
+    /// Why a transform would be called for a row that did not change.
+    fn what_changed(&self, transform: usize) -> String {
+        let name = &self.run.stage.transforms[transform].name;
+        let now = TransformEntry::new(&self.run.stage.transforms[transform], self.run.transforms[transform].code);
+        let Some(before) = self.before.get(name) else {
+            return "first run of this transform".to_owned();
+        };
+        if before.digest != now.digest {
+            return format!("code changed from {} to {}", &before.digest[..12.min(before.digest.len())], &now.digest[..12]);
+        }
+        if before.function != now.function {
+            return format!("it calls `{}` now, not `{}`", now.function, before.function);
+        }
+        if before.signature != now.signature {
+            return format!("signature changed from `{}` to `{}`", before.signature, now.signature);
+        }
+        for (name, value) in &now.literals {
+            match before.literals.get(name) {
+                Some(old) if old == value => {}
+                Some(old) => return format!("literal `{name}` changed from {old} to {value}"),
+                None => return format!("`{name}` is a literal now: {value}"),
+            }
+        }
+        "an argument changed, or the result was never kept".to_owned()
+    }
+
+    fn finish(self, flow: &Flow) {
+        let mut counts = self.counts;
+        counts.unchanged = counts.rows.saturating_sub(counts.added + counts.changed);
+        self.report.sources.insert(self.run.stage.source.name.clone(), counts);
+        debug_assert!(flow.plan.stages.iter().any(|stage| stage == self.run.stage), "a stage of this flow is planned");
+        for (index, (transform, tally)) in self.run.stage.transforms.iter().zip(self.tallies).enumerate() {
+            self.report.transforms.push(TransformPlan {
+                name: transform.name.clone(),
+                calls: tally.calls,
+                reused: self.run.counters.transforms[index].reused.load(Ordering::Relaxed),
+                undecided: tally.undecided,
+                reasons: tally.reasons.into_iter().map(|(why, calls)| Reason { why, calls }).collect(),
+            });
+        }
+    }
+}

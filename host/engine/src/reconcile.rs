@@ -1,0 +1,241 @@
+//! Reconciling: the target rows that a root row gives now, against those that it gave before.
+//!
+//! A target row is known by the fingerprints of its key columns and of all its columns; values are loaded only for
+//! rows that are inserted or updated. What was made before and is not made now is deleted, by lineage.
+
+use std::collections::HashMap;
+
+use flowstone_connect::Entry;
+use flowstone_core::{Fingerprint, OnError, Value, to_wave};
+use flowstone_store::{CallRecord, Lineage, RowHead, RowState, TargetRow};
+
+use crate::batch::{Batch, Cell, Failure, Halt, Print};
+use crate::event::Change;
+
+/// What is to be done about one root row.
+pub(crate) struct RowUpdate {
+    pub(crate) key: Vec<u8>,
+    pub(crate) change: Option<Change>,
+    pub(crate) kind: UpdateKind,
+}
+
+pub(crate) enum UpdateKind {
+    /// Only the version hint is new.
+    Touch(RowHead),
+    /// The row is gone: so is all that came of it.
+    Remove { targets: Vec<TargetRow> },
+    /// The row's record is to be written, and these operations to be applied.
+    Write {
+        head: RowHead,
+        /// What the source listed, for a second try.
+        entry: Option<Entry>,
+        /// The lineage so far: target rows that stay as they are.
+        lineage: Lineage,
+        upserts: Vec<Upsert>,
+        deletes: Vec<TargetRow>,
+    },
+}
+
+/// A target row to be inserted or updated.
+pub(crate) struct Upsert {
+    /// The target, by its place among the run's open targets.
+    pub(crate) slot: usize,
+    /// The target row; its key is empty until the target has said it.
+    pub(crate) row: TargetRow,
+    pub(crate) values: Vec<Value>,
+    /// Whether there is no such row yet.
+    pub(crate) insert: bool,
+}
+
+/// A target row that a root row gives now.
+struct Wanted {
+    target: usize,
+    row: usize,
+    id: [u8; 16],
+    fingerprint: [u8; 16],
+}
+
+impl Batch<'_> {
+    /// What is to be done about every root row of the batch.
+    pub(crate) fn reconcile(&mut self) -> Result<Vec<RowUpdate>, Halt> {
+        let by_root: Vec<HashMap<usize, Vec<usize>>> =
+            self.run.stage.targets.iter().map(|target| self.rows_by_root(target.collection)).collect();
+        (0..self.roots.len()).map(|root| self.reconcile_root(root, &by_root)).collect()
+    }
+
+    fn reconcile_root(&mut self, root: usize, by_root: &[HashMap<usize, Vec<usize>>]) -> Result<RowUpdate, Halt> {
+        let this = &mut self.roots[root];
+        let key = std::mem::take(&mut this.item.key);
+        let was_there = this.item.head.is_some();
+        if this.item.entry.is_none() || this.vanished {
+            let change = was_there.then_some(Change::Removed);
+            let targets = std::mem::take(&mut this.lineage.targets);
+            return Ok(RowUpdate { key, change, kind: UpdateKind::Remove { targets } });
+        }
+        let change = match &this.item.head {
+            None => Some(Change::Added),
+            Some(head) if head.content != this.content => Some(Change::Changed),
+            Some(_) => None,
+        };
+        if self.run.is_settled(&self.roots[root]) {
+            let this = &self.roots[root];
+            let (Some(entry), Some(head)) = (&this.item.entry, &this.item.head) else {
+                unreachable!("a settled row is listed and known");
+            };
+            let head = RowHead { hint: entry.hint.to_bytes(), ..head.clone() };
+            return Ok(RowUpdate { key, change, kind: UpdateKind::Touch(head) });
+        }
+        let mut wanted = Vec::new();
+        self.wanted(root, by_root, &mut wanted)?;
+        let mut old = std::mem::take(&mut self.roots[root].lineage);
+        let keeps = !self.roots[root].failures.is_empty()
+            && self.run.stage.source.on_error == OnError::Keep
+            && old.good
+            && was_there;
+        let mut lineage = Lineage { shape: Some(self.run.shape), ..Lineage::default() };
+        let (mut upserts, mut deletes) = (Vec::new(), Vec::new());
+        if keeps {
+            let current = |row: &TargetRow| self.run.targets.iter().any(|target| target.id == row.target);
+            (lineage.targets, deletes) = old.targets.into_iter().partition(current);
+            lineage.good = true;
+            lineage.calls = std::mem::take(&mut old.calls);
+        } else {
+            let mut before: HashMap<_, TargetRow> =
+                old.targets.into_iter().map(|row| ((row.target, row.id), row)).collect();
+            for wanted in wanted {
+                let known = before.remove(&(self.run.targets[wanted.target].id, wanted.id));
+                self.reconcile_row(root, &wanted, known, &mut lineage, &mut upserts)?;
+            }
+            deletes.extend(before.into_values());
+            deletes.sort_by(|a, b| (a.target, &a.key).cmp(&(b.target, &b.key)));
+        }
+        let this = &mut self.roots[root];
+        lineage.good |= this.failures.is_empty();
+        this.calls.sort_unstable();
+        this.calls.dedup();
+        lineage.calls.extend(this.calls.iter().map(|(transform, key)| CallRecord { transform: *transform, key: *key }));
+        lineage.columns = this.columns.take().unwrap_or_default();
+        lineage.failure = this.failures.first().map(|failure| failure.reason.clone());
+        let state = match &this.failures[..] {
+            [] => RowState::Done,
+            failures => RowState::Failed { retry: failures.iter().any(|failure| failure.retry) },
+        };
+        let entry = this.item.entry.take();
+        let hint = entry.as_ref().map(|entry| entry.hint.to_bytes()).unwrap_or_default();
+        let head = RowHead { hint, content: this.content, flow: self.run.fingerprint, state };
+        Ok(RowUpdate { key, change, kind: UpdateKind::Write { head, entry, lineage, upserts, deletes } })
+    }
+
+    /// The target rows that a root row gives now. Those that hang on something that failed are left out.
+    fn wanted(
+        &mut self,
+        root: usize,
+        by_root: &[HashMap<usize, Vec<usize>>],
+        wanted: &mut Vec<Wanted>,
+    ) -> Result<(), Halt> {
+        let run = self.run;
+        for (index, target) in run.stage.targets.iter().enumerate() {
+            let mut seen: HashMap<[u8; 16], usize> = HashMap::new();
+            for &row in by_root[index].get(&root).map_or(&[][..], |rows| rows) {
+                let Some(prints) = self.prints(index, row)? else { continue };
+                let key = target.spec.key.iter().map(|&position| prints[position]);
+                let id = digest(&KEY_COLUMNS, key);
+                let fingerprint = digest(&run.targets[index].columns, prints.iter().copied());
+                if seen.insert(id, row).is_some() {
+                    let reason = self.same_key(index, row)?;
+                    self.roots[root].failures.push(Failure { reason, retry: false });
+                    continue;
+                }
+                wanted.push(Wanted { target: index, row, id, fingerprint });
+            }
+        }
+        Ok(())
+    }
+
+    /// The fingerprints of a target row's columns; none when the row is not there or not to be had.
+    fn prints(&self, target: usize, row: usize) -> Result<Option<Vec<Fingerprint>>, Halt> {
+        let target = &self.run.stage.targets[target];
+        let mut prints = Vec::with_capacity(target.columns.len());
+        for column in &target.columns {
+            match self.print(column, target.collection, row)? {
+                Print::Known(print) => prints.push(print),
+                Print::Absent | Print::Failed | Print::Unknown => return Ok(None),
+            }
+        }
+        Ok(Some(prints))
+    }
+
+    fn reconcile_row(
+        &mut self,
+        root: usize,
+        wanted: &Wanted,
+        known: Option<TargetRow>,
+        lineage: &mut Lineage,
+        upserts: &mut Vec<Upsert>,
+    ) -> Result<(), Halt> {
+        let run = self.run;
+        let target = &run.stage.targets[wanted.target];
+        let origin = self.origin(target.collection, wanted.row);
+        if let Some(known) = &known
+            && known.fingerprint == wanted.fingerprint
+        {
+            lineage.targets.push(TargetRow { origin, ..known.clone() });
+            return Ok(());
+        }
+        let mut values = Vec::with_capacity(target.columns.len());
+        for column in &target.columns {
+            match self.value(column, target.collection, wanted.row)? {
+                Ok(value) => values.push(value),
+                Err(failure) => {
+                    self.roots[root].failures.push(failure);
+                    lineage.targets.extend(known);
+                    return Ok(());
+                }
+            }
+        }
+        let insert = known.is_none();
+        let row = TargetRow {
+            target: run.targets[wanted.target].id,
+            id: wanted.id,
+            key: known.map(|known| known.key).unwrap_or_default(),
+            fingerprint: wanted.fingerprint,
+            origin,
+        };
+        upserts.push(Upsert { slot: run.targets[wanted.target].slot, row, values, insert });
+        Ok(())
+    }
+
+    fn same_key(&mut self, target: usize, row: usize) -> Result<String, Halt> {
+        let target = &self.run.stage.targets[target];
+        let mut text = Vec::new();
+        for &position in &target.spec.key {
+            let column = &target.columns[position];
+            if let Ok(value) = self.value(column, target.collection, row)? {
+                text.push(format!("{} = {}", target.spec.columns[position].name, to_wave(&value, &column.ty)));
+            }
+        }
+        Ok(format!("two of its rows have the same key in target `{}`: {}", target.name, text.join(", ")))
+    }
+
+    /// The rows whose call hangs on a result that is not known yet.
+    pub(crate) fn undecided(&self, transform: usize) -> u64 {
+        let unknown = self.cells[transform].iter().filter(|cell| matches!(cell, Cell::Unknown)).count();
+        let missing = self.missing.iter().filter(|(index, ..)| *index == transform).count();
+        unknown.saturating_sub(missing) as u64
+    }
+}
+
+/// Under this, the fingerprints of key columns make the identity of a target row.
+const KEY_COLUMNS: Fingerprint = Fingerprint::from_bytes(*b"flowstone 2026 key of target row");
+
+/// Sixteen bytes are plenty to tell the rows that one root row gives to a target apart.
+fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_keyed(what.as_bytes());
+    for print in prints {
+        hasher.update(print.as_bytes());
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    half
+}
+

@@ -1,0 +1,169 @@
+//! What a run did, what a plan expects, and where rows come from: the answers that people and `--json` get.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use flowstone_core::RunId;
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// The run's number in its store.
+    pub run: RunId,
+    /// The flow's name.
+    pub flow: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// Per source.
+    pub sources: BTreeMap<String, SourceCounts>,
+    /// Per transform.
+    pub transforms: BTreeMap<String, TransformCounts>,
+    /// Per target.
+    pub targets: BTreeMap<String, TargetCounts>,
+    /// How many rows are failed now, including those that failed in an earlier run and are unchanged since.
+    pub failures: u64,
+    /// The first of the rows that failed in this run.
+    pub failed: Vec<FailedRow>,
+    /// Whether the run was interrupted; what it had settled stays, the next run does the rest.
+    pub interrupted: bool,
+}
+
+/// The rows of a source, compared with the last run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SourceCounts {
+    /// All of them.
+    pub rows: u64,
+    /// New ones.
+    pub added: u64,
+    /// Ones with other content.
+    pub changed: u64,
+    /// Ones that are gone.
+    pub removed: u64,
+    /// Ones with the same content.
+    pub unchanged: u64,
+}
+
+/// The calls of a transform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct TransformCounts {
+    /// Calls that ran.
+    pub called: u64,
+    /// Rows whose result was remembered.
+    pub reused: u64,
+    /// Rows that failed in this transform.
+    pub failed: u64,
+    /// The time of all calls together.
+    pub seconds: f64,
+}
+
+/// The rows of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TargetCounts {
+    /// New ones.
+    pub inserted: u64,
+    /// Ones with other values.
+    pub updated: u64,
+    /// Ones that are gone.
+    pub deleted: u64,
+    /// Ones that were left alone.
+    pub unchanged: u64,
+}
+
+/// A row that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedRow {
+    /// The source's name.
+    pub source: String,
+    /// The row's key, for people.
+    pub key: String,
+    /// What failed and why.
+    pub reason: String,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanReport {
+    /// The flow's name.
+    pub flow: String,
+    /// Per source: the rows compared with the last run.
+    pub sources: BTreeMap<String, SourceCounts>,
+    /// Per transform, in the order in which they run.
+    pub transforms: Vec<TransformPlan>,
+    /// The first rows that differ, per source and with how they differ.
+    pub rows: Vec<PlannedRow>,
+    /// What else is to be known, such as a target that will be filled anew.
+    pub notes: Vec<String>,
+}
+
+/// What a run would do with a transform.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TransformPlan {
+    /// The transform's name.
+    pub name: String,
+    /// Calls that would run for sure.
+    pub calls: u64,
+    /// Rows whose result is remembered.
+    pub reused: u64,
+    /// Rows that hang on results which are not known yet: they may be called or reused.
+    pub undecided: u64,
+    /// Why the calls would run, with how many of them each.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why calls would run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The reason in words.
+    pub why: String,
+    /// How many calls.
+    pub calls: u64,
+}
+
+/// A row that a run would look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedRow {
+    /// The source's name.
+    pub source: String,
+    /// The row's key, for people.
+    pub key: String,
+    /// `new`, `changed`, `removed`, `failed before`, or `flow changed`.
+    pub why: String,
+}
+
+/// Where a target row came from, or what a source row became.
+#[derive(Clone, Debug, Serialize)]
+pub struct LineageReport {
+    /// The source's name.
+    pub source: String,
+    /// The root row's key, for people.
+    pub key: String,
+    /// The fingerprint of the columns that the flow reads.
+    pub content: String,
+    /// The failure it is in, if any.
+    pub failure: Option<String>,
+    /// The calls made for it: transform and memo key.
+    pub calls: Vec<LineageCall>,
+    /// The target rows made of it.
+    pub targets: Vec<LineageTarget>,
+}
+
+/// A call in a row's lineage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LineageCall {
+    /// The transform's name when it was called.
+    pub transform: String,
+    /// The memo key.
+    pub key: String,
+}
+
+/// A target row in a row's lineage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LineageTarget {
+    /// The target's name.
+    pub target: String,
+    /// The target row's key, for people.
+    pub key: String,
+    /// Which child row it was: the positions in the lists from the root row down, empty for the root row itself.
+    pub origin: Vec<u32>,
+}

@@ -1,0 +1,122 @@
+//! Diffing: what the source lists now, merged with what the store knows, both in key order.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use flowstone_connect::Hint;
+use flowstone_store::{RowHead, RowState, Snapshot};
+
+use crate::batch::{Halt, Item};
+use crate::error::Error;
+use crate::stage::StageRun;
+
+/// So many rows that have to be looked at are kept from the first pass; with more of them a second pass lists again.
+const KEPT_MAX: usize = 100_000;
+
+/// What the first pass over a source found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// The rows that the source lists.
+    pub(crate) rows: u64,
+    /// The rows that the store knows.
+    pub(crate) known: u64,
+    /// The known rows that are gone.
+    pub(crate) removed: u64,
+    /// The rows that have to be looked at, gone ones among them.
+    pub(crate) pending: u64,
+    /// The rows that are failed and have not changed since.
+    pub(crate) failed: u64,
+    /// The rows that have to be looked at, unless they are too many to keep.
+    pub(crate) kept: Option<Vec<Item>>,
+}
+
+impl Found {
+    /// Whether so many rows are gone that it may be a mistake: more than half of more than ten.
+    pub(crate) fn is_mass_delete(&self) -> bool {
+        self.known > 10 && self.removed * 2 > self.known
+    }
+}
+
+/// Lists the source once: counts everything, and keeps what has to be looked at while that is not too much.
+pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot) -> Result<Found, Halt> {
+    let mut found = Found { kept: Some(Vec::new()), ..Found::default() };
+    let mut pending = 0;
+    let mut kept = Some(Vec::new());
+    diff(run, snapshot, &mut found, |item| {
+        pending += 1;
+        if let Some(items) = &mut kept {
+            items.push(item);
+            if items.len() > KEPT_MAX {
+                kept = None;
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    found.pending = pending;
+    found.kept = kept;
+    Ok(found)
+}
+
+/// Hands every row that has to be looked at to `visit`, in key order.
+pub(crate) fn diff(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    found: &mut Found,
+    mut visit: impl FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Halt> {
+    let failed = |error| Error::Source { source_name: run.stage.source.name.clone(), error };
+    let mut entries = run.source.entries().map_err(failed)?;
+    let mut rows = snapshot.rows(run.collection)?;
+    let mut entry = entries.next().transpose().map_err(failed)?;
+    let mut row = rows.next().transpose()?;
+    loop {
+        if run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        let order = match (&entry, &row) {
+            (Some(entry), Some((key, _))) => entry.key.cmp(key),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return Ok(()),
+        };
+        let listed = if order.is_le() { entry.take() } else { None };
+        let known = if order.is_ge() { row.take() } else { None };
+        found.rows += u64::from(listed.is_some());
+        found.known += u64::from(known.is_some());
+        let item = match (listed, known) {
+            (Some(entry), Some((key, head))) => {
+                let same_version = Hint::proves_unchanged(&head.hint, &entry.hint);
+                if same_version && is_done(run, &head) {
+                    found.failed += u64::from(head.state != RowState::Done);
+                    None
+                } else {
+                    Some(Item { key, entry: Some(entry), head: Some(head), same_version })
+                }
+            }
+            (Some(entry), None) => {
+                Some(Item { key: entry.key.clone(), entry: Some(entry), head: None, same_version: false })
+            }
+            (None, Some((key, head))) => {
+                found.removed += 1;
+                Some(Item { key, entry: None, head: Some(head), same_version: false })
+            }
+            (None, None) => None,
+        };
+        if let Some(item) = item
+            && visit(item).is_break()
+        {
+            return Ok(());
+        }
+        if order.is_le() {
+            entry = entries.next().transpose().map_err(failed)?;
+        }
+        if order.is_ge() {
+            row = rows.next().transpose()?;
+        }
+    }
+}
+
+/// Whether this flow has been run on the row, and running it again would give the same.
+fn is_done(run: &StageRun<'_>, head: &RowHead) -> bool {
+    head.flow == run.fingerprint && !matches!(head.state, RowState::Failed { retry: true })
+}

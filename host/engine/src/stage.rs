@@ -1,0 +1,251 @@
+//! A stage made ready to run: its source open, its keys' recipes made, its counters at zero.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use flowstone_connect::{Entry, RowError, Source, display_key};
+use flowstone_core::{
+    CodeId, Column, ComponentDigest, Fingerprint, KeyRecipe, RunId, Stage, Transform, Type, Value,
+    format_size,
+};
+use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Sandbox, SandboxConfig};
+use flowstone_store::{CollectionId, RowState, Store, TargetId};
+
+use crate::answer::Typed;
+use crate::batch::Root;
+use crate::calls::Calls;
+use crate::error::Error;
+use crate::event::Observer;
+
+/// A plugin of a flow: its binary, what it offers, and its compiled code once a call needs it.
+pub(crate) struct PluginCode {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: ComponentDigest,
+    pub(crate) limits: Limits,
+    pub(crate) loaded: Mutex<Option<Plugin>>,
+}
+
+impl PluginCode {
+    /// The plugin, compiled or taken from the store's compiled code on first use.
+    pub(crate) fn load(&self, sandbox: &SandboxCell, store: &Store) -> Result<Plugin, Error> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = &*loaded {
+            return Ok(plugin.clone());
+        }
+        let plugin = load_plugin(&self.bytes, &self.digest, sandbox.get()?, store).map_err(|error| match error {
+            LoadFault::Load(error) => Error::Plugin { plugin: self.name.clone(), error },
+            LoadFault::Other(error) => error,
+        })?;
+        *loaded = Some(plugin.clone());
+        Ok(plugin)
+    }
+}
+
+pub(crate) enum LoadFault {
+    Load(LoadError),
+    Other(Error),
+}
+
+/// Loads a component with the store's compiled code where it has it, and keeps the code where it has not.
+pub(crate) fn load_plugin(
+    bytes: &[u8],
+    digest: &ComponentDigest,
+    sandbox: &Sandbox,
+    store: &Store,
+) -> Result<Plugin, LoadFault> {
+    let other = |error: flowstone_store::StoreError| LoadFault::Other(error.into());
+    let compatibility = sandbox.compatibility();
+    if let Some((code, hash)) = store.compiled(digest, &compatibility).map_err(other)?
+        && let Ok(plugin) = sandbox.load_compiled(bytes, &code, &hash)
+    {
+        return Ok(plugin);
+    }
+    let plugin = sandbox.load(bytes).map_err(LoadFault::Load)?;
+    let code = plugin.compiled().map_err(|error| LoadFault::Other(error.into()))?;
+    store.put_compiled(digest, &compatibility, &code).map_err(other)?;
+    Ok(plugin)
+}
+
+/// The sandbox, made on first use: a run in which nothing changed needs none.
+pub(crate) struct SandboxCell {
+    threads: usize,
+    cell: OnceLock<Sandbox>,
+}
+
+impl SandboxCell {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self { threads, cell: OnceLock::new() }
+    }
+
+    pub(crate) fn get(&self) -> Result<&Sandbox, Error> {
+        if self.cell.get().is_none() {
+            let sandbox = Sandbox::new(SandboxConfig::for_threads(self.threads))?;
+            let _ = self.cell.set(sandbox);
+        }
+        self.cell.get().ok_or(Error::Internal("the sandbox was not kept"))
+    }
+}
+
+/// A transform made ready: everything of its calls that is the same for all rows.
+pub(crate) struct PreparedTransform<'a> {
+    pub(crate) code: &'a PluginCode,
+    pub(crate) recipe: KeyRecipe,
+    pub(crate) typed: Typed,
+    pub(crate) limits: &'a Limits,
+    callable: OnceLock<Callable>,
+}
+
+impl<'a> PreparedTransform<'a> {
+    pub(crate) fn new(transform: &Transform, code: &'a PluginCode) -> Self {
+        Self {
+            code,
+            recipe: recipe(transform, code),
+            typed: Typed::new(transform.result.clone(), transform.makes.is_some()),
+            limits: &code.limits,
+            callable: OnceLock::new(),
+        }
+    }
+}
+
+/// The recipe of a transform's keys.
+pub(crate) fn recipe(transform: &Transform, code: &PluginCode) -> KeyRecipe {
+    let id = CodeId::Component { digest: code.digest, function: transform.function.name.clone() };
+    KeyRecipe::new(&id, &transform.function, &transform.literals(), &[])
+}
+
+/// The identity of a source's columns: under another, the fingerprints kept for a row mean something else.
+pub(crate) fn columns_identity(columns: &[Column]) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 source columns");
+    for column in columns {
+        hasher.update(&(column.name.len() as u32).to_le_bytes());
+        hasher.update(column.name.as_bytes());
+        hasher.update(column.ty.fingerprint().as_bytes());
+    }
+    Fingerprint::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// A target as a stage sees it.
+pub(crate) struct StageTarget {
+    pub(crate) id: TargetId,
+    /// Its place among the run's open targets.
+    pub(crate) slot: usize,
+    /// The identity of its columns: the rows of other columns are other rows.
+    pub(crate) columns: Fingerprint,
+}
+
+/// What the threads of a run count for a transform.
+#[derive(Default)]
+pub(crate) struct TransformCounters {
+    pub(crate) called: AtomicU64,
+    pub(crate) reused: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) nanoseconds: AtomicU64,
+}
+
+/// What the threads of a run count for a stage.
+pub(crate) struct Counters {
+    pub(crate) transforms: Vec<TransformCounters>,
+}
+
+impl Counters {
+    pub(crate) fn new(stage: &Stage) -> Self {
+        Self { transforms: stage.transforms.iter().map(|_| TransformCounters::default()).collect() }
+    }
+}
+
+/// Whether to stop: because the user asked, or because something failed.
+pub(crate) struct Stop<'a> {
+    pub(crate) asked: &'a AtomicBool,
+    pub(crate) failed: AtomicBool,
+}
+
+impl Stop<'_> {
+    pub(crate) fn is_set(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// A stage while it runs.
+pub(crate) struct StageRun<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) source: Box<dyn Source>,
+    pub(crate) collection: CollectionId,
+    /// The identity of what is done to a row.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) shape: Fingerprint,
+    pub(crate) column_types: Vec<(Type, Fingerprint)>,
+    pub(crate) transforms: Vec<PreparedTransform<'a>>,
+    pub(crate) targets: Vec<StageTarget>,
+    pub(crate) counters: Counters,
+    pub(crate) store: &'a Store,
+    pub(crate) sandbox: &'a SandboxCell,
+    pub(crate) calls: &'a Calls,
+    /// How many batches of this run have been committed.
+    pub(crate) commits: &'a AtomicU64,
+    pub(crate) pool: &'a rayon::ThreadPool,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) observed: bool,
+    pub(crate) stop: &'a Stop<'a>,
+    pub(crate) run: RunId,
+    /// Whether nothing may be called and nothing is written.
+    pub(crate) dry: bool,
+    /// The largest row that is loaded.
+    pub(crate) row_bytes_max: u64,
+}
+
+impl StageRun<'_> {
+    /// Loads a row, unless it is too large for the memory given.
+    pub(crate) fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
+        if entry.size > self.row_bytes_max {
+            let reason = format!(
+                "it holds {}, and the memory given leaves {} for one row: raise `--memory`",
+                format_size(entry.size),
+                format_size(self.row_bytes_max)
+            );
+            return Err(RowError::Failed { reason, retry: true });
+        }
+        self.source.load(entry)
+    }
+
+    /// The fingerprint of a row's content.
+    pub(crate) fn content(&self, columns: &[Fingerprint]) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new_keyed(self.shape.as_bytes());
+        for column in columns {
+            hasher.update(column.as_bytes());
+        }
+        Fingerprint::from_bytes(*hasher.finalize().as_bytes())
+    }
+
+    /// Whether the row turned out to be as the last run left it: only its version hint is another.
+    pub(crate) fn is_settled(&self, root: &Root) -> bool {
+        root.failures.is_empty()
+            && root.item.head.as_ref().is_some_and(|head| {
+                head.content == root.content
+                    && head.flow == self.fingerprint
+                    && !matches!(head.state, RowState::Failed { retry: true })
+            })
+    }
+
+    /// The transform whose results are the rows of a child collection.
+    pub(crate) fn maker(&self, collection: usize) -> usize {
+        let maker = self.stage.transforms.iter().position(|transform| transform.makes == Some(collection));
+        maker.expect("every collection but the root is made by a transform")
+    }
+
+    /// The function of a transform, loaded on first use.
+    pub(crate) fn callable(&self, index: usize) -> Result<&Callable, Error> {
+        let prepared = &self.transforms[index];
+        if prepared.callable.get().is_none() {
+            let plugin = prepared.code.load(self.sandbox, self.store)?;
+            let function = plugin.function(&self.stage.transforms[index].function.name);
+            let _ = prepared.callable.set(function.ok_or(Error::Internal("a function is gone from its component"))?);
+        }
+        prepared.callable.get().ok_or(Error::Internal("a function was not kept"))
+    }
+
+    /// A key of the source for people.
+    pub(crate) fn label(&self, key: &[u8]) -> String {
+        display_key(&self.stage.source.kind, key)
+    }
+}

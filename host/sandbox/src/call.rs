@@ -1,0 +1,196 @@
+//! One call: a fresh instance, the arguments in, the result out, everything dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flowstone_core::{Function, Value};
+use wasmtime::Store;
+use wasmtime::component::ComponentExportIndex;
+
+use crate::config::Limits;
+use crate::failure::{CallError, FailureKind, Phase, explain, result_too_large};
+use crate::host::{HANDLES_MAX, Host, bytes_text};
+use crate::log::LogLine;
+use crate::plugin::Loaded;
+use crate::turns::TICK_MS;
+use crate::unchecked::{Arguments, Returned};
+
+/// What one import may be handed in any case, however small the limit of the result is.
+const IMPORT_BYTES_MIN: usize = 1 << 20;
+
+/// A function of a plugin, looked up once.
+#[derive(Clone)]
+pub struct Callable {
+    loaded: Arc<Loaded>,
+    /// Where in the interface's functions.
+    index: usize,
+    export: ComponentExportIndex,
+}
+
+/// What a call gave.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Output {
+    /// The result, where the function has one. An `err` of a `result` is a value like any other.
+    pub value: Option<Value>,
+    /// What the plugin logged.
+    pub log: Vec<LogLine>,
+    /// The most linear memory that the call had, in bytes.
+    pub memory_bytes_peak: u64,
+}
+
+impl Callable {
+    pub(crate) fn new(loaded: Arc<Loaded>, index: usize, export: ComponentExportIndex) -> Self {
+        Callable {
+            loaded,
+            index,
+            export,
+        }
+    }
+
+    /// The function's name and types.
+    pub fn function(&self) -> &Function {
+        &self.loaded.interface.functions[self.index]
+    }
+
+    /// Calls the function in a fresh instance of the plugin. Waits for its turn while as many calls run as the
+    /// sandbox has threads.
+    ///
+    /// The call runs on this thread, which should have a stack of 2 MiB. Random numbers follow from `seed`, so equal
+    /// arguments and seeds give equal results.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the plugin does is an error here, never a panic, and leaves nothing behind.
+    pub fn call(
+        &self,
+        args: &[Value],
+        limits: &Limits,
+        seed: [u8; 32],
+    ) -> Result<Output, CallError> {
+        let mut limits = limits.clone();
+        limits.memory_bytes_max = limits
+            .memory_bytes_max
+            .min(self.loaded.sandbox.memory_bytes_max());
+        self.check_size(args, &limits)?;
+
+        let _turn = self.loaded.sandbox.turns().take();
+        let mut store = Store::new(self.loaded.sandbox.engine(), Host::new(&limits, seed));
+        store.limiter(|host| &mut host.memory);
+        store.set_epoch_deadline(limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1));
+        let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
+        store.set_hostcall_fuel(result_bytes_max.max(IMPORT_BYTES_MIN));
+        store.set_max_component_handles(HANDLES_MAX);
+
+        let outcome = self
+            .run(&mut store, args, &limits)
+            .and_then(|value| match value {
+                // Larger limits are kept while the result is read.
+                Some(value)
+                    if result_bytes_max < IMPORT_BYTES_MIN && value.size() > result_bytes_max =>
+                {
+                    Err(result_too_large(&limits))
+                }
+                value => Ok(value),
+            });
+        let Host { log, memory, .. } = store.into_data();
+        let log = log.finish();
+        match outcome {
+            Ok(value) => Ok(Output {
+                value,
+                log,
+                memory_bytes_peak: memory.bytes_peak(),
+            }),
+            Err(mut failed) => {
+                if failed.kind == FailureKind::ArgumentMismatch {
+                    failed.reason = self.mismatch(args);
+                }
+                Err(failed.with_log(log))
+            }
+        }
+    }
+
+    /// Says which argument is wrong.
+    fn mismatch(&self, args: &[Value]) -> String {
+        let function = self.function();
+        let (name, count) = (&function.name, function.params.len());
+        if args.len() != count {
+            return format!("`{name}` takes {count} arguments, not {}", args.len());
+        }
+        let wrong = args
+            .iter()
+            .zip(&function.params)
+            .find(|(value, param)| !value.is_of(&param.ty));
+        match wrong {
+            Some((_, param)) => format!(
+                "the argument `{}` of `{name}` is no {}",
+                param.name, param.ty
+            ),
+            None => format!("the arguments do not fit the types of `{name}`"),
+        }
+    }
+
+    fn run(
+        &self,
+        store: &mut Store<Host>,
+        args: &[Value],
+        limits: &Limits,
+    ) -> Result<Option<Value>, CallError> {
+        let instance = self
+            .loaded
+            .pre
+            .instantiate(&mut *store)
+            .map_err(|error| explain(&error, Phase::Instantiating, limits))?;
+        let function = instance
+            .get_func(&mut *store, self.export)
+            .ok_or_else(|| wasmtime::format_err!("its export is gone"))
+            .and_then(|function| function.typed::<Arguments<'_>, Returned>(&mut *store))
+            .map_err(|error| explain(&error, Phase::Instantiating, limits))?;
+        let lowered = AtomicBool::new(false);
+        function
+            .call(store, Arguments::new(args, &lowered))
+            .map(|returned| returned.0)
+            .map_err(|error| {
+                let phase = if lowered.load(Ordering::Relaxed) {
+                    Phase::Running
+                } else {
+                    Phase::Lowering
+                };
+                explain(&error, phase, limits)
+            })
+    }
+
+    /// Refuses arguments that cannot fit, before anything is made for them.
+    fn check_size(&self, args: &[Value], limits: &Limits) -> Result<(), CallError> {
+        // What a string or packed list takes in the host is what it takes in the plugin. Other values may be smaller
+        // there, but not by more than the size of a `Value` per byte.
+        let bytes: u64 = args.iter().map(|value| bulk_bytes(value) as u64).sum();
+        if bytes <= limits.memory_bytes_max {
+            return Ok(());
+        }
+        let (bytes, bytes_max) = (bytes_text(bytes), bytes_text(limits.memory_bytes_max));
+        Err(CallError {
+            kind: FailureKind::ArgumentTooLarge,
+            reason: format!(
+                "the arguments do not fit: they have {bytes}, and the plugin's memory limit is {bytes_max}: \
+                 raise the limit, or give it less at a time"
+            ),
+            log: Vec::new(),
+        })
+    }
+}
+
+/// The bytes of strings and packed lists in a value.
+fn bulk_bytes(value: &Value) -> usize {
+    match value {
+        Value::Str(text) => text.len(),
+        Value::Bytes(bytes) | Value::Packed(bytes) => bytes.len(),
+        Value::List(items) | Value::Record(items) | Value::Tuple(items) => {
+            items.iter().map(bulk_bytes).sum()
+        }
+        Value::Variant(_, Some(inner))
+        | Value::Option(Some(inner))
+        | Value::Result(Ok(Some(inner)) | Err(Some(inner))) => bulk_bytes(inner),
+        _ => 0,
+    }
+}

@@ -1,0 +1,64 @@
+//! The limits: what the sandbox is sized for, and what one call may use.
+
+/// What a sandbox is sized for. Set once, when it is made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SandboxConfig {
+    /// How many calls run at the same time; further ones wait for their turn.
+    pub threads: usize,
+    /// The most memory that any call may be given, in bytes: it bounds [`Limits::memory_bytes_max`]. At most 4 GiB.
+    pub memory_bytes_max: u64,
+    /// Whether to set memory aside for all threads in advance (4 times 4 GiB of address space each; no real memory).
+    /// Where that fails, memory is taken call by call, which is slower.
+    pub pooling: bool,
+}
+
+impl SandboxConfig {
+    /// The sizes for calls on so many threads.
+    pub fn for_threads(threads: usize) -> Self {
+        SandboxConfig {
+            threads: threads.max(1),
+            ..SandboxConfig::default()
+        }
+    }
+}
+
+/// One thread per processor, calls of up to 4 GiB, pooling.
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        SandboxConfig {
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            memory_bytes_max: 4 << 30,
+            pooling: true,
+        }
+    }
+}
+
+/// What one call may use.
+///
+/// Going over a limit always ends the call: a plugin cannot notice a limit and return something else because of it,
+/// so results never depend on the limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Linear memory in bytes, all memories of the component together.
+    pub memory_bytes_max: u64,
+    /// Time in milliseconds, including instantiation. Checked every few milliseconds.
+    pub time_ms_max: u64,
+    /// Size of the result in bytes, as it lies in the host's memory. The plugin may hand as much to one import.
+    pub result_bytes_max: u64,
+    /// Size of the log in bytes: standard output, standard error and messages. What comes after is dropped.
+    pub log_bytes_max: u64,
+}
+
+/// 256 MiB of memory, ten seconds, a result of 256 MiB, 64 KiB of log.
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes_max: 256 << 20,
+            time_ms_max: 10_000,
+            result_bytes_max: 256 << 20,
+            log_bytes_max: 64 << 10,
+        }
+    }
+}

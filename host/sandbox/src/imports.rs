@@ -1,0 +1,151 @@
+//! What plugins may import, and what to tell about everything else.
+
+use wasmtime::component::{Component, Linker, Val};
+use wasmtime::{Engine, StoreContextMut};
+
+use crate::error::{LoadError, MissingImport};
+use crate::host::Host;
+use crate::log::LogLevel;
+
+/// The interfaces of WASI 0.2 that exist here, all virtual.
+const WASI: [&str; 27] = [
+    "cli/environment",
+    "cli/exit",
+    "cli/stderr",
+    "cli/stdin",
+    "cli/stdout",
+    "cli/terminal-input",
+    "cli/terminal-output",
+    "cli/terminal-stderr",
+    "cli/terminal-stdin",
+    "cli/terminal-stdout",
+    "clocks/monotonic-clock",
+    "clocks/wall-clock",
+    "filesystem/preopens",
+    "filesystem/types",
+    "io/error",
+    "io/poll",
+    "io/streams",
+    "random/insecure",
+    "random/insecure-seed",
+    "random/random",
+    "sockets/instance-network",
+    "sockets/ip-name-lookup",
+    "sockets/network",
+    "sockets/tcp",
+    "sockets/tcp-create-socket",
+    "sockets/udp",
+    "sockets/udp-create-socket",
+];
+
+const LOG: &str = "flowstone:plugin/log@0.1.0";
+
+/// A linker with everything that is offered.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    crate::wasi::add_to_linker(&mut linker)?;
+    linker.instance(LOG)?.func_new(
+        "log",
+        |store: StoreContextMut<'_, Host>, _, arguments, _| {
+            if let [Val::Enum(level), Val::String(message)] = arguments {
+                let level = level_named(level);
+                store.data().log.with(|log| log.message(level, message));
+            }
+            Ok(())
+        },
+    )?;
+    Ok(linker)
+}
+
+fn level_named(name: &str) -> LogLevel {
+    match name {
+        "trace" => LogLevel::Trace,
+        "debug" => LogLevel::Debug,
+        "warn" => LogLevel::Warn,
+        "error" => LogLevel::Error,
+        _ => LogLevel::Info,
+    }
+}
+
+/// The names of the component's imports. Refuses those that nobody offers, all of them at once.
+pub(crate) fn check(component: &Component, engine: &Engine) -> Result<Vec<String>, LoadError> {
+    let names: Vec<String> = component
+        .component_type()
+        .imports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let missing: Vec<MissingImport> = names
+        .iter()
+        .filter_map(|name| {
+            advice(name).map(|advice| MissingImport {
+                name: name.clone(),
+                advice,
+            })
+        })
+        .collect();
+    if missing.is_empty() {
+        Ok(names)
+    } else {
+        Err(LoadError::MissingImports(missing))
+    }
+}
+
+/// Why an import is not offered. Nothing for those that are.
+fn advice(import: &str) -> Option<String> {
+    let (path, version) = import.split_once('@').unwrap_or((import, ""));
+    let Some((package, interface)) = path.split_once('/') else {
+        return Some(if path.contains(':') {
+            "this is a whole component or package, which plugins cannot be given; compose it in with `wac plug`".to_owned()
+        } else {
+            "the world imports this by itself; plugins are given functions only through WASI 0.2 and flowstone:plugin; \
+             compose the component with one that provides it (`wac plug`), or pass what it gives as a parameter"
+                .to_owned()
+        });
+    };
+    match package.split_once(':') {
+        Some(("wasi", name)) => wasi_advice(name, interface, version),
+        Some(("flowstone", "plugin")) => plugin_advice(interface, version),
+        _ => Some(
+            "nobody provides it here; compose the component with one that does (`wac plug`), \
+             or pass what it gives as a parameter"
+                .to_owned(),
+        ),
+    }
+}
+
+fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> {
+    let path = format!("{package}/{interface}");
+    let is_0_2 = version.starts_with("0.2.");
+    if WASI.contains(&&*path) && is_0_2 {
+        return None;
+    }
+    Some(match package {
+        "http" | "tls" | "messaging" => {
+            "the network is not available to plugins: fetch the data with a source and pass it as a parameter".to_owned()
+        }
+        "keyvalue" | "blobstore" | "sql" | "config" | "logging" => {
+            "plugins have no access to services: pass what they give as a parameter (for messages there is \
+             flowstone:plugin/log@0.1.0)"
+                .to_owned()
+        }
+        "nn" | "webgpu" | "gfx" => "plugins have no access to accelerators".to_owned(),
+        _ if WASI.contains(&&*path) || package == "cli" || package == "io" => {
+            format!("this is WASI {version}, plugins are given WASI 0.2: build it for the target wasm32-wasip2")
+        }
+        _ => "this part of WASI is not offered to plugins".to_owned(),
+    })
+}
+
+fn plugin_advice(interface: &str, version: &str) -> Option<String> {
+    match (interface, version) {
+        ("log", "0.1.0") => None,
+        ("log", _) => Some(
+            "this flowstone offers version 0.1.0: build against its WIT, or use a newer flowstone"
+                .to_owned(),
+        ),
+        _ => Some(
+            "this flowstone does not offer it: use a newer one, or build against its WIT"
+                .to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,154 @@
+//! A loaded component: what it offers, its compiled code, and the way to its functions.
+
+use std::sync::Arc;
+
+use flowstone_core::{ComponentDigest, Interface};
+use wasmtime::component::{Component, InstancePre};
+
+use crate::call::Callable;
+use crate::describe::describe;
+use crate::error::{LoadError, SandboxError};
+use crate::host::Host;
+use crate::imports;
+use crate::sandbox::Sandbox;
+use crate::scan::Scan;
+use crate::unchecked::deserialize;
+
+/// What compiled code starts with: a magic word with the format's version, and the component that it belongs to.
+fn header(digest: ComponentDigest) -> Vec<u8> {
+    [b"flowaot1".as_slice(), digest.as_bytes()].concat()
+}
+
+/// A component, ready to be called. Cheap to clone, and to be used from many threads.
+#[derive(Clone)]
+pub struct Plugin(Arc<Loaded>);
+
+/// What all clones of a plugin share.
+pub(crate) struct Loaded {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) interface: Interface,
+    pub(crate) pre: InstancePre<Host>,
+    digest: ComponentDigest,
+}
+
+impl Plugin {
+    /// Compiles.
+    pub(crate) fn compile(sandbox: &Sandbox, scan: &Scan, bytes: &[u8]) -> Result<Self, LoadError> {
+        let component =
+            Component::from_binary(sandbox.engine(), bytes).map_err(|error| invalid(&error))?;
+        Self::new(sandbox, scan, &component)
+    }
+
+    /// Maps compiled code.
+    pub(crate) fn map(
+        sandbox: &Sandbox,
+        scan: &Scan,
+        compiled: &[u8],
+        expected: &blake3::Hash,
+    ) -> Result<Self, LoadError> {
+        let component = deserialize(sandbox.engine(), compiled, &header(scan.digest), expected)?;
+        Self::new(sandbox, scan, &component)
+    }
+
+    fn new(sandbox: &Sandbox, scan: &Scan, component: &Component) -> Result<Self, LoadError> {
+        let imports = imports::check(component, sandbox.engine())?;
+        let pre = sandbox
+            .linker()
+            .instantiate_pre(component)
+            .map_err(|error| {
+                let causes = error.chain().map(ToString::to_string).collect::<Vec<_>>();
+                LoadError::ImportMismatch(causes.join(": "))
+            })?;
+        let interface = describe(component, sandbox.engine(), &scan.docs, imports);
+        Ok(Plugin(Arc::new(Loaded {
+            sandbox: sandbox.clone(),
+            interface,
+            pre,
+            digest: scan.digest,
+        })))
+    }
+
+    /// The identity of its code.
+    pub fn digest(&self) -> ComponentDigest {
+        self.0.digest
+    }
+
+    /// What it offers and what it needs.
+    pub fn interface(&self) -> &Interface {
+        &self.0.interface
+    }
+
+    /// Its compiled code, for [`Sandbox::load_compiled`]. Keep its BLAKE3 where only the host writes.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot write it out.
+    pub fn compiled(&self) -> Result<Vec<u8>, SandboxError> {
+        let code = self
+            .0
+            .pre
+            .component()
+            .serialize()
+            .map_err(|error| SandboxError::Serialize(format!("{error:#}")))?;
+        Ok([header(self.0.digest), code].concat())
+    }
+
+    /// The function that `name` means, as [`Interface::function`] has it. Nothing for those that cannot be called.
+    pub fn function(&self, name: &str) -> Option<Callable> {
+        let functions = &self.0.interface.functions;
+        let name = &self.0.interface.function(name)?.name;
+        let index = functions
+            .iter()
+            .position(|function| function.name == *name)?;
+        let component = self.0.pre.component();
+        let export = match name.split_once('#') {
+            None => component.get_export_index(None, name)?,
+            Some((interface, name)) => {
+                let instance = component.get_export_index(None, interface)?;
+                component.get_export_index(Some(&instance), name)?
+            }
+        };
+        Some(Callable::new(Arc::clone(&self.0), index, export))
+    }
+}
+
+/// Says what a validation error means for the person who built the component.
+fn invalid(error: &wasmtime::Error) -> LoadError {
+    let reason = error
+        .chain()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ");
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    let advice = if says(&[
+        "async",
+        "stream",
+        "future",
+        "error-context",
+        "thread.",
+        "waitable",
+        "task.",
+    ]) {
+        "; plugins cannot be asynchronous: build it for WASI 0.2 (wasm32-wasip2), with plain functions and values"
+    } else if says(&[
+        "fixed-length lists",
+        "fixed size list",
+        "Fixed size list",
+        "component model map",
+    ]) {
+        "; use plain lists, of tuples for a map"
+    } else if says(&["more than 32 flags"]) {
+        "; split the flags, or use a list of an enum"
+    } else if says(&["threads", "shared memor", "atomic"]) {
+        "; plugins have one thread: build it without threads and atomics"
+    } else if says(&["memory64", "64-bit"]) {
+        "; plugins have 32-bit memories: build it for wasm32"
+    } else if says(&["exceptions", "exception", "try_table", "legacy"]) {
+        "; build it without WebAssembly exceptions"
+    } else if says(&["gc ", "GC", "function references", "heap type"]) {
+        "; languages that need WebAssembly's garbage collector are not supported"
+    } else {
+        ""
+    };
+    LoadError::Invalid { reason, advice }
+}

@@ -1,0 +1,111 @@
+//! The sandbox: one engine, what it offers to plugins, and the way in for components.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::config::SandboxConfig;
+use crate::engine::{self, Allocation};
+use crate::error::{LoadError, SandboxError};
+use crate::host::Host;
+use crate::imports;
+use crate::plugin::Plugin;
+use crate::scan::scan;
+use crate::turns::Turns;
+
+/// Where plugins are loaded and run. Cheap to clone; one is enough for a process.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    turns: Turns,
+    linker: Linker<Host>,
+    engine: Engine,
+    allocation: Allocation,
+    memory_bytes_max: u64,
+}
+
+impl Sandbox {
+    /// Makes the engine, and sets its memory aside where the address space allows.
+    ///
+    /// # Errors
+    ///
+    /// When the machine lacks what the engine needs.
+    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let (engine, allocation) = engine::new(&config)?;
+        let linker =
+            imports::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+        let turns = Turns::new(&engine, config.threads)?;
+        let memory_bytes_max = config.memory_bytes_max;
+        Ok(Sandbox(Arc::new(Inner {
+            turns,
+            linker,
+            engine,
+            allocation,
+            memory_bytes_max,
+        })))
+    }
+
+    /// Names what compiled code depends on besides the component: 32 hexadecimal digits.
+    pub fn compatibility(&self) -> String {
+        engine::compatibility(&self.0.engine)
+    }
+
+    /// Whether memory was set aside in advance, or is taken call by call.
+    pub fn is_pooling(&self) -> bool {
+        self.0.allocation == Allocation::Pooling
+    }
+
+    /// Compiles a component and describes it. Takes seconds for large ones: keep [`Plugin::compiled`].
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no component, do not validate, or need what plugins are not given.
+    pub fn load(&self, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        Plugin::compile(self, &scan(bytes)?, bytes)
+    }
+
+    /// Loads a component whose compiled code was kept.
+    ///
+    /// `compiled` must be what [`Plugin::compiled`] gave for this component, and `expected` its BLAKE3, taken then and
+    /// kept where only the host writes: compiled code runs as it is, outside of all limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::load`]; and [`LoadError::Tampered`] when `compiled` is not what `expected` was taken of,
+    /// [`LoadError::Stale`] when it is of another component, or of another version or configuration of the engine.
+    pub fn load_compiled(
+        &self,
+        bytes: &[u8],
+        compiled: &[u8],
+        expected: &blake3::Hash,
+    ) -> Result<Plugin, LoadError> {
+        Plugin::map(self, &scan(bytes)?, compiled, expected)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<Host> {
+        &self.0.linker
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
+    pub(crate) fn memory_bytes_max(&self) -> u64 {
+        self.0.memory_bytes_max
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("allocation", &self.0.allocation)
+            .finish_non_exhaustive()
+    }
+}

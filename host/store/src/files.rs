@@ -1,0 +1,116 @@
+//! Files inside the store's folder: written whole or not at all, read only when they are what was expected.
+
+use std::io::{self, Read, Write};
+
+use cap_std::fs::{Dir, File, OpenOptions};
+
+use crate::place::Place;
+
+/// Who may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Whoever the user's umask lets.
+    Usual,
+    /// The user alone, where the system knows such a thing.
+    Private,
+}
+
+/// Writes `bytes` to `name`, replacing what is there. It is on disk when this returns, but for the entry in the
+/// folder: see [`sync_folder`].
+///
+/// Killed before the rename, it leaves a file under `tmp/`, which the next open removes.
+pub(crate) fn write_atomically(
+    place: &Place,
+    name: &str,
+    bytes: &[u8],
+    access: Access,
+) -> io::Result<()> {
+    let temporary = place.temporary_name();
+    let written = create_new(place.dir(), &temporary, access).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| place.dir().rename(&temporary, place.dir(), name));
+    if renamed.is_err() {
+        // The first error is the one to report.
+        let _ = place.dir().remove_file(&temporary);
+    }
+    renamed
+}
+
+/// A new file for reading and writing. Fails when the name is taken, also by a link.
+pub(crate) fn create_new(dir: &Dir, name: &str, access: Access) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    if access == Access::Private {
+        use cap_std::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = access;
+    dir.open_with(name, &options)
+}
+
+/// Puts the entries of a folder on disk: a renamed file can otherwise be lost with the power.
+pub(crate) fn sync_folder(dir: &Dir, name: &str) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        dir.open(name)?.sync_all()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (dir, name);
+        Ok(())
+    }
+}
+
+/// Makes a folder, unless it is there; says whether it was made.
+pub(crate) fn make_folder(dir: &Dir, name: &str) -> io::Result<bool> {
+    match dir.create_dir(name) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a regular file of exactly `len` bytes; anything else by that name (a link, a pipe, another length) is `None`.
+pub(crate) fn open_expected(dir: &Dir, name: &str, len: u64) -> io::Result<Option<File>> {
+    // Permission is also what a link out of the store is refused with.
+    let missing = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::PermissionDenied => Ok(None),
+        _ => Err(error),
+    };
+    // Looked at before it is opened, since opening a pipe would wait for its other end.
+    match dir.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_file() && metadata.len() == len => {
+            dir.open(name).map(Some).or_else(missing)
+        }
+        Ok(_) => Ok(None),
+        Err(error) => missing(error),
+    }
+}
+
+/// Reads a file whose length was checked to be `len`; `None` when it has changed since.
+pub(crate) fn read_expected(file: &mut File, len: u64) -> io::Result<Option<Vec<u8>>> {
+    let Ok(capacity) = usize::try_from(len) else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::with_capacity(capacity);
+    file.take(len).read_to_end(&mut bytes)?;
+    Ok((bytes.len() == capacity).then_some(bytes))
+}
+
+/// Empties `tmp/`, which holds what an interrupted process left unfinished.
+pub(crate) fn remove_temporaries(dir: &Dir) -> io::Result<()> {
+    make_folder(dir, "tmp")?;
+    for entry in dir.read_dir("tmp")? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            entry.remove_file()?;
+        }
+    }
+    Ok(())
+}

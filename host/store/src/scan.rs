@@ -1,0 +1,135 @@
+//! Going through many records in the order of their keys, one at a time.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use flowstone_core::RunId;
+use redb::{Key, OwnedRange, ReadOnlyTable};
+
+use crate::encoding::{OwnerRecord, Raw};
+use crate::error::StoreError;
+use crate::place::Place;
+use crate::read::{Found, READ};
+use crate::record::{Owner, RowHead};
+use crate::tables::{Bytes, HEAD, OWNER, RUN, target_key};
+
+pub(crate) type RawRange<K> = OwnedRange<K, Bytes>;
+
+/// The entries whose keys begin with a number.
+pub(crate) fn prefix_range(
+    place: &Place,
+    table: &ReadOnlyTable<Bytes, Bytes>,
+    prefix: u32,
+) -> Result<RawRange<Bytes>, StoreError> {
+    let start = prefix.to_be_bytes();
+    let end = prefix.checked_add(1).map(u32::to_be_bytes);
+    let end = end
+        .as_ref()
+        .map_or(Bound::Unbounded, |end| Bound::Excluded(&end[..]));
+    table
+        .range_owned::<&[u8]>((Bound::Included(&start[..]), end))
+        .map_err(|error| place.redb(READ, error))
+}
+
+/// A range being read. After an error it is at its end.
+pub(crate) struct Scan<K: Key + 'static> {
+    place: Arc<Place>,
+    range: Option<RawRange<K>>,
+}
+
+impl<K: Key + 'static> Scan<K> {
+    pub(crate) fn of(place: &Arc<Place>, range: RawRange<K>) -> Self {
+        Self {
+            place: Arc::clone(place),
+            range: Some(range),
+        }
+    }
+
+    /// One step with `step`, then `item` on the key and the stored bytes.
+    fn next<T>(
+        &mut self,
+        step: impl FnOnce(&mut RawRange<K>) -> Option<<RawRange<K> as Iterator>::Item>,
+        item: impl FnOnce(&Place, K::SelfType<'_>, &[u8]) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        let range = self.range.as_mut()?;
+        let place = &*self.place;
+        let next = place.guarded(|| {
+            let Some(entry) = step(range) else {
+                return Ok(None);
+            };
+            let (key, stored) = entry.map_err(|error| place.redb(READ, error))?;
+            item(place, key.value(), stored.value()).map(Some)
+        });
+        if !matches!(next, Ok(Some(_))) {
+            self.range = None;
+        }
+        next.transpose()
+    }
+}
+
+/// The rows of a collection: see [`Snapshot::rows`](crate::Snapshot::rows).
+pub struct RowIter {
+    pub(crate) scan: Scan<Bytes>,
+}
+
+impl Iterator for RowIter {
+    type Item = Result<(Vec<u8>, RowHead), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next(Iterator::next, |place, key, stored| {
+            let head = Found::of(&HEAD, &key, stored).or_damaged(place, HEAD.name)?;
+            let key = key.get(size_of::<u32>()..);
+            key.map(<[u8]>::to_vec)
+                .zip(head)
+                .ok_or_else(|| place.damaged("a row has no collection"))
+        })
+    }
+}
+
+/// The rows of a target: see [`Snapshot::owned`](crate::Snapshot::owned).
+pub struct OwnerIter {
+    pub(crate) scan: Scan<Bytes>,
+}
+
+impl Iterator for OwnerIter {
+    type Item = Result<(Vec<u8>, Owner), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next(Iterator::next, |place, key, stored| {
+            let record: Option<OwnerRecord<'_>> =
+                Found::of(&OWNER, &key, stored).or_damaged(place, OWNER.name)?;
+            let item = record.and_then(|record| {
+                let key = target_key(key, record.long_key.into_owned())?;
+                Some((key, record.owner.into_owned()))
+            });
+            item.ok_or_else(|| place.damaged("a target row has no key"))
+        })
+    }
+}
+
+/// The runs: see [`Snapshot::runs`](crate::Snapshot::runs).
+pub struct RunIter {
+    pub(crate) scan: Scan<u64>,
+}
+
+impl Iterator for RunIter {
+    type Item = Result<(RunId, String), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let next = self
+                .scan
+                .next(DoubleEndedIterator::next_back, |_, run, stored| {
+                    let text = Found::<Raw<'_>>::of(&RUN, &run, stored)
+                        .or_miss()
+                        .map(|Raw(bytes)| String::from_utf8(bytes.into_owned()));
+                    Ok(text.and_then(Result::ok).map(|text| (RunId(run), text)))
+                });
+            match next? {
+                Ok(Some(item)) => return Some(Ok(item)),
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The tables of a write transaction: each opened when it is first needed, and not again.
+
+use std::borrow::Borrow;
+
+use redb::{Key, Table, WriteTransaction};
+
+use crate::codec::{self, Record};
+use crate::error::StoreError;
+use crate::place::Place;
+use crate::read::{Found, read};
+use crate::record::RECORD_BYTES_MAX;
+use crate::tables::{
+    Bytes, COMPILED, HEAD, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RUN,
+    TableSpec,
+};
+
+const WRITE: &str = "writing to the database";
+
+/// What every table of a transaction needs to be opened.
+#[derive(Clone, Copy)]
+pub(crate) struct Session<'txn> {
+    pub(crate) place: &'txn Place,
+    pub(crate) transaction: &'txn WriteTransaction,
+}
+
+/// All tables, as in [`crate::tables`].
+pub(crate) struct Tables<'txn> {
+    pub(crate) memo: Slot<'txn, Hash>,
+    pub(crate) object: Slot<'txn, Hash>,
+    pub(crate) head: Slot<'txn, Bytes>,
+    pub(crate) lineage: Slot<'txn, Bytes>,
+    pub(crate) owner: Slot<'txn, Bytes>,
+    pub(crate) intent: Slot<'txn, u64>,
+    pub(crate) interface: Slot<'txn, Hash>,
+    pub(crate) compiled: Slot<'txn, Bytes>,
+    pub(crate) run: Slot<'txn, u64>,
+    pub(crate) meta: Slot<'txn, &'static str>,
+}
+
+/// A table that may be open.
+pub(crate) struct Slot<'txn, K: Key + 'static> {
+    spec: &'static TableSpec<K>,
+    table: Option<Table<'txn, K, Bytes>>,
+}
+
+impl Tables<'_> {
+    pub(crate) fn closed() -> Self {
+        Self {
+            memo: Slot::of(&MEMO),
+            object: Slot::of(&OBJECT),
+            head: Slot::of(&HEAD),
+            lineage: Slot::of(&LINEAGE),
+            owner: Slot::of(&OWNER),
+            intent: Slot::of(&INTENT),
+            interface: Slot::of(&INTERFACE),
+            compiled: Slot::of(&COMPILED),
+            run: Slot::of(&RUN),
+            meta: Slot::of(&META),
+        }
+    }
+
+    /// Each on its own, so that two cannot panic at once.
+    pub(crate) fn close(self, place: &Place) -> Result<(), StoreError> {
+        let Self {
+            memo,
+            object,
+            head,
+            lineage,
+            owner,
+            intent,
+            interface,
+            compiled,
+            run,
+            meta,
+        } = self;
+        memo.close(place)
+            .and(object.close(place))
+            .and(head.close(place))
+            .and(lineage.close(place))
+            .and(owner.close(place))
+            .and(intent.close(place))
+            .and(interface.close(place))
+            .and(compiled.close(place))
+            .and(run.close(place))
+            .and(meta.close(place))
+    }
+}
+
+impl<'txn, K: Key + 'static> Slot<'txn, K> {
+    fn of(spec: &'static TableSpec<K>) -> Self {
+        Self { spec, table: None }
+    }
+
+    pub(crate) fn open(
+        &mut self,
+        session: Session<'txn>,
+    ) -> Result<&mut Table<'txn, K, Bytes>, StoreError> {
+        match &mut self.table {
+            Some(table) => Ok(table),
+            closed => {
+                let opened = session.transaction.open_table(self.spec.definition);
+                Ok(closed.insert(opened.map_err(|error| session.place.redb(WRITE, error))?))
+            }
+        }
+    }
+
+    fn close(self, place: &Place) -> Result<(), StoreError> {
+        place.guarded(|| {
+            drop(self.table);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn get<'k, R: Record>(
+        &mut self,
+        session: Session<'txn>,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<Found<R>, StoreError> {
+        let spec = self.spec;
+        read(session.place, spec, self.open(session)?, key)
+    }
+
+    pub(crate) fn put<'k>(
+        &mut self,
+        session: Session<'txn>,
+        buffer: &mut Vec<u8>,
+        key: impl Borrow<K::SelfType<'k>>,
+        record: &impl Record,
+    ) -> Result<(), StoreError> {
+        buffer.clear();
+        record.write(buffer);
+        limit("a record", buffer.len(), RECORD_BYTES_MAX)?;
+        codec::seal(self.spec.tag, K::as_bytes(key.borrow()).as_ref(), buffer);
+        let table = self.open(session)?;
+        table
+            .insert(key, &**buffer)
+            .map_err(|error| session.place.redb(WRITE, error))?;
+        Ok(())
+    }
+
+    pub(crate) fn remove<'k>(
+        &mut self,
+        session: Session<'txn>,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<(), StoreError> {
+        self.open(session)?
+            .remove(key)
+            .map_err(|error| session.place.redb(WRITE, error))?;
+        Ok(())
+    }
+}
+
+/// Refuses what is longer than it may be.
+pub(crate) fn limit(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), StoreError> {
+    if bytes <= bytes_max {
+        Ok(())
+    } else {
+        Err(StoreError::TooLong {
+            what,
+            bytes,
+            bytes_max,
+        })
+    }
+}

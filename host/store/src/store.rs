@@ -1,0 +1,309 @@
+//! Opening a store: folder, lock, database, format.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cap_std::fs::OpenOptions;
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase, StorageBackend};
+
+use crate::codec;
+use crate::encoding::Raw;
+use crate::error::StoreError;
+use crate::files::{self, Access};
+use crate::lock::Lock;
+use crate::place::Place;
+use crate::read::read;
+use crate::snapshot::Snapshot;
+use crate::tables::{COMPILED, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RUN};
+use crate::writer::Writer;
+
+/// The format that this version reads and writes. The entry that says so keeps its place and form in all formats.
+pub const FORMAT: u32 = 1;
+
+/// The name of the meta entry that holds the format.
+pub(crate) const FORMAT_ENTRY: &str = "format";
+
+const DATABASE: &str = "store.redb";
+const OPEN: &str = "opening the database";
+const CREATE: &str = "creating the database";
+const BEGIN: &str = "beginning a transaction";
+const COMMIT: &str = "committing a transaction";
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// How much memory the database may use for caching, in bytes.
+    pub cache_bytes: usize,
+    /// The secret under which compiled code is kept. It must come from outside the store's folder: without one no
+    /// compiled code is kept or used, since a folder that came from somebody else could carry hostile native code.
+    pub code_key: Option<[u8; 32]>,
+    /// Whether to check every page of the database on opening, which reads all of it. Without this, damage is found
+    /// where it is read.
+    pub check: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 32 * 1024 * 1024,
+            code_key: None,
+            check: false,
+        }
+    }
+}
+
+/// An open store. One process at a time has it; any number of threads share it.
+pub struct Store {
+    pub(crate) place: Arc<Place>,
+    pub(crate) options: StoreOptions,
+    // Always there but while dropping.
+    database: Option<Database>,
+    // The turn to write. redb has one too, but one that a thread would wait for in vain once a transaction is given up
+    // for good (see `write`).
+    turn: Mutex<()>,
+    // Dropped last: whoever takes the lock finds the database closed.
+    _lock: Lock,
+}
+
+impl Store {
+    /// Opens the store in the folder `dir`, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] when another process has it open, [`StoreError::Format`] when another version of
+    /// flowstone wrote it, [`StoreError::Damaged`] when the database is not one.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let place = Place::at(dir)?;
+        let lock = Lock::take(&place)?;
+        prepare_folders(&place)?;
+        if !place
+            .dir()
+            .try_exists(DATABASE)
+            .map_err(|error| place.io(OPEN, error))?
+        {
+            create_database(&place, &options)?;
+        }
+        let mut how = OpenOptions::new();
+        how.read(true).write(true);
+        let file = place
+            .dir()
+            .open_with(DATABASE, &how)
+            .map_err(|error| place.io(OPEN, error))?
+            .into_std();
+        if file
+            .metadata()
+            .map_err(|error| place.io(OPEN, error))?
+            .len()
+            == 0
+        {
+            return Err(place.damaged(format!("`{DATABASE}` is empty")));
+        }
+        let backend = FileBackend::new(file).map_err(|error| place.redb(OPEN, error))?;
+        Self::assemble(place, lock, backend, options)
+    }
+
+    /// The store whose folder is ready and whose initialised database is in `backend`.
+    pub(crate) fn assemble(
+        place: Place,
+        lock: Lock,
+        backend: impl StorageBackend,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let database = open_database(&place, backend, &options)?;
+        let store = Self {
+            place: Arc::new(place),
+            options,
+            database: Some(database),
+            turn: Mutex::new(()),
+            _lock: lock,
+        };
+        store.check_format()?;
+        Ok(store)
+    }
+
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// What the store holds now. It stays as it is, whatever is written later, and may be shared by threads.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] or [`StoreError::Io`].
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.place.guarded(|| {
+            let transaction = self
+                .database()
+                .begin_read()
+                .map_err(|error| self.place.redb(BEGIN, error))?;
+            Snapshot::open(&self.place, &transaction)
+        })
+    }
+
+    /// Runs `change` in a write transaction, which is on disk when this returns `Ok`, and of which nothing remains
+    /// when it, or `change`, returns an error.
+    ///
+    /// One transaction runs at a time: this waits for another thread's to end, and must not be called inside one.
+    ///
+    /// # Errors
+    ///
+    /// What `change` returns, or why the transaction could not begin or commit. After a failed commit the store must
+    /// be opened again; what was committed before is intact.
+    pub fn write<R, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Writer<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let place = &*self.place;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_damaged() {
+            return Err(place.refusal().into());
+        }
+        let transaction = place.guarded(|| {
+            self.database()
+                .begin_write()
+                .map_err(|error| place.redb(BEGIN, error))
+        })?;
+        let mut writer = Writer::new(place, &transaction);
+        // Caught so that the transaction ends in order; it goes on below.
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| change(&mut writer)));
+        let ready = writer.finish(matches!(outcome, Ok(Ok(_))));
+        if place.is_damaged() {
+            // A panic of redb may have left its locks poisoned, and dropping the transaction would panic again.
+            // Kept, it only holds redb's turn to write, which nobody waits for any more.
+            std::mem::forget(transaction);
+            return match outcome {
+                Ok(Err(error)) => Err(error),
+                Ok(Ok(_)) => Err(place.refusal().into()),
+                Err(payload) => panic::resume_unwind(payload),
+            };
+        }
+        match outcome {
+            Ok(Ok(result)) => {
+                let end = || match ready {
+                    Ok(()) => transaction
+                        .commit()
+                        .map_err(|error| place.redb(COMMIT, error)),
+                    // Dropping the transaction undoes it.
+                    Err(error) => Err(error),
+                };
+                place.guarded(end)?;
+                Ok(result)
+            }
+            outcome => {
+                // Whatever goes wrong in undoing: redb notes that, and repairs on the next open.
+                let _ = place.guarded(|| {
+                    drop(transaction);
+                    Ok(())
+                });
+                match outcome {
+                    Ok(result) => result,
+                    Err(payload) => panic::resume_unwind(payload),
+                }
+            }
+        }
+    }
+
+    fn database(&self) -> &Database {
+        self.database
+            .as_ref()
+            .expect("the database is there until the store is dropped")
+    }
+
+    fn check_format(&self) -> Result<(), StoreError> {
+        let place = &*self.place;
+        let entry: Option<Raw<'_>> = place.guarded(|| {
+            let transaction = self
+                .database()
+                .begin_read()
+                .map_err(|error| place.redb(OPEN, error))?;
+            let table = transaction
+                .open_table(META.definition)
+                .map_err(|error| place.redb(OPEN, error))?;
+            read(place, &META, &table, FORMAT_ENTRY)?.or_damaged(place, META.name)
+        })?;
+        let found = entry
+            .and_then(|Raw(bytes)| <[u8; 4]>::try_from(&*bytes).ok())
+            .map(u32::from_le_bytes);
+        match found {
+            Some(FORMAT) => Ok(()),
+            Some(found) => Err(StoreError::Format {
+                path: place.path().to_owned(),
+                found,
+                supported: FORMAT,
+            }),
+            None => Err(place.damaged("it does not say which format it has")),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let database = self.database.take();
+        // Nobody to tell: what is committed is on disk, and redb repairs the rest on the next open.
+        let _ = self.place.guarded(|| {
+            drop(database);
+            Ok(())
+        });
+    }
+}
+
+/// Makes the folders that are always there, and clears what an interrupted process left.
+pub(crate) fn prepare_folders(place: &Place) -> Result<(), StoreError> {
+    let prepared = files::make_folder(place.dir(), "objects")
+        .and_then(|_| files::remove_temporaries(place.dir()));
+    prepared.map_err(|error| place.io("preparing the folder", error))
+}
+
+/// Creates the database under another name first, so that one by the right name is always whole.
+fn create_database(place: &Place, options: &StoreOptions) -> Result<(), StoreError> {
+    let name = place.temporary_name();
+    let file = files::create_new(place.dir(), &name, Access::Usual)
+        .map_err(|error| place.io(CREATE, error))?;
+    let backend = FileBackend::new(file.into_std()).map_err(|error| place.redb(CREATE, error))?;
+    let database = open_database(place, backend, options)?;
+    initialise(place, &database)?;
+    place.guarded(|| database.close().map_err(|error| place.redb(CREATE, error)))?;
+    place
+        .dir()
+        .rename(&name, place.dir(), DATABASE)
+        .and_then(|()| files::sync_folder(place.dir(), "."))
+        .map_err(|error| place.io(CREATE, error))
+}
+
+pub(crate) fn open_database(
+    place: &Place,
+    backend: impl StorageBackend,
+    options: &StoreOptions,
+) -> Result<Database, StoreError> {
+    place.guarded(|| {
+        Builder::new()
+            .set_cache_size(options.cache_bytes)
+            .set_check_integrity_on_open(options.check)
+            .create_with_backend(backend)
+            .map_err(|error| place.redb(OPEN, error))
+    })
+}
+
+/// Makes every table, and the entry that says which format they have.
+pub(crate) fn initialise(place: &Place, database: &Database) -> Result<(), StoreError> {
+    place.guarded(|| {
+        let transaction = database.begin_write().map_err(|error| place.redb(CREATE, error))?;
+        macro_rules! make {
+            ($($table:expr),*) => {
+                $(transaction.open_table($table.definition).map_err(|error| place.redb(CREATE, error))?;)*
+            };
+        }
+        make!(MEMO, OBJECT, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN);
+        {
+            let mut meta = transaction.open_table(META.definition).map_err(|error| place.redb(CREATE, error))?;
+            let mut value = FORMAT.to_le_bytes().to_vec();
+            codec::seal(META.tag, FORMAT_ENTRY.as_bytes(), &mut value);
+            meta.insert(FORMAT_ENTRY, &*value).map_err(|error| place.redb(CREATE, error))?;
+        }
+        transaction.commit().map_err(|error| place.redb(CREATE, error))
+    })
+}

@@ -1,0 +1,94 @@
+//! Every table of the database, in one place.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `memo` | memo key | [`MemoRecord`](crate::MemoRecord) |
+//! | `object` | fingerprint | the bytes, or how many are in the file under `objects/` |
+//! | `head` | collection (`u32`, big-endian), row key | [`RowHead`](crate::RowHead) |
+//! | `lineage` | as `head` | [`Lineage`](crate::Lineage) |
+//! | `owner` | target (`u32`, big-endian), 0 and the target row's key, or 1 and its hash | [`Owner`](crate::Owner), and the key where only its hash is in the table's key |
+//! | `intent` | batch | [`Intent`](crate::Intent) |
+//! | `interface` | component digest | JSON text |
+//! | `compiled` | component digest, compatibility | length and hashes of the code |
+//! | `run` | run | JSON text |
+//! | `meta` | name | the caller's bytes; `format` is the store's own |
+//!
+//! Every value ends in a checksum ([`crate::codec::seal`]) that covers the table's tag, the key and the value.
+//! A row's record is split in two, so that the scan over a collection that every run makes reads only small ones.
+
+use redb::{Key, TableDefinition};
+
+use crate::record::{CollectionId, TargetId};
+
+/// What redb stores in every table.
+pub(crate) type Bytes = &'static [u8];
+
+/// The key of a table whose keys are hashes.
+pub(crate) type Hash = &'static [u8; 32];
+
+/// A table, and the byte that stands for it in checksums.
+pub(crate) struct TableSpec<K: Key + 'static> {
+    pub(crate) definition: TableDefinition<'static, K, Bytes>,
+    pub(crate) name: &'static str,
+    pub(crate) tag: u8,
+}
+
+impl<K: Key + 'static> TableSpec<K> {
+    const fn new(name: &'static str, tag: u8) -> Self {
+        Self {
+            definition: TableDefinition::new(name),
+            name,
+            tag,
+        }
+    }
+}
+
+pub(crate) const MEMO: TableSpec<Hash> = TableSpec::new("memo", 1);
+pub(crate) const OBJECT: TableSpec<Hash> = TableSpec::new("object", 2);
+pub(crate) const HEAD: TableSpec<Bytes> = TableSpec::new("head", 3);
+pub(crate) const LINEAGE: TableSpec<Bytes> = TableSpec::new("lineage", 4);
+pub(crate) const OWNER: TableSpec<Bytes> = TableSpec::new("owner", 5);
+pub(crate) const INTENT: TableSpec<u64> = TableSpec::new("intent", 6);
+pub(crate) const INTERFACE: TableSpec<Hash> = TableSpec::new("interface", 7);
+pub(crate) const COMPILED: TableSpec<Bytes> = TableSpec::new("compiled", 8);
+pub(crate) const RUN: TableSpec<u64> = TableSpec::new("run", 9);
+pub(crate) const META: TableSpec<&'static str> = TableSpec::new("meta", 10);
+
+/// The longest target row key that is part of the table's key; of a longer one the hash is. redb repeats keys in its
+/// inner pages, so long ones make lookups slow.
+const OWNER_KEY_BYTES_MAX: usize = 256;
+
+const OWNER_KEY_WHOLE: u8 = 0;
+const OWNER_KEY_HASHED: u8 = 1;
+
+/// The key of a row in `head` and `lineage`.
+pub(crate) fn row_key(collection: CollectionId, key: &[u8]) -> Vec<u8> {
+    [&collection.0.to_be_bytes(), key].concat()
+}
+
+/// The key of a target row in `owner`, and the part of the target row's key that belongs in the value.
+pub(crate) fn owner_key(target: TargetId, key: &[u8]) -> (Vec<u8>, &[u8]) {
+    let target = target.0.to_be_bytes();
+    if key.len() <= OWNER_KEY_BYTES_MAX {
+        ([&target[..], &[OWNER_KEY_WHOLE], key].concat(), &[])
+    } else {
+        (
+            [
+                &target[..],
+                &[OWNER_KEY_HASHED],
+                blake3::hash(key).as_bytes(),
+            ]
+            .concat(),
+            key,
+        )
+    }
+}
+
+/// The target row's key, out of a key of `owner` and what is in the value; `None` where it is no such key.
+pub(crate) fn target_key(table_key: &[u8], long_key: Vec<u8>) -> Option<Vec<u8>> {
+    match table_key.get(size_of::<u32>()..)?.split_first()? {
+        (&OWNER_KEY_WHOLE, key) => Some(key.to_vec()),
+        (&OWNER_KEY_HASHED, _) => Some(long_key),
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! Compiled code is used only when the key fits and nobody else can have touched the file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flowstone_core::ComponentDigest;
+use tempfile::TempDir;
+
+use super::hash;
+use crate::{Store, StoreOptions};
+
+fn open(dir: &Path, code_key: Option<[u8; 32]>) -> Store {
+    Store::open(
+        dir,
+        StoreOptions {
+            code_key,
+            ..StoreOptions::default()
+        },
+    )
+    .unwrap()
+}
+
+fn digest() -> ComponentDigest {
+    ComponentDigest::from_bytes(hash(1))
+}
+
+fn file(dir: &TempDir) -> PathBuf {
+    dir.path().join(format!("aot/{}-x86.cwasm", digest()))
+}
+
+#[test]
+fn code_is_kept_by_component_and_compatibility() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path(), Some([1; 32]));
+    let odd = "../../x86 with \0 and / in it";
+    store
+        .put_compiled(&digest(), "x86", b"native code")
+        .unwrap();
+    store.put_compiled(&digest(), odd, b"other code").unwrap();
+    let kept = |compatibility: &str| store.compiled(&digest(), compatibility).unwrap();
+    assert_eq!(
+        kept("x86"),
+        Some((b"native code".to_vec(), blake3::hash(b"native code")))
+    );
+    assert_eq!(
+        kept(odd),
+        Some((b"other code".to_vec(), blake3::hash(b"other code")))
+    );
+    assert_eq!(kept("arm"), None);
+    assert_eq!(
+        store
+            .compiled(&ComponentDigest::from_bytes(hash(2)), "x86")
+            .unwrap(),
+        None
+    );
+    assert_eq!(fs::read_dir(dir.path().join("aot")).unwrap().count(), 2);
+    store.put_compiled(&digest(), "x86", b"newer code").unwrap();
+    assert_eq!(kept("x86").unwrap().0, b"newer code");
+    drop(store);
+    assert_eq!(
+        open(dir.path(), Some([1; 32]))
+            .compiled(&digest(), "x86")
+            .unwrap()
+            .unwrap()
+            .0,
+        b"newer code"
+    );
+}
+
+#[test]
+fn without_a_key_no_code_is_kept_and_none_is_used() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path(), None);
+    store
+        .put_compiled(&digest(), "x86", b"native code")
+        .unwrap();
+    assert!(!dir.path().join("aot").exists());
+    drop(store);
+    open(dir.path(), Some([1; 32]))
+        .put_compiled(&digest(), "x86", b"native code")
+        .unwrap();
+    assert_eq!(
+        open(dir.path(), None).compiled(&digest(), "x86").unwrap(),
+        None
+    );
+}
+
+#[test]
+fn code_kept_under_another_key_is_a_miss_and_removed() {
+    let dir = TempDir::new().unwrap();
+    open(dir.path(), Some([1; 32]))
+        .put_compiled(&digest(), "x86", b"native code")
+        .unwrap();
+    assert_eq!(
+        open(dir.path(), Some([2; 32]))
+            .compiled(&digest(), "x86")
+            .unwrap(),
+        None
+    );
+    assert!(!file(&dir).exists());
+}
+
+#[test]
+fn changed_code_is_a_miss_and_removed() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path(), Some([1; 32]));
+    for changed in [&b"hostile cod"[..], b"native code and more", b""] {
+        store
+            .put_compiled(&digest(), "x86", b"native code")
+            .unwrap();
+        fs::write(file(&dir), changed).unwrap();
+        assert_eq!(store.compiled(&digest(), "x86").unwrap(), None);
+        assert!(!file(&dir).exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_folder_and_its_files_are_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path(), Some([1; 32]));
+    let put = || {
+        store
+            .put_compiled(&digest(), "x86", b"native code")
+            .unwrap();
+    };
+    let get = || store.compiled(&digest(), "x86").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let set =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    put();
+    let folder = dir.path().join("aot");
+    assert_eq!((mode(&folder), mode(&file(&dir))), (0o700, 0o600));
+
+    set(&file(&dir), 0o640);
+    assert_eq!(get(), None);
+    assert!(!file(&dir).exists());
+
+    put();
+    set(&folder, 0o750);
+    assert_eq!(get(), None);
+    put();
+    assert_eq!(mode(&folder), 0o700);
+    assert!(get().is_some());
+
+    fs::remove_dir_all(&folder).unwrap();
+    let outside = TempDir::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), &folder).unwrap();
+    assert_eq!(get(), None);
+    put();
+    assert!(get().is_some());
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,200 @@
+//! A store that an earlier version wrote is read by this one. `tests/format-1/` was written by the first version, with
+//! the ignored test below; a later format gets a folder of its own, and this one stays.
+
+use std::path::{Path, PathBuf};
+
+use flowstone_core::{ComponentDigest, Fingerprint, Interface, MemoKey, RunId, Type};
+use flowstone_store::{
+    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RowHead,
+    RowState, Store, StoreError, StoreOptions, Stored, TargetId, TargetRow,
+};
+use tempfile::TempDir;
+
+const PAGES: CollectionId = CollectionId(1);
+const INDEX: TargetId = TargetId(2);
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-1")
+}
+
+fn fingerprint(byte: u8) -> Fingerprint {
+    Fingerprint::from_bytes([byte; 32])
+}
+
+fn memo() -> MemoRecord {
+    let stored = Stored::Inline(b"words".to_vec());
+    let outcome = Outcome::Value {
+        fingerprint: fingerprint(1),
+        parts: vec![fingerprint(2)],
+        stored,
+    };
+    MemoRecord {
+        outcome,
+        cost_ns: 1500,
+        run: RunId(1),
+    }
+}
+
+fn failed_memo() -> MemoRecord {
+    MemoRecord {
+        outcome: Outcome::Failed {
+            reason: "no heading".into(),
+        },
+        cost_ns: 20,
+        run: RunId(1),
+    }
+}
+
+fn head() -> RowHead {
+    let state = RowState::Failed { retry: true };
+    RowHead {
+        hint: b"size and time".to_vec(),
+        content: fingerprint(3),
+        flow: fingerprint(4),
+        state,
+    }
+}
+
+fn lineage() -> Lineage {
+    let target = TargetRow {
+        target: INDEX,
+        id: [5; 16],
+        key: b"page.md#intro".to_vec(),
+        fingerprint: [6; 16],
+        origin: vec![3, 300],
+    };
+    Lineage {
+        columns: vec![fingerprint(7)],
+        calls: vec![CallRecord {
+            transform: 1,
+            key: MemoKey::from_bytes([8; 32]),
+        }],
+        shape: Some(fingerprint(9)),
+        good: false,
+        targets: vec![target],
+        failure: Some("no heading".into()),
+    }
+}
+
+fn intent() -> Intent {
+    Intent {
+        rows: vec![IntentRow {
+            collection: PAGES,
+            key: b"page.md".to_vec(),
+            targets: lineage().targets,
+        }],
+    }
+}
+
+fn owner() -> Owner {
+    Owner {
+        collection: PAGES,
+        row: b"page.md".to_vec(),
+    }
+}
+
+fn interface() -> Interface {
+    Interface {
+        imports: vec!["wasi:cli/stdout@0.2.0".into()],
+        ..Interface::default()
+    }
+}
+
+fn text(len: usize) -> (Vec<u8>, Fingerprint) {
+    let mut encoding = (len as u32).to_le_bytes().to_vec();
+    encoding.resize(4 + len, b'x');
+    let hash = blake3::keyed_hash(Type::String.fingerprint().as_bytes(), &encoding);
+    (encoding, Fingerprint::from_bytes(*hash.as_bytes()))
+}
+
+#[test]
+#[ignore = "writes the fixture of the current format"]
+fn write_the_fixture() {
+    let dir = fixture();
+    std::fs::create_dir_all(&dir).unwrap();
+    let store = Store::open(&dir, StoreOptions::default()).unwrap();
+    let written: Result<(), StoreError> = store.write(|writer| {
+        writer.put_memo(&MemoKey::from_bytes([8; 32]), &memo())?;
+        writer.put_memo(&MemoKey::from_bytes([9; 32]), &failed_memo())?;
+        for len in [2000, 70_000] {
+            let (encoding, value) = text(len);
+            writer.put_object(&value, &encoding)?;
+        }
+        writer.put_row(PAGES, b"page.md", &head(), &lineage())?;
+        writer.claim(INDEX, b"page.md#intro", &owner())?;
+        writer.claim(INDEX, &[b'k'; 300], &owner())?;
+        writer.put_intent(12, &intent())?;
+        writer.put_interface(&ComponentDigest::from_bytes([10; 32]), &interface())?;
+        writer.put_run(RunId(1), r#"{"run":1}"#)?;
+        writer.put_meta("collection/page", b"1")
+    });
+    written.unwrap();
+    drop(store);
+    // Made anew by every open.
+    std::fs::remove_file(dir.join("lock")).unwrap();
+    std::fs::remove_dir(dir.join("tmp")).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_store_of_format_1_is_read() {
+    let dir = TempDir::new().unwrap();
+    copy(&fixture(), dir.path());
+    let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let memos = snapshot
+        .memos(&[[8; 32], [9; 32], [10; 32]].map(MemoKey::from_bytes))
+        .unwrap();
+    assert_eq!(memos, [Some(memo()), Some(failed_memo()), None]);
+    for len in [2000, 70_000] {
+        let (encoding, value) = text(len);
+        assert_eq!(
+            snapshot
+                .object(&value, &Type::String.fingerprint())
+                .unwrap(),
+            Some(encoding)
+        );
+    }
+    let rows: Vec<_> = snapshot.rows(PAGES).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows, [(b"page.md".to_vec(), head())]);
+    assert_eq!(
+        snapshot.lineage(PAGES, b"page.md").unwrap(),
+        Some(lineage())
+    );
+    let owned: Vec<_> = snapshot.owned(INDEX).unwrap().map(Result::unwrap).collect();
+    assert_eq!(
+        owned,
+        [
+            (b"page.md#intro".to_vec(), owner()),
+            (vec![b'k'; 300], owner())
+        ]
+    );
+    assert_eq!(snapshot.owner(INDEX, &[b'k'; 300]).unwrap(), Some(owner()));
+    assert_eq!(snapshot.intents().unwrap(), [(12, intent())]);
+    assert_eq!(
+        snapshot
+            .interface(&ComponentDigest::from_bytes([10; 32]))
+            .unwrap(),
+        Some(interface())
+    );
+    assert_eq!(
+        snapshot.run(RunId(1)).unwrap().as_deref(),
+        Some(r#"{"run":1}"#)
+    );
+    assert_eq!(
+        snapshot.meta("collection/page").unwrap().as_deref(),
+        Some(&b"1"[..])
+    );
+}
