@@ -1,1 +1,9 @@
-//! Shared helpers of the end-to-end tests.
+//! What the end-to-end tests share: a guest in WebAssembly text, and a project in a temporary folder.
+
+#![forbid(unsafe_code)]
+
+mod guest;
+mod project;
+
+pub use guest::{Guest, guest};
+pub use project::{FLOW, Outcome, Project};

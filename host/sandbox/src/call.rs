@@ -68,11 +68,11 @@ impl Callable {
         limits: &Limits,
         seed: [u8; 32],
     ) -> Result<Output, CallError> {
-        let mut limits = limits.clone();
+        let mut limits = *limits;
         limits.memory_bytes_max = limits
             .memory_bytes_max
             .min(self.loaded.sandbox.memory_bytes_max());
-        self.check_size(args, &limits)?;
+        check_size(args, &limits)?;
 
         let _turn = self.loaded.sandbox.turns().take();
         let mut store = Store::new(self.loaded.sandbox.engine(), Host::new(&limits, seed));
@@ -159,25 +159,25 @@ impl Callable {
                 explain(&error, phase, limits)
             })
     }
+}
 
-    /// Refuses arguments that cannot fit, before anything is made for them.
-    fn check_size(&self, args: &[Value], limits: &Limits) -> Result<(), CallError> {
-        // What a string or packed list takes in the host is what it takes in the plugin. Other values may be smaller
-        // there, but not by more than the size of a `Value` per byte.
-        let bytes: u64 = args.iter().map(|value| bulk_bytes(value) as u64).sum();
-        if bytes <= limits.memory_bytes_max {
-            return Ok(());
-        }
-        let (bytes, bytes_max) = (bytes_text(bytes), bytes_text(limits.memory_bytes_max));
-        Err(CallError {
-            kind: FailureKind::ArgumentTooLarge,
-            reason: format!(
-                "the arguments do not fit: they have {bytes}, and the plugin's memory limit is {bytes_max}: \
-                 raise the limit, or give it less at a time"
-            ),
-            log: Vec::new(),
-        })
+/// Refuses arguments that cannot fit, before anything is made for them.
+fn check_size(args: &[Value], limits: &Limits) -> Result<(), CallError> {
+    // What a string or packed list takes in the host is what it takes in the plugin. Other values may be smaller
+    // there, but not by more than the size of a `Value` per byte.
+    let bytes: u64 = args.iter().map(|value| bulk_bytes(value) as u64).sum();
+    if bytes <= limits.memory_bytes_max {
+        return Ok(());
     }
+    let (bytes, bytes_max) = (bytes_text(bytes), bytes_text(limits.memory_bytes_max));
+    Err(CallError {
+        kind: FailureKind::ArgumentTooLarge,
+        reason: format!(
+            "the arguments do not fit: they have {bytes}, and the plugin's memory limit is {bytes_max}: \
+             raise the limit, or give it less at a time"
+        ),
+        log: Vec::new(),
+    })
 }
 
 /// The bytes of strings and packed lists in a value.

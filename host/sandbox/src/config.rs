@@ -1,8 +1,7 @@
 //! The limits: what the sandbox is sized for, and what one call may use.
 
 /// What a sandbox is sized for. Set once, when it is made.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
+#[derive(Debug, Clone, Copy)]
 pub struct SandboxConfig {
     /// How many calls run at the same time; further ones wait for their turn.
     pub threads: usize,
@@ -38,8 +37,7 @@ impl Default for SandboxConfig {
 ///
 /// Going over a limit always ends the call: a plugin cannot notice a limit and return something else because of it,
 /// so results never depend on the limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory in bytes, all memories of the component together.
     pub memory_bytes_max: u64,

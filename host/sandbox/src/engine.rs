@@ -26,7 +26,7 @@ const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 /// Giving pages back costs a fault each in the next call.
 const KEEP_RESIDENT_BYTES: usize = 128 << 10;
 
-/// Elements per table. The largest tables known (CPython) have 20 000.
+/// Elements per table. The largest tables known (`CPython`) have 20 000.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 1 << 17;
 
 /// What one component may consist of. Dynamically linked ones (Python) have a core instance per library.

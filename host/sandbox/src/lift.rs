@@ -53,7 +53,7 @@ pub(crate) fn result(
         return from_flat(cx, *ty, core).map(Some);
     }
     let at = core.get_u32() as usize;
-    if at % results.abi.align32 as usize != 0 {
+    if !at.is_multiple_of(results.abi.align32 as usize) {
         return Err(invalid("the result's address is not aligned"));
     }
     let bytes = slice(cx, at, results.abi.size32 as usize)

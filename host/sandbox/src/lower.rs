@@ -74,13 +74,14 @@ fn to_flat<T>(
         (InterfaceType::S16, Value::S16(v)) => flat.push(ValRaw::i32(i32::from(*v))),
         (InterfaceType::U16, Value::U16(v)) => flat.push(ValRaw::u32(u32::from(*v))),
         (InterfaceType::S32, Value::S32(v)) => flat.push(ValRaw::i32(*v)),
-        (InterfaceType::U32, Value::U32(v)) => flat.push(ValRaw::u32(*v)),
+        (InterfaceType::U32, Value::U32(v)) | (InterfaceType::Flags(_), Value::Flags(v)) => {
+            flat.push(ValRaw::u32(*v))
+        }
         (InterfaceType::S64, Value::S64(v)) => flat.push(ValRaw::i64(*v)),
         (InterfaceType::U64, Value::U64(v)) => flat.push(ValRaw::u64(*v)),
         (InterfaceType::Float32, Value::F32(v)) => flat.push(ValRaw::f32(v.to_bits())),
         (InterfaceType::Float64, Value::F64(v)) => flat.push(ValRaw::f64(v.to_bits())),
         (InterfaceType::Char, Value::Char(v)) => flat.push(ValRaw::u32(u32::from(*v))),
-        (InterfaceType::Flags(_), Value::Flags(v)) => flat.push(ValRaw::u32(*v)),
         (InterfaceType::String, Value::Str(text)) => lower_string(cx, text)?
             .into_iter()
             .try_for_each(|v| flat.push(v)),

@@ -29,7 +29,7 @@ const ALLOCATOR: &str = r#"
         (local.get $at))
 "#;
 
-/// SplitMix64: enough to choose test cases, and the same in every run.
+/// `SplitMix64`: enough to choose test cases, and the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -109,7 +109,7 @@ fn random_value(dice: &mut Dice, ty: &Type) -> Value {
     let random = dice.next();
     let mut inner = |ty: &Arc<Type>| Arc::new(random_value(dice, ty));
     match ty {
-        Type::Bool => Value::Bool(random % 2 == 0),
+        Type::Bool => Value::Bool(random.is_multiple_of(2)),
         Type::S8 => Value::S8(random as i8),
         Type::U8 => Value::U8(random as u8),
         Type::S16 => Value::S16(random as i16),
@@ -139,8 +139,10 @@ fn random_value(dice: &mut Dice, ty: &Type) -> Value {
                 ),
             }
         }
-        Type::Option(ty) => Value::Option((random % 3 > 0).then(|| inner(ty))),
-        Type::Result { ok, .. } if random % 2 == 0 => Value::Result(Ok(ok.as_ref().map(inner))),
+        Type::Option(ty) => Value::Option((!random.is_multiple_of(3)).then(|| inner(ty))),
+        Type::Result { ok, .. } if random.is_multiple_of(2) => {
+            Value::Result(Ok(ok.as_ref().map(inner)))
+        }
         Type::Result { err, .. } => Value::Result(Err(err.as_ref().map(inner))),
         Type::Tuple(types) => Value::Tuple(types.iter().map(|ty| random_value(dice, ty)).collect()),
         Type::Record(fields) => Value::Record(
@@ -211,11 +213,11 @@ fn define(ty: &Type, text: &mut String, count: &mut usize) -> String {
         scalar => return scalar.to_string(),
     };
     *count += 1;
-    let _ = write!(text, "(type $t{count} {body})\n");
+    let _ = writeln!(text, "(type $t{count} {body})");
     if !named {
         return format!("$t{count}");
     }
-    let _ = write!(text, "(export $e{count} \"t{count}\" (type $t{count}))\n");
+    let _ = writeln!(text, "(export $e{count} \"t{count}\" (type $t{count}))");
     format!("$e{count}")
 }
 

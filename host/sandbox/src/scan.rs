@@ -90,14 +90,9 @@ fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
         return Err(LoadError::NotWasm("the file is empty".to_owned()));
     }
     if bytes.starts_with(b"\0asm") {
-        let version = bytes
-            .iter()
-            .skip(4)
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
+        let version = bytes.get(4..8).unwrap_or_default();
         return Err(LoadError::NotWasm(format!(
-            "it has the unknown version {version}; build it with current tools (components are version 0d000100)"
+            "it has the unknown version {version:02x?}; build it with current tools (components have [0d, 00, 01, 00])"
         )));
     }
     if looks_like_text(bytes) {
@@ -207,10 +202,10 @@ impl Scanner {
             match (layer, id) {
                 (_, CUSTOM_SECTION) => self.custom(content, depth)?,
                 (Layer::Component, NESTED_MODULE) => {
-                    self.nested(id, content, Layer::Module, depth)?
+                    self.nested(id, content, Layer::Module, depth)?;
                 }
                 (Layer::Component, NESTED_COMPONENT) => {
-                    self.nested(id, content, Layer::Component, depth)?
+                    self.nested(id, content, Layer::Component, depth)?;
                 }
                 _ => self.section(id, content.rest()),
             }

@@ -69,7 +69,7 @@ unsafe impl ComponentType for Arguments<'_> {
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
 
     fn typecheck(ty: &InterfaceType, _types: &InstanceType<'_>) -> Result<()> {
-        tuple(ty)
+        tuple(*ty)
     }
 }
 
@@ -124,7 +124,7 @@ unsafe impl ComponentType for Returned {
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
 
     fn typecheck(ty: &InterfaceType, _types: &InstanceType<'_>) -> Result<()> {
-        tuple(ty)
+        tuple(*ty)
     }
 }
 
@@ -151,7 +151,7 @@ unsafe impl Lift for Returned {
     }
 }
 
-fn tuple(ty: &InterfaceType) -> Result<()> {
+fn tuple(ty: InterfaceType) -> Result<()> {
     if matches!(ty, InterfaceType::Tuple(_)) {
         Ok(())
     } else {

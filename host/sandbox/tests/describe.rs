@@ -103,10 +103,18 @@ fn doc_comments_are_read_where_there_are_some() {
 fn functions_with_other_types_are_listed_with_the_reason() {
     let deep = (1..70)
         .map(|n| format!("(type $d{n} (tuple $d{}))", n - 1))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .join(
+            "
+",
+        );
     let wide = (1..15)
         .map(|n| format!("(type $w{n} (tuple $w{0} $w{0}))", n - 1))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .join(
+            "
+",
+        );
     let plugin = load(&format!(
         r#"(component
             (core module $m {ALLOCATOR}
@@ -211,7 +219,7 @@ fn features_that_plugins_do_not_have_are_refused_with_advice() {
         .join(" ");
     let message = refused(&format!("(component (type (flags {flags})))"));
     assert!(message.contains("split the flags"), "{message}");
-    let message = refused(r#"(component (type (list u8 4)))"#);
+    let message = refused("(component (type (list u8 4)))");
     assert!(message.contains("use plain lists"), "{message}");
     let message = refused(r#"(component (import "f" (func (param "m" (map string u32)))))"#);
     assert!(

@@ -122,7 +122,7 @@ fn what_is_no_component_is_refused_with_advice() {
         message(b"#!/bin/sh"),
         "this is not a WebAssembly component: it does not start with `\\0asm`"
     );
-    assert!(message(b"\0asm\x07\0\x01\0").contains("unknown version 07000100"));
+    assert!(message(b"\0asm\x07\0\x01\0").contains("unknown version [07, 00, 01, 00]"));
     assert!(matches!(
         scan(&vec![0x61; 100 << 20]),
         Err(LoadError::NotWasm(_))

@@ -76,10 +76,10 @@ fn calls_from_many_threads_wait_for_their_turn() {
                         );
                         match outcome {
                             Ok(output) => {
-                                assert_eq!((output.value, bad), (Some(Value::U64(n * 3)), false))
+                                assert_eq!((output.value, bad), (Some(Value::U64(n * 3)), false));
                             }
                             Err(failed) => {
-                                assert_eq!((failed.kind, bad), (FailureKind::Trap, true))
+                                assert_eq!((failed.kind, bad), (FailureKind::Trap, true));
                             }
                         }
                     }

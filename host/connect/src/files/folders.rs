@@ -21,12 +21,18 @@ impl Folders {
         Folders { root, root_path, last: None }
     }
 
-    /// Whether anything is at this path.
-    pub(crate) fn has(&mut self, path: &str) -> Result<bool, ConnectError> {
+    /// Forgets the folder used last: between two batches somebody may have put another one in its place.
+    pub(crate) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    /// Whether a file, a link or the like is at this path. Folders do not count: they may be removed by the batch that
+    /// asks, and are never replaced by a file while anything is in them.
+    pub(crate) fn has_file(&mut self, path: &str) -> Result<bool, ConnectError> {
         let (folder, name) = split(path);
         let Some(dir) = self.open(folder, false)? else { return Ok(false) };
         match dir.symlink_metadata(name) {
-            Ok(_) => Ok(true),
+            Ok(metadata) => Ok(!metadata.is_dir()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.failed("look at", path, error)),
         }

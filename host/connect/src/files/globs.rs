@@ -141,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(filter.enters(folder.as_bytes()), entered, "{folder}");
         }
-        let filter = super::Filter::new(&["docs/*/guide/*.md", "src/**/*.rs"], &[], false).unwrap();
+        let filter = Filter::new(&["docs/*/guide/*.md", "src/**/*.rs"], &[], false).unwrap();
         for (folder, entered) in [
             ("docs", true),
             ("docs/x/guide", true),

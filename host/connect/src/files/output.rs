@@ -148,6 +148,7 @@ impl FileOutput {
     }
 
     fn remove_all(&mut self) -> Result<(), ConnectError> {
+        self.folders.forget();
         self.for_each_file(false, |folders, path| {
             folders.remove_temporary(path)?;
             folders.remove(path)?;
@@ -178,13 +179,14 @@ impl Target for FileOutput {
         if !self.usable {
             return Err(ConnectError::misuse("the target must be cleared before it is written"));
         }
+        self.folders.forget();
         let (writes, removals) = sorted(ops)?;
         let written: Vec<&str> = writes.iter().map(|(path, _)| *path).collect();
         let fresh = self.manifest.unknown(&written)?;
         let not_ours = self.manifest.unknown(&removals)?;
         let removals: Vec<&str> = removals.into_iter().filter(|path| not_ours.binary_search(path).is_err()).collect();
         for path in fresh {
-            if self.folders.has(path)? {
+            if self.folders.has_file(path)? {
                 let what = format!("the file `{}`", printable(path.as_bytes()));
                 return Err(ConnectError::NotOurs { what, path: self.root_path.clone() });
             }

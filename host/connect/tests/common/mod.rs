@@ -5,29 +5,29 @@
 use flowstone_connect::TargetIdentity;
 use flowstone_core::{Column, OptionValue, Options, TargetSpec, Type};
 
-pub fn text(text: &str) -> OptionValue {
+pub(crate) fn text(text: &str) -> OptionValue {
     OptionValue::Str(text.to_owned())
 }
 
-pub fn list(items: &[&str]) -> OptionValue {
+pub(crate) fn list(items: &[&str]) -> OptionValue {
     OptionValue::List(items.iter().map(|&item| item.to_owned()).collect())
 }
 
-pub fn options(pairs: &[(&str, OptionValue)]) -> Options {
+pub(crate) fn options(pairs: &[(&str, OptionValue)]) -> Options {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-pub fn columns(pairs: &[(&str, Type)]) -> Vec<Column> {
+pub(crate) fn columns(pairs: &[(&str, Type)]) -> Vec<Column> {
     pairs.iter().map(|(name, ty)| Column { name: (*name).to_owned(), ty: ty.clone() }).collect()
 }
 
-pub fn identity(token: char) -> TargetIdentity {
+pub(crate) fn identity(token: char) -> TargetIdentity {
     let token = token.to_string().repeat(32);
     TargetIdentity { flow: "handbook".to_owned(), target: "index".to_owned(), token }
 }
 
 /// A table `section` in `out/x.db`, keyed by `path` and `heading`.
-pub fn table_spec() -> TargetSpec {
+pub(crate) fn table_spec() -> TargetSpec {
     TargetSpec {
         kind: "sqlite".to_owned(),
         options: options(&[("path", text("out/x.db")), ("table", text("section"))]),
@@ -37,7 +37,7 @@ pub fn table_spec() -> TargetSpec {
 }
 
 /// A folder `out/pages`, one file per `path` and `heading`.
-pub fn files_spec() -> TargetSpec {
+pub(crate) fn files_spec() -> TargetSpec {
     TargetSpec {
         kind: "files".to_owned(),
         options: options(&[("root", text("out/pages")), ("path", text("{path}/{heading}.txt"))]),

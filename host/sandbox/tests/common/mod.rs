@@ -78,7 +78,7 @@ pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
     limits
 }
 
-/// SplitMix64: enough to choose test cases, and the same in every run.
+/// `SplitMix64`: enough to choose test cases, and the same in every run.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
