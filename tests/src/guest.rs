@@ -28,7 +28,10 @@ pub struct Guest {
 pub fn guest(knobs: Guest) -> Vec<u8> {
     let text = TEMPLATE
         .replace("WEIGHT", &knobs.weight.to_string())
-        .replace("DETOUR", &"(drop (i32.const 7)) ".repeat(knobs.detour as usize));
+        .replace(
+            "DETOUR",
+            &"(drop (i32.const 7)) ".repeat(knobs.detour as usize),
+        );
     wat::parse_str(text).expect("the guest is a component")
 }
 

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use flowstone::{Engine, EngineConfig, Error, Event, Flow, FlowFile, FlowPlace, PlanReport, RunOptions, RunReport};
+use flowstone::{
+    Engine, EngineConfig, Error, Event, Flow, FlowFile, FlowPlace, PlanReport, RunOptions,
+    RunReport,
+};
 use tempfile::TempDir;
 
 use crate::guest::{Guest, guest};
@@ -72,8 +75,17 @@ impl Project {
         fs::create_dir(folder.path().join("docs")).expect("an empty folder takes a folder");
         let mut config = EngineConfig::default();
         config.threads = 2;
-        let options = RunOptions { observed: true, ..RunOptions::default() };
-        Self { folder, flow: FLOW.to_owned(), guest: Guest::default(), config, options }
+        let options = RunOptions {
+            observed: true,
+            ..RunOptions::default()
+        };
+        Self {
+            folder,
+            flow: FLOW.to_owned(),
+            guest: Guest::default(),
+            config,
+            options,
+        }
     }
 
     /// A path in the project.
@@ -112,8 +124,14 @@ impl Project {
     pub fn open(&self) -> Result<(Engine, Flow), Error> {
         let engine = Engine::open(&self.path(".flowstone"), self.config.clone())?;
         let file = FlowFile::parse(&self.flow, &BTreeMap::new())?;
-        let components = file.plugins.iter().map(|plugin| (plugin.name.value.clone(), guest(self.guest)));
-        let place = FlowPlace { base: self.folder.path().to_owned(), file: "flow.toml".to_owned() };
+        let components = file
+            .plugins
+            .iter()
+            .map(|plugin| (plugin.name.value.clone(), guest(self.guest)));
+        let place = FlowPlace {
+            base: self.folder.path().to_owned(),
+            file: "flow.toml".to_owned(),
+        };
         let flow = engine.flow(&file, place, components.collect())?;
         Ok((engine, flow))
     }
@@ -128,7 +146,10 @@ impl Project {
         let calls = Mutex::new(Vec::new());
         let observer = |event: &Event<'_>| {
             if let Event::WillCall { transform, key } = event {
-                calls.lock().expect("no observer panics").push(format!("{transform} {key}"));
+                calls
+                    .lock()
+                    .expect("no observer panics")
+                    .push(format!("{transform} {key}"));
             }
         };
         let report = engine.run(&flow, &self.options, &AtomicBool::new(false), &observer)?;
@@ -143,7 +164,8 @@ impl Project {
     ///
     /// When it cannot.
     pub fn run(&self) -> Outcome {
-        self.try_run().unwrap_or_else(|error| panic!("the run failed: {error}"))
+        self.try_run()
+            .unwrap_or_else(|error| panic!("the run failed: {error}"))
     }
 
     /// What a run would do.
@@ -153,7 +175,9 @@ impl Project {
     /// When that cannot be told.
     pub fn plan(&self) -> PlanReport {
         let (engine, flow) = self.open().expect("the flow opens");
-        engine.plan(&flow, &AtomicBool::new(false)).expect("the plan can be made")
+        engine
+            .plan(&flow, &AtomicBool::new(false))
+            .expect("the plan can be made")
     }
 
     /// All rows of the table `line`, in the order of the key, each as text.
@@ -167,7 +191,11 @@ impl Project {
     ///
     /// When it cannot be run.
     pub fn fresh_rows(&self) -> Vec<String> {
-        let fresh = Project { flow: self.flow.clone(), guest: self.guest, ..Project::new() };
+        let fresh = Project {
+            flow: self.flow.clone(),
+            guest: self.guest,
+            ..Project::new()
+        };
         copy(&self.path("docs"), &fresh.path("docs"));
         fresh.run();
         fresh.rows()
@@ -199,18 +227,25 @@ fn table(path: &Path, name: &str) -> Vec<String> {
         return Vec::new();
     }
     let database = rusqlite::Connection::open(path).expect("the target is a database");
-    let Ok(mut query) = database.prepare(&format!("SELECT * FROM \"{name}\"")) else { return Vec::new() };
+    let Ok(mut query) = database.prepare(&format!("SELECT * FROM \"{name}\"")) else {
+        return Vec::new();
+    };
     let columns = query.column_count();
     let mut rows = query.query([]).expect("the table can be read");
     let mut found = Vec::new();
     while let Some(row) = rows.next().expect("the table can be read") {
-        let cells = (0..columns).map(|column| match row.get_ref(column).expect("the column is there") {
-            rusqlite::types::ValueRef::Null => "null".to_owned(),
-            rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-            rusqlite::types::ValueRef::Real(number) => number.to_string(),
-            rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-            rusqlite::types::ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
-        });
+        let cells =
+            (0..columns).map(
+                |column| match row.get_ref(column).expect("the column is there") {
+                    rusqlite::types::ValueRef::Null => "null".to_owned(),
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Text(text) => {
+                        String::from_utf8_lossy(text).into_owned()
+                    }
+                    rusqlite::types::ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
+                },
+            );
         found.push(cells.collect::<Vec<_>>().join("|"));
     }
     found.sort();

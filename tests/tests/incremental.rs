@@ -6,7 +6,10 @@ use flowstone_tests::{Guest, Project};
 
 fn project() -> Project {
     let project = Project::new();
-    project.write("a.md", "one\ntwo\n").write("b.md", "three\n").write("deep/c.md", "four\n\nfive");
+    project
+        .write("a.md", "one\ntwo\n")
+        .write("b.md", "three\n")
+        .write("deep/c.md", "four\n\nfive");
     project
 }
 
@@ -17,23 +20,29 @@ fn the_first_run_calls_everything_and_fills_the_table() {
     let project = project();
     let outcome = project.run();
     assert_eq!(outcome.report.run, RunId(1));
-    assert_eq!(outcome.calls, [
-        "line a.md",
-        "line b.md",
-        "line deep/c.md",
-        "weight a.md",
-        "weight a.md",
-        "weight b.md",
-        "weight deep/c.md",
-        "weight deep/c.md",
-    ]);
-    assert_eq!(project.rows(), [
-        "a.md|one|322",
-        "a.md|two|346",
-        "b.md|three|536",
-        "deep/c.md|five|426",
-        "deep/c.md|four|444",
-    ]);
+    assert_eq!(
+        outcome.calls,
+        [
+            "line a.md",
+            "line b.md",
+            "line deep/c.md",
+            "weight a.md",
+            "weight a.md",
+            "weight b.md",
+            "weight deep/c.md",
+            "weight deep/c.md",
+        ]
+    );
+    assert_eq!(
+        project.rows(),
+        [
+            "a.md|one|322",
+            "a.md|two|346",
+            "b.md|three|536",
+            "deep/c.md|five|426",
+            "deep/c.md|four|444",
+        ]
+    );
     assert_eq!(outcome.report.sources["page"].added, 3);
     assert_eq!(outcome.report.targets["index"].inserted, 5);
     assert_eq!(outcome.report.failures, 0);
@@ -46,7 +55,13 @@ fn a_run_without_a_change_calls_nothing_and_writes_nothing() {
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
     assert_eq!(outcome.report.sources["page"].unchanged, 3);
-    assert_eq!(outcome.report.targets["index"], TargetCounts { unchanged: 5, ..TargetCounts::default() });
+    assert_eq!(
+        outcome.report.targets["index"],
+        TargetCounts {
+            unchanged: 5,
+            ..TargetCounts::default()
+        }
+    );
 }
 
 #[test]
@@ -56,7 +71,12 @@ fn an_edited_file_calls_only_for_its_new_lines() {
     project.write("a.md", "one\nzwei\n");
     let outcome = project.run();
     assert_eq!(outcome.calls, ["line a.md", "weight a.md"]);
-    let counts = TargetCounts { inserted: 1, deleted: 1, unchanged: 4, updated: 0 };
+    let counts = TargetCounts {
+        inserted: 1,
+        deleted: 1,
+        unchanged: 4,
+        updated: 0,
+    };
     assert_eq!(outcome.report.targets["index"], counts);
     assert_eq!(project.rows(), project.fresh_rows());
 }
@@ -87,7 +107,9 @@ fn a_renamed_file_moves_its_rows_without_a_call() {
 fn a_copied_or_touched_file_calls_nothing() {
     let project = project();
     project.run();
-    project.write("copy.md", "one\ntwo\n").write("b.md", "three\n");
+    project
+        .write("copy.md", "one\ntwo\n")
+        .write("b.md", "three\n");
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
     assert_eq!(outcome.report.sources["page"].changed, 0);
@@ -103,7 +125,13 @@ fn changed_code_with_equal_results_writes_nothing() {
     let outcome = project.run();
     assert_eq!(outcome.report.transforms["line"].called, 3);
     assert_eq!(outcome.report.transforms["weight"].called, 5);
-    assert_eq!(outcome.report.targets["index"], TargetCounts { unchanged: 5, ..TargetCounts::default() });
+    assert_eq!(
+        outcome.report.targets["index"],
+        TargetCounts {
+            unchanged: 5,
+            ..TargetCounts::default()
+        }
+    );
 }
 
 #[test]
@@ -136,14 +164,23 @@ fn renaming_flow_plugin_transform_and_target_calls_nothing_and_writes_nothing() 
         .replace("target.index", "target.table");
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
-    assert_eq!(outcome.report.targets["table"], TargetCounts { unchanged: 5, ..TargetCounts::default() });
+    assert_eq!(
+        outcome.report.targets["table"],
+        TargetCounts {
+            unchanged: 5,
+            ..TargetCounts::default()
+        }
+    );
 }
 
 #[test]
 fn a_column_added_to_the_target_is_filled_without_a_call() {
     let mut project = project();
     project.run();
-    project.flow = project.flow.replace("weight = \"weight\" }", "weight = \"weight\", again = \"line\" }");
+    project.flow = project.flow.replace(
+        "weight = \"weight\" }",
+        "weight = \"weight\", again = \"line\" }",
+    );
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
     assert_eq!(outcome.report.targets["index"].updated, 5);
@@ -154,7 +191,10 @@ fn a_column_added_to_the_target_is_filled_without_a_call() {
 fn a_removed_target_is_emptied_and_taken_away() {
     let mut project = project();
     project.run();
-    let start = project.flow.find("[target.index]").expect("the flow has a target");
+    let start = project
+        .flow
+        .find("[target.index]")
+        .expect("the flow has a target");
     project.flow.truncate(start);
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
@@ -166,7 +206,10 @@ fn a_renamed_source_keeps_all_results() {
     let mut project = project();
     project.run();
     let before = project.rows();
-    project.flow = project.flow.replace("source.page", "source.doc").replace("\"page", "\"doc");
+    project.flow = project
+        .flow
+        .replace("source.page", "source.doc")
+        .replace("\"page", "\"doc");
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
     assert_eq!(project.rows(), before);
@@ -201,7 +244,11 @@ fn a_row_whose_call_traps_keeps_its_last_good_rows_and_is_tried_again() {
     project.write("a.md", "one\n!boom\nthree\n");
     let outcome = project.run();
     assert_eq!(outcome.report.failures, 1);
-    assert!(outcome.report.failed[0].reason.starts_with("weight: "), "{:?}", outcome.report.failed);
+    assert!(
+        outcome.report.failed[0].reason.starts_with("weight: "),
+        "{:?}",
+        outcome.report.failed
+    );
     assert_eq!(project.rows()[..2], ["a.md|one|322", "a.md|two|346"]);
     let outcome = project.run();
     assert_eq!(outcome.calls, ["weight a.md"]);
@@ -216,7 +263,9 @@ fn a_row_whose_call_traps_keeps_its_last_good_rows_and_is_tried_again() {
 #[test]
 fn a_failing_row_with_on_error_drop_loses_only_what_failed() {
     let mut project = project();
-    project.flow = project.flow.replace("root = \"docs\"", "root = \"docs\"\non-error = \"drop\"");
+    project.flow = project
+        .flow
+        .replace("root = \"docs\"", "root = \"docs\"\non-error = \"drop\"");
     project.run();
     project.write("a.md", "one\n!boom\nthree\n");
     let outcome = project.run();
@@ -232,11 +281,17 @@ fn an_err_is_remembered_and_a_file_that_is_not_text_is_not_read_again() {
         .flow
         .replace("sample.weigh", "sample.vet")
         .replace("weight = \"weight\"", "weight = \"weight\"");
-    project.write("a.md", "fine\n?bad\n").write("latin.md", b"caf\xe9\n");
+    project
+        .write("a.md", "fine\n?bad\n")
+        .write("latin.md", b"caf\xe9\n");
     let outcome = project.run();
     assert_eq!(outcome.report.failures, 2);
     assert_eq!(outcome.report.failed[0].reason, "weight: ?bad");
-    assert!(outcome.report.failed[1].reason.contains("UTF-8"), "{:?}", outcome.report.failed);
+    assert!(
+        outcome.report.failed[1].reason.contains("UTF-8"),
+        "{:?}",
+        outcome.report.failed
+    );
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
     assert_eq!(outcome.report.failures, 2);
@@ -258,14 +313,17 @@ fn rows_with_the_same_key_fail_with_the_key_in_the_reason() {
     project.write("a.md", "same\nsame\n");
     let outcome = project.run();
     assert_eq!(outcome.report.failures, 1);
-    let reason = "two of its rows have the same key in target `index`: path = \"a.md\", line = \"same\"";
+    let reason =
+        "two of its rows have the same key in target `index`: path = \"a.md\", line = \"same\"";
     assert_eq!(outcome.report.failed[0].reason, reason);
 }
 
 #[test]
 fn two_files_that_swap_their_target_keys_end_right() {
     let mut project = project();
-    project.flow = project.flow.replace("key = [\"path\", \"line\"]", "key = [\"line\"]");
+    project.flow = project
+        .flow
+        .replace("key = [\"path\", \"line\"]", "key = [\"line\"]");
     project.run();
     project.write("a.md", "three\n").write("b.md", "one\ntwo\n");
     let outcome = project.run();
@@ -277,7 +335,9 @@ fn two_files_that_swap_their_target_keys_end_right() {
 #[test]
 fn a_key_that_two_files_give_fails_the_second_until_the_first_gives_it_up() {
     let mut project = project();
-    project.flow = project.flow.replace("key = [\"path\", \"line\"]", "key = [\"line\"]");
+    project.flow = project
+        .flow
+        .replace("key = [\"path\", \"line\"]", "key = [\"line\"]");
     project.run();
     project.write("b.md", "one\n");
     let outcome = project.run();
@@ -301,7 +361,11 @@ fn losing_more_than_half_of_the_rows_stops_before_anything_is_changed() {
     }
     project.write("a.md", "changed");
     match project.try_run() {
-        Err(Error::TooManyDeletes { removed: 19, rows: 23, .. }) => {}
+        Err(Error::TooManyDeletes {
+            removed: 19,
+            rows: 23,
+            ..
+        }) => {}
         other => panic!("{:?}", other.map(|outcome| outcome.report)),
     }
     assert_eq!(project.rows(), before);
@@ -324,7 +388,10 @@ fn a_missing_root_is_an_error_and_deletes_nothing() {
 fn a_plan_tells_what_a_run_then_does() {
     let mut project = project();
     project.run();
-    project.write("a.md", "one\nzwei\n").write("new.md", "six").remove("b.md");
+    project
+        .write("a.md", "one\nzwei\n")
+        .write("new.md", "six")
+        .remove("b.md");
     let plan = project.plan();
     assert_eq!(plan.sources["page"].added, 1);
     assert_eq!(plan.sources["page"].changed, 1);
@@ -335,6 +402,11 @@ fn a_plan_tells_what_a_run_then_does() {
     project.guest.weight = 5;
     let plan = project.plan();
     assert_eq!(plan.transforms[0].calls, 3);
-    assert!(plan.transforms[0].reasons[0].why.starts_with("code changed from "), "{plan:?}");
+    assert!(
+        plan.transforms[0].reasons[0]
+            .why
+            .starts_with("code changed from "),
+        "{plan:?}"
+    );
     assert_eq!(plan.transforms[1].undecided, 0);
 }

@@ -13,16 +13,22 @@ use flowstone_core::{Column, OptionValue, Options, TargetSpec, Type, Value};
 const ROUNDS: usize = 7;
 
 fn main() {
-    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let folder = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
     let folder = folder.map_or_else(documentation, PathBuf::from);
     listing(&folder);
+    records();
     for text_bytes in [40, 500, 4000] {
         upserts(text_bytes);
     }
 }
 
 fn documentation() -> PathBuf {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc is there");
+    let sysroot = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()
+        .expect("rustc is there");
     PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim()).join("share/doc/rust/html")
 }
 
@@ -38,24 +44,85 @@ fn best(mut act: impl FnMut()) -> Duration {
 fn listing(folder: &Path) {
     let find = best(|| {
         let mut find = Command::new("find");
-        find.arg(folder).args(["-type", "f", "-printf", "%p %s %T@\n"]).stdout(Stdio::null());
+        find.arg(folder)
+            .args(["-type", "f", "-printf", "%p %s %T@\n"])
+            .stdout(Stdio::null());
         assert!(find.status().expect("find is there").success());
     });
     println!("find -printf: {find:?}");
     let text = |text: &str| OptionValue::Str(text.to_owned());
-    for include in [&["**/*"][..], &["**/*.html"], &["std/**/*.html", "core/**/*.html"]] {
+    for include in [
+        &["**/*"][..],
+        &["**/*.html"],
+        &["std/**/*.html", "core/**/*.html"],
+    ] {
         let include = include.iter().map(|&glob| glob.to_owned()).collect();
         let options: Options = BTreeMap::from([
-            ("root".to_owned(), text(folder.to_str().expect("the folder's name is UTF-8"))),
+            (
+                "root".to_owned(),
+                text(folder.to_str().expect("the folder's name is UTF-8")),
+            ),
             ("include".to_owned(), OptionValue::List(include)),
         ]);
-        let columns = vec![Column { name: "content".to_owned(), ty: Type::String }];
-        let source = open_source("files", &options, columns, Path::new(".")).expect("the folder is there");
+        let columns = vec![Column {
+            name: "content".to_owned(),
+            ty: Type::String,
+        }];
+        let source =
+            open_source("files", &options, columns, Path::new(".")).expect("the folder is there");
         let mut files = 0;
         let took = best(|| {
-            files = source.entries().expect("it can be listed").map(|entry| entry.expect("each entry is good")).count();
+            let mut entries = source.entries().expect("it can be listed");
+            files = entries
+                .try_fold(0, |count, entry| entry.map(|_| count + 1))
+                .expect("each entry is good");
         });
-        println!("entries {:?}: {files} files in {took:?}", options["include"]);
+        println!(
+            "entries {:?}: {files} files in {took:?}",
+            options["include"]
+        );
+    }
+}
+
+fn records() {
+    use std::fmt::Write;
+    const RECORDS: u32 = 1_000_000;
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    let text = |text: &str| OptionValue::Str(text.to_owned());
+    for kind in ["csv", "jsonl"] {
+        let mut data = String::from(if kind == "csv" { "id,name,note\n" } else { "" });
+        for number in 0..RECORDS {
+            let id = number.wrapping_mul(2_654_435_761);
+            let written = match kind {
+                "csv" => writeln!(data, "{id},name of {number},\"a note, quoted\""),
+                _ => writeln!(
+                    data,
+                    "{{\"id\":{id},\"name\":\"name of {number}\",\"note\":\"a note\"}}"
+                ),
+            };
+            written.expect("writing to a string cannot fail");
+        }
+        std::fs::write(folder.path().join(kind), &data).expect("there is space");
+        for key in [None, Some("id")] {
+            let mut options: Options = BTreeMap::from([("path".to_owned(), text(kind))]);
+            options.extend(key.map(|key| ("key".to_owned(), text(key))));
+            let columns = vec![Column {
+                name: "name".to_owned(),
+                ty: Type::String,
+            }];
+            let source =
+                open_source(kind, &options, columns, folder.path()).expect("the file is there");
+            let started = Instant::now();
+            let mut entries = source.entries().expect("it can be listed");
+            let count = entries
+                .try_fold(0, |count, entry| entry.map(|_| count + 1))
+                .expect("each entry is good");
+            println!(
+                "{kind}, key {key:?}: {count} records of {} bytes in {:?}",
+                data.len(),
+                started.elapsed()
+            );
+        }
     }
 }
 
@@ -63,11 +130,17 @@ fn upserts(text_bytes: usize) {
     const ROWS: usize = 70_000;
     const BATCHES: usize = 10;
     let folder = tempfile::tempdir().expect("there is a place for temporary files");
-    let column = |name: &str, ty| Column { name: name.to_owned(), ty };
+    let column = |name: &str, ty| Column {
+        name: name.to_owned(),
+        ty,
+    };
     let text = |text: &str| OptionValue::Str(text.to_owned());
     let spec = TargetSpec {
         kind: "sqlite".to_owned(),
-        options: BTreeMap::from([("path".to_owned(), text("x.db")), ("table".to_owned(), text("section"))]),
+        options: BTreeMap::from([
+            ("path".to_owned(), text("x.db")),
+            ("table".to_owned(), text("section")),
+        ]),
         columns: vec![
             column("path", Type::String),
             column("heading", Type::String),
@@ -76,8 +149,13 @@ fn upserts(text_bytes: usize) {
         ],
         key: vec![0, 1],
     };
-    let identity = TargetIdentity { flow: "f".to_owned(), target: "t".to_owned(), token: "0".repeat(32) };
-    let (mut target, _) = open_target(&spec, folder.path(), &identity, false).expect("the target opens");
+    let identity = TargetIdentity {
+        flow: "f".to_owned(),
+        target: "t".to_owned(),
+        token: "0".repeat(32),
+    };
+    let (mut target, _) =
+        open_target(&spec, folder.path(), &identity, false).expect("the target opens");
     for pass in ["insert", "update"] {
         let started = Instant::now();
         for batch in 0..BATCHES {
@@ -90,14 +168,27 @@ fn upserts(text_bytes: usize) {
                         Value::str("lorem ipsum ".repeat(text_bytes / 12 + 1)),
                         Value::U32(number as u32),
                     ];
-                    TargetOp::Upsert { key: target.key(&row).expect("the row has a key"), row }
+                    TargetOp::Upsert {
+                        key: target.key(&row).expect("the row has a key"),
+                        row,
+                    }
                 })
                 .collect();
-            target.apply(batch as u64 + 1, &ops).expect("the batch is applied");
+            target
+                .apply(batch as u64 + 1, &ops)
+                .expect("the batch is applied");
         }
-        println!("{pass} {ROWS} rows of {text_bytes} bytes in {BATCHES} batches: {:?}", started.elapsed());
+        println!(
+            "{pass} {ROWS} rows of {text_bytes} bytes in {BATCHES} batches: {:?}",
+            started.elapsed()
+        );
     }
     drop(target);
-    let size = folder.path().join("x.db").metadata().expect("the database is there").len();
+    let size = folder
+        .path()
+        .join("x.db")
+        .metadata()
+        .expect("the database is there")
+        .len();
     println!("the database has {} KiB", size >> 10);
 }

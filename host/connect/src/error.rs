@@ -32,12 +32,18 @@ pub enum RowError {
 impl RowError {
     /// A failure that is a function of the content.
     pub(crate) fn content(reason: impl Into<String>) -> Self {
-        RowError::Failed { reason: reason.into(), retry: false }
+        RowError::Failed {
+            reason: reason.into(),
+            retry: false,
+        }
     }
 
     /// A failure that may pass.
     pub(crate) fn passing(reason: impl Into<String>) -> Self {
-        RowError::Failed { reason: reason.into(), retry: true }
+        RowError::Failed {
+            reason: reason.into(),
+            retry: true,
+        }
     }
 }
 
@@ -170,17 +176,28 @@ impl ConnectError {
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ConnectError::Full { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ConnectError::Full { path }
+            }
             io::ErrorKind::ReadOnlyFilesystem => ConnectError::ReadOnly { path },
-            _ => ConnectError::Io { action, path, source },
+            _ => ConnectError::Io {
+                action,
+                path,
+                source,
+            },
         }
     }
 
     pub(crate) fn incomplete(path: &Path, reason: impl Into<String>) -> Self {
-        ConnectError::Incomplete { path: path.to_owned(), reason: reason.into() }
+        ConnectError::Incomplete {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn misuse(message: impl Into<String>) -> Self {
-        ConnectError::Misuse { message: message.into() }
+        ConnectError::Misuse {
+            message: message.into(),
+        }
     }
 }

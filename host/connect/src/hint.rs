@@ -16,7 +16,10 @@ pub struct Hint {
 impl Hint {
     /// A hint that proves nothing: the row is read at every scan.
     pub fn unknown() -> Self {
-        Hint { bytes: Vec::new(), settled: false }
+        Hint {
+            bytes: Vec::new(),
+            settled: false,
+        }
     }
 
     /// The hint as it is kept: one byte for `settled`, then the bytes.
@@ -30,8 +33,14 @@ impl Hint {
     /// The hint that was kept as these bytes; `None` when they are not one.
     pub fn from_bytes(kept: &[u8]) -> Option<Self> {
         match kept.split_first()? {
-            (0, bytes) => Some(Hint { bytes: bytes.to_vec(), settled: false }),
-            (1, bytes) => Some(Hint { bytes: bytes.to_vec(), settled: true }),
+            (0, bytes) => Some(Hint {
+                bytes: bytes.to_vec(),
+                settled: false,
+            }),
+            (1, bytes) => Some(Hint {
+                bytes: bytes.to_vec(),
+                settled: true,
+            }),
             _ => None,
         }
     }
@@ -51,7 +60,10 @@ mod tests {
     #[test]
     fn a_hint_survives_being_kept() {
         for settled in [false, true] {
-            let hint = Hint { bytes: vec![1, 2, 3], settled };
+            let hint = Hint {
+                bytes: vec![1, 2, 3],
+                settled,
+            };
             assert_eq!(Hint::from_bytes(&hint.to_bytes()), Some(hint));
         }
         assert_eq!(Hint::from_bytes(&[]), None);
@@ -60,14 +72,26 @@ mod tests {
 
     #[test]
     fn only_a_settled_stored_hint_proves_anything() {
-        let settled = Hint { bytes: vec![1], settled: true };
-        let fresh = Hint { bytes: vec![1], settled: false };
-        let other = Hint { bytes: vec![2], settled: true };
+        let settled = Hint {
+            bytes: vec![1],
+            settled: true,
+        };
+        let fresh = Hint {
+            bytes: vec![1],
+            settled: false,
+        };
+        let other = Hint {
+            bytes: vec![2],
+            settled: true,
+        };
         assert!(Hint::proves_unchanged(&settled.to_bytes(), &settled));
         assert!(Hint::proves_unchanged(&settled.to_bytes(), &fresh));
         assert!(!Hint::proves_unchanged(&fresh.to_bytes(), &settled));
         assert!(!Hint::proves_unchanged(&settled.to_bytes(), &other));
-        assert!(!Hint::proves_unchanged(&Hint::unknown().to_bytes(), &Hint::unknown()));
+        assert!(!Hint::proves_unchanged(
+            &Hint::unknown().to_bytes(),
+            &Hint::unknown()
+        ));
         assert!(!Hint::proves_unchanged(&[], &settled));
     }
 }

@@ -13,7 +13,6 @@ pub(crate) enum Part<'a> {
     /// Bytes; sorts after text.
     Bytes(Cow<'a, [u8]>),
     /// A JSON value that is none of these, as its JSON text.
-    #[cfg_attr(not(feature = "jsonl"), expect(dead_code, reason = "only JSON lines have such keys"))]
     Json(Cow<'a, str>),
 }
 
@@ -54,11 +53,18 @@ pub(crate) fn split_key(mut key: &[u8]) -> Option<(Vec<Part<'static>>, &[u8])> {
         let (part, rest) = match tag {
             INT => {
                 let (bytes, rest) = rest.split_first_chunk::<8>()?;
-                (Part::Int((u64::from_be_bytes(*bytes) ^ (1 << 63)) as i64), rest)
+                (
+                    Part::Int((u64::from_be_bytes(*bytes) ^ (1 << 63)) as i64),
+                    rest,
+                )
             }
-            TEXT => unescape(rest).and_then(|(bytes, rest)| Some((Part::Text(String::from_utf8(bytes).ok()?.into()), rest)))?,
+            TEXT => unescape(rest).and_then(|(bytes, rest)| {
+                Some((Part::Text(String::from_utf8(bytes).ok()?.into()), rest))
+            })?,
             BYTES => unescape(rest).map(|(bytes, rest)| (Part::Bytes(bytes.into()), rest))?,
-            JSON => unescape(rest).and_then(|(bytes, rest)| Some((Part::Json(String::from_utf8(bytes).ok()?.into()), rest)))?,
+            JSON => unescape(rest).and_then(|(bytes, rest)| {
+                Some((Part::Json(String::from_utf8(bytes).ok()?.into()), rest))
+            })?,
             _ => break,
         };
         parts.push(part);
@@ -104,7 +110,9 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {
         // Direction overrides are no control characters to Rust, but they reorder what a terminal shows.
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -121,7 +129,9 @@ mod tests {
 
     fn key(parts: &[Part<'static>]) -> Vec<u8> {
         let mut key = Vec::new();
-        parts.iter().for_each(|part| push_part(&mut key, part));
+        for part in parts {
+            push_part(&mut key, part);
+        }
         key
     }
 
@@ -129,8 +139,11 @@ mod tests {
         prop_oneof![
             any::<i64>().prop_map(Part::Int),
             "[a\\x00\\x01é]{0,4}".prop_map(|text| Part::Text(text.into())),
-            prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()], 0..4)
-                .prop_map(|bytes| Part::Bytes(bytes.into())),
+            prop::collection::vec(
+                prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()],
+                0..4
+            )
+            .prop_map(|bytes| Part::Bytes(bytes.into())),
         ]
     }
 

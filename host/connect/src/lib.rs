@@ -5,8 +5,28 @@
 //! is a module of its own behind a cargo feature; this crate knows nothing about flows, plugins or the store.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(all(
+        feature = "files",
+        feature = "csv",
+        feature = "jsonl",
+        feature = "sqlite"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        clippy::needless_pass_by_value,
+        reason = "what the kinds share also serves those left out"
+    )
+)]
 
-#[cfg(any(feature = "files", feature = "csv", feature = "jsonl", feature = "sqlite"))]
+#[cfg(any(
+    feature = "files",
+    feature = "csv",
+    feature = "jsonl",
+    feature = "sqlite"
+))]
 mod database;
 mod error;
 #[cfg(feature = "files")]
@@ -30,5 +50,6 @@ pub use source::{
     source_columns, source_kinds,
 };
 pub use target::{
-    Target, TargetIdentity, TargetOp, TargetState, check_target, implied_key, open_target, target_kinds,
+    Target, TargetIdentity, TargetOp, TargetState, check_target, implied_key, open_target,
+    target_kinds,
 };

@@ -1,6 +1,6 @@
 //! Where paths of the flow file lead, and the rule that targets stay beside their flow.
 
-use flowstone_core::{OptionError};
+use flowstone_core::OptionError;
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -29,27 +29,38 @@ pub(crate) fn place_target(
     allow_outside: bool,
 ) -> Result<PathBuf, ConnectError> {
     let relative = Path::new(path);
-    let outside = || ConnectError::OutsideFlow { path: relative.to_owned() };
+    let outside = || ConnectError::OutsideFlow {
+        path: relative.to_owned(),
+    };
     let inside = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
     if !allow_outside && !relative.components().all(inside) {
         return Err(outside());
     }
     let Some(name) = relative.file_name() else {
-        return Err(OptionError::new(option, format!("`{path}` does not name a file or folder of its own")).into());
+        return Err(OptionError::new(
+            option,
+            format!("`{path}` does not name a file or folder of its own"),
+        )
+        .into());
     };
     let above = relative.parent().unwrap_or(Path::new(""));
     let full = base.join(above);
     if allow_outside {
-        std::fs::create_dir_all(&full).map_err(|error| ConnectError::io("create the folder", &full, error))?;
+        std::fs::create_dir_all(&full)
+            .map_err(|error| ConnectError::io("create the folder", &full, error))?;
         return Ok(canonical(&full)?.join(name));
     }
     let base_dir = Dir::open_ambient_dir(base, ambient_authority())
         .map_err(|error| ConnectError::io("open the folder", base, error))?;
     if above.components().next().is_some() {
-        base_dir.create_dir_all(above).map_err(|error| match leads_out(base, &full) {
-            Ok(false) if !is_escape(&error) => ConnectError::io("create the folder", &full, error),
-            _ => outside(),
-        })?;
+        base_dir
+            .create_dir_all(above)
+            .map_err(|error| match leads_out(base, &full) {
+                Ok(false) if !is_escape(&error) => {
+                    ConnectError::io("create the folder", &full, error)
+                }
+                _ => outside(),
+            })?;
     }
     if leads_out(base, &full)? {
         return Err(outside());
@@ -66,8 +77,13 @@ pub(crate) fn leads_out(base: &Path, path: &Path) -> Result<bool, ConnectError> 
 
 fn canonical(path: &Path) -> Result<PathBuf, ConnectError> {
     // An empty path is the current folder to `join`, but not to the system.
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    path.canonicalize().map_err(|error| ConnectError::io("resolve", path, error))
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    path.canonicalize()
+        .map_err(|error| ConnectError::io("resolve", path, error))
 }
 
 #[cfg(test)]
@@ -88,9 +104,16 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let flow = base.path().join("flow");
         std::fs::create_dir(&flow).unwrap();
-        for path in ["../x/y.db", "a/../../x/y.db", base.path().join("x/y.db").to_str().unwrap()] {
+        for path in [
+            "../x/y.db",
+            "a/../../x/y.db",
+            base.path().join("x/y.db").to_str().unwrap(),
+        ] {
             let refused = place_target(&flow, "path", path, false);
-            assert!(matches!(refused, Err(ConnectError::OutsideFlow { .. })), "{path}: {refused:?}");
+            assert!(
+                matches!(refused, Err(ConnectError::OutsideFlow { .. })),
+                "{path}: {refused:?}"
+            );
         }
         assert!(!base.path().join("x").exists());
         let place = place_target(&flow, "path", "../x/y.db", true).unwrap();
@@ -105,7 +128,10 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), base.path().join("out")).unwrap();
         for path in ["out/x.db", "out/deeper/x.db"] {
             let refused = place_target(base.path(), "path", path, false);
-            assert!(matches!(refused, Err(ConnectError::OutsideFlow { .. })), "{path}: {refused:?}");
+            assert!(
+                matches!(refused, Err(ConnectError::OutsideFlow { .. })),
+                "{path}: {refused:?}"
+            );
         }
         assert_eq!(elsewhere.path().read_dir().unwrap().count(), 0);
     }
@@ -114,7 +140,13 @@ mod tests {
     fn a_path_without_a_name_is_refused() {
         let base = tempfile::tempdir().unwrap();
         for path in ["", ".", "./."] {
-            assert!(matches!(place_target(base.path(), "path", path, false), Err(ConnectError::Option(_))), "{path}");
+            assert!(
+                matches!(
+                    place_target(base.path(), "path", path, false),
+                    Err(ConnectError::Option(_))
+                ),
+                "{path}"
+            );
         }
     }
 }

@@ -32,7 +32,10 @@ impl<'a> OptionReader<'a> {
         match self.text(name)? {
             Some("") => Err(OptionError::new(name, format!("option `{name}` is empty"))),
             Some(text) => Ok(text),
-            None => Err(OptionError::new(name, format!("option `{name}` is missing: it must be a string"))),
+            None => Err(OptionError::new(
+                name,
+                format!("option `{name}` is missing: it must be a string"),
+            )),
         }
     }
 
@@ -63,16 +66,19 @@ impl<'a> OptionReader<'a> {
         match self.options.get(name) {
             None => Ok(default),
             Some(OptionValue::Int(bytes)) if *bytes >= 0 => Ok(*bytes as u64),
-            Some(OptionValue::Str(text)) => {
-                flowstone_core::parse_size(text).ok_or_else(|| OptionError::new(name, format!("option `{name}` must be {expected}")))
-            }
+            Some(OptionValue::Str(text)) => flowstone_core::parse_size(text).ok_or_else(|| {
+                OptionError::new(name, format!("option `{name}` must be {expected}"))
+            }),
             Some(other) => Err(wrong_type(name, expected, other)),
         }
     }
 }
 
 fn wrong_type(name: &str, expected: &str, found: &OptionValue) -> OptionError {
-    OptionError::new(name, format!("option `{name}` must be {expected}, not {}", found.noun()))
+    OptionError::new(
+        name,
+        format!("option `{name}` must be {expected}, not {}", found.noun()),
+    )
 }
 
 #[cfg(test)]
@@ -80,13 +86,18 @@ mod tests {
     use super::*;
 
     fn options(pairs: &[(&str, OptionValue)]) -> Options {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
     }
 
     #[test]
     fn an_unknown_option_names_itself_and_the_known_ones() {
         let given = options(&[("includes", OptionValue::Bool(true))]);
-        let error = OptionReader::new(&given, &["include", "root"]).err().unwrap();
+        let error = OptionReader::new(&given, &["include", "root"])
+            .err()
+            .unwrap();
         assert_eq!(error.option.as_deref(), Some("includes"));
         assert_eq!(error.candidates, ["include", "root"]);
     }
@@ -95,8 +106,14 @@ mod tests {
     fn a_wrong_type_says_what_was_expected_and_found() {
         let given = options(&[("root", OptionValue::Int(3))]);
         let reader = OptionReader::new(&given, &["root"]).unwrap();
-        assert_eq!(reader.text("root").unwrap_err().message, "option `root` must be a string, not an integer");
-        assert_eq!(reader.required_text("path").unwrap_err().message, "option `path` is missing: it must be a string");
+        assert_eq!(
+            reader.text("root").unwrap_err().message,
+            "option `root` must be a string, not an integer"
+        );
+        assert_eq!(
+            reader.required_text("path").unwrap_err().message,
+            "option `path` is missing: it must be a string"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flowstone_core::{Column, SourceColumns, OptionError, Options, Type, Value};
+use flowstone_core::{Column, OptionError, Options, SourceColumns, Type, Value};
 
 use crate::error::{ConnectError, RowError};
 use crate::hint::Hint;
@@ -45,7 +45,12 @@ pub struct Entry {
 impl Entry {
     /// An entry that its key alone locates.
     pub fn new(key: Vec<u8>, hint: Hint, size: u64) -> Self {
-        Entry { key, hint, size, locator: Locator::Key }
+        Entry {
+            key,
+            hint,
+            size,
+            locator: Locator::Key,
+        }
     }
 }
 
@@ -88,9 +93,9 @@ pub fn source_columns(kind: &str) -> Option<SourceColumns> {
 pub fn source_column_accepts(kind: &str, column: &str, ty: &Type) -> bool {
     match (kind, source_columns(kind)) {
         (_, None) => false,
-        (_, Some(SourceColumns::Fixed(columns))) => {
-            columns.iter().any(|(name, types)| name == column && types.contains(ty))
-        }
+        (_, Some(SourceColumns::Fixed(columns))) => columns
+            .iter()
+            .any(|(name, types)| name == column && types.contains(ty)),
         #[cfg(feature = "csv")]
         ("csv", Some(SourceColumns::Open)) => crate::records::csv_accepts(ty),
         (_, Some(SourceColumns::Open)) => true,

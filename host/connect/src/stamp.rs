@@ -39,8 +39,14 @@ impl Stamp {
         use cap_std::fs::MetadataExt;
         Stamp {
             size: metadata.len(),
-            modified: FileTime { seconds: metadata.mtime(), nanos: metadata.mtime_nsec() as u32 },
-            changed: FileTime { seconds: metadata.ctime(), nanos: metadata.ctime_nsec() as u32 },
+            modified: FileTime {
+                seconds: metadata.mtime(),
+                nanos: metadata.mtime_nsec() as u32,
+            },
+            changed: FileTime {
+                seconds: metadata.ctime(),
+                nanos: metadata.ctime_nsec() as u32,
+            },
             inode: metadata.ino(),
             device: metadata.dev(),
             complete: true,
@@ -49,10 +55,21 @@ impl Stamp {
 
     #[cfg(not(unix))]
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().map_or(FileTime { seconds: 0, nanos: 0 }, |time| {
-            FileTime::of(time.into_std())
-        });
-        Stamp { size: metadata.len(), modified, changed: modified, inode: 0, device: 0, complete: false }
+        let modified = metadata.modified().map_or(
+            FileTime {
+                seconds: 0,
+                nanos: 0,
+            },
+            |time| FileTime::of(time.into_std()),
+        );
+        Stamp {
+            size: metadata.len(),
+            modified,
+            changed: modified,
+            inode: 0,
+            device: 0,
+            complete: false,
+        }
     }
 
     /// Whether no write after `seen`, the time at which the stamp was taken (or earlier), can leave the same stamp.
@@ -63,7 +80,11 @@ impl Stamp {
     /// clock set back, a file from another machine) is never trusted, because a later write may be given it too.
     pub(crate) fn settled(&self, seen: FileTime) -> bool {
         let whole_seconds = self.modified.nanos == 0 && self.changed.nanos == 0;
-        let margin = if whole_seconds { SECOND_MARGIN } else { TICK_MARGIN };
+        let margin = if whole_seconds {
+            SECOND_MARGIN
+        } else {
+            TICK_MARGIN
+        };
         self.complete && self.modified.max(self.changed).plus(margin) < seen
     }
 
@@ -77,7 +98,10 @@ impl Stamp {
         }
         bytes.extend_from_slice(&self.inode.to_le_bytes());
         bytes.extend_from_slice(&self.device.to_le_bytes());
-        Hint { bytes, settled: self.settled(seen) }
+        Hint {
+            bytes,
+            settled: self.settled(seen),
+        }
     }
 }
 
@@ -89,13 +113,18 @@ impl FileTime {
     fn of(time: SystemTime) -> Self {
         // A clock before 1970 says nothing; with time zero no stamp is settled.
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        FileTime { seconds: since.as_secs() as i64, nanos: since.subsec_nanos() }
+        FileTime {
+            seconds: since.as_secs() as i64,
+            nanos: since.subsec_nanos(),
+        }
     }
 
     fn plus(self, margin: Duration) -> Self {
         let nanos = self.nanos + margin.subsec_nanos();
         FileTime {
-            seconds: self.seconds.saturating_add(margin.as_secs() as i64 + i64::from(nanos / 1_000_000_000)),
+            seconds: self
+                .seconds
+                .saturating_add(margin.as_secs() as i64 + i64::from(nanos / 1_000_000_000)),
             nanos: nanos % 1_000_000_000,
         }
     }
@@ -110,7 +139,14 @@ mod tests {
     }
 
     fn stamp(modified: FileTime, changed: FileTime) -> Stamp {
-        Stamp { size: 1, modified, changed, inode: 2, device: 3, complete: true }
+        Stamp {
+            size: 1,
+            modified,
+            changed,
+            inode: 2,
+            device: 3,
+            complete: true,
+        }
     }
 
     #[test]
@@ -152,7 +188,10 @@ mod tests {
 
     #[test]
     fn a_platform_without_change_times_never_settles() {
-        let touched = Stamp { complete: false, ..stamp(at(1, 1), at(1, 1)) };
+        let touched = Stamp {
+            complete: false,
+            ..stamp(at(1, 1), at(1, 1))
+        };
         assert!(!touched.settled(at(100, 0)));
     }
 
@@ -162,10 +201,22 @@ mod tests {
         let base = stamp(at(1, 2), at(3, 4));
         let others = [
             Stamp { size: 9, ..base },
-            Stamp { modified: at(1, 9), ..base },
-            Stamp { modified: at(9, 2), ..base },
-            Stamp { changed: at(3, 9), ..base },
-            Stamp { changed: at(9, 4), ..base },
+            Stamp {
+                modified: at(1, 9),
+                ..base
+            },
+            Stamp {
+                modified: at(9, 2),
+                ..base
+            },
+            Stamp {
+                changed: at(3, 9),
+                ..base
+            },
+            Stamp {
+                changed: at(9, 4),
+                ..base
+            },
             Stamp { inode: 9, ..base },
             Stamp { device: 9, ..base },
         ];

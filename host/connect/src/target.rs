@@ -142,8 +142,15 @@ pub fn implied_key(kind: &str, options: &Options) -> Option<Vec<String>> {
 ///
 /// When an option is missing, unknown or wrong, a column cannot be held, or there is no such kind.
 pub fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
-    if let Some(position) = spec.key.iter().find(|&&position| position >= spec.columns.len()) {
-        return Err(OptionError::new("key", format!("key column {position} is beyond the columns")));
+    if let Some(position) = spec
+        .key
+        .iter()
+        .find(|&&position| position >= spec.columns.len())
+    {
+        return Err(OptionError::new(
+            "key",
+            format!("key column {position} is beyond the columns"),
+        ));
     }
     match spec.kind.as_str() {
         #[cfg(feature = "sqlite")]

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use common::{columns, list, options, text};
-use flowstone_connect::{ConnectError, Entry, Hint, RowError, Source, check_source, display_key, open_source};
+use flowstone_connect::{
+    ConnectError, Entry, Hint, RowError, Source, check_source, display_key, open_source,
+};
 use flowstone_core::{OptionValue, Type, Value};
 use proptest::prelude::*;
 
@@ -27,7 +29,10 @@ fn entries(source: &dyn Source) -> Vec<Entry> {
 }
 
 fn paths(source: &dyn Source) -> Vec<String> {
-    entries(source).into_iter().map(|entry| String::from_utf8_lossy(&entry.key).into_owned()).collect()
+    entries(source)
+        .into_iter()
+        .map(|entry| String::from_utf8_lossy(&entry.key).into_owned())
+        .collect()
 }
 
 fn content(source: &dyn Source, path: &str) -> Result<Vec<Value>, RowError> {
@@ -48,7 +53,10 @@ fn folders_sort_as_their_files_do() {
         write(base.path(), path, "");
     }
     let source = open(base.path(), &[], &[]);
-    assert_eq!(paths(source.as_ref()), ["B", "a-b/c", "a.txt", "a/b", "a/c/d", "a0", "b", "é"]);
+    assert_eq!(
+        paths(source.as_ref()),
+        ["B", "a-b/c", "a.txt", "a/b", "a/c/d", "a0", "b", "é"]
+    );
 }
 
 proptest! {
@@ -84,26 +92,59 @@ proptest! {
 #[test]
 fn globs_choose_files_and_hidden_names_are_left_out() {
     let base = tempfile::tempdir().unwrap();
-    for path in ["a.md", "b.txt", "docs/c.md", "docs/draft/d.md", ".git/e.md", "docs/.f.md", "target/x/g.md"] {
+    for path in [
+        "a.md",
+        "b.txt",
+        "docs/c.md",
+        "docs/draft/d.md",
+        ".git/e.md",
+        "docs/.f.md",
+        "target/x/g.md",
+    ] {
         write(base.path(), path, "");
     }
     let only = |more: &[(&str, OptionValue)]| paths(open(base.path(), more, &[]).as_ref());
     assert_eq!(only(&[("include", text("*.md"))]), ["a.md"]);
-    assert_eq!(only(&[("include", list(&["docs/**/*.md"]))]), ["docs/c.md", "docs/draft/d.md"]);
     assert_eq!(
-        only(&[("include", list(&["**/*.md"])), ("exclude", list(&["docs/draft", "target/**"]))]),
+        only(&[("include", list(&["docs/**/*.md"]))]),
+        ["docs/c.md", "docs/draft/d.md"]
+    );
+    assert_eq!(
+        only(&[
+            ("include", list(&["**/*.md"])),
+            ("exclude", list(&["docs/draft", "target/**"]))
+        ]),
         ["a.md", "docs/c.md"]
     );
-    let hidden = only(&[("include", text("**/*.md")), ("hidden", OptionValue::Bool(true))]);
-    assert_eq!(hidden, [".git/e.md", "a.md", "docs/.f.md", "docs/c.md", "docs/draft/d.md", "target/x/g.md"]);
+    let hidden = only(&[
+        ("include", text("**/*.md")),
+        ("hidden", OptionValue::Bool(true)),
+    ]);
+    assert_eq!(
+        hidden,
+        [
+            ".git/e.md",
+            "a.md",
+            "docs/.f.md",
+            "docs/c.md",
+            "docs/draft/d.md",
+            "target/x/g.md"
+        ]
+    );
 }
 
 #[test]
 fn every_column_has_its_value() {
     let base = tempfile::tempdir().unwrap();
     write(base.path(), "d/a.txt", "héllo");
-    let time = fs::metadata(base.path().join("root/d/a.txt")).unwrap().modified().unwrap();
-    let seconds = time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let time = fs::metadata(base.path().join("root/d/a.txt"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    let seconds = time
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let asked = [
         ("modified", Type::S64),
         ("content", Type::String),
@@ -128,9 +169,23 @@ fn every_column_has_its_value() {
 fn columns_that_files_do_not_have_are_refused() {
     let base = tempfile::tempdir().unwrap();
     write(base.path(), "a", "");
-    for (name, ty) in [("text", Type::String), ("size", Type::String), ("content", Type::list(Type::U16))] {
-        let opened = open_source("files", &options(&[("root", text("root"))]), columns(&[(name, ty)]), base.path());
-        let Err(ConnectError::Column { column, candidates, .. }) = opened else { panic!("{name}") };
+    for (name, ty) in [
+        ("text", Type::String),
+        ("size", Type::String),
+        ("content", Type::list(Type::U16)),
+    ] {
+        let opened = open_source(
+            "files",
+            &options(&[("root", text("root"))]),
+            columns(&[(name, ty)]),
+            base.path(),
+        );
+        let Err(ConnectError::Column {
+            column, candidates, ..
+        }) = opened
+        else {
+            panic!("{name}")
+        };
         assert_eq!(column, name);
         assert_eq!(candidates, ["path", "content", "size", "modified"]);
     }
@@ -145,18 +200,32 @@ fn a_file_that_is_no_text_fails_by_itself() {
     assert!(reason.contains("offset 4"), "{reason}");
     assert!(!retry);
     let source = open(base.path(), &[], &[("content", Type::bytes())]);
-    assert_eq!(content(source.as_ref(), "a").unwrap(), [Value::bytes(b"good\xffbad".to_vec())]);
+    assert_eq!(
+        content(source.as_ref(), "a").unwrap(),
+        [Value::bytes(b"good\xffbad".to_vec())]
+    );
 }
 
 #[test]
 fn a_file_beyond_the_limit_is_not_read() {
     let base = tempfile::tempdir().unwrap();
     write(base.path(), "a", "12345");
-    let source = open(base.path(), &[("max-size", OptionValue::Int(4))], &[("content", Type::String)]);
+    let source = open(
+        base.path(),
+        &[("max-size", OptionValue::Int(4))],
+        &[("content", Type::String)],
+    );
     let (reason, retry) = failure(source.as_ref(), "a");
-    assert!(reason.contains("5 bytes") && reason.contains("max-size"), "{reason}");
+    assert!(
+        reason.contains("5 bytes") && reason.contains("max-size"),
+        "{reason}"
+    );
     assert!(!retry);
-    let source = open(base.path(), &[("max-size", OptionValue::Int(4))], &[("size", Type::U64)]);
+    let source = open(
+        base.path(),
+        &[("max-size", OptionValue::Int(4))],
+        &[("size", Type::U64)],
+    );
     assert_eq!(content(source.as_ref(), "a").unwrap(), [Value::U64(5)]);
 }
 
@@ -181,14 +250,23 @@ fn a_root_that_is_not_there_is_no_empty_collection() {
     assert!(matches!(opened, Err(ConnectError::Missing { .. })));
     fs::write(base.path().join("root"), "").unwrap();
     let opened = open_source("files", &wanted, vec![], base.path());
-    assert!(matches!(opened, Err(ConnectError::WrongType { expected: "a folder", .. })));
+    assert!(matches!(
+        opened,
+        Err(ConnectError::WrongType {
+            expected: "a folder",
+            ..
+        })
+    ));
 
     fs::remove_file(base.path().join("root")).unwrap();
     fs::create_dir(base.path().join("root")).unwrap();
     let source = open_source("files", &wanted, vec![], base.path()).unwrap();
     assert_eq!(source.entries().unwrap().count(), 0);
     fs::remove_dir(base.path().join("root")).unwrap();
-    assert!(matches!(source.entries(), Err(ConnectError::Missing { .. })));
+    assert!(matches!(
+        source.entries(),
+        Err(ConnectError::Missing { .. })
+    ));
 }
 
 #[test]
@@ -200,13 +278,16 @@ fn a_root_replaced_during_the_scan_ends_it_with_an_error() {
     fs::rename(base.path().join("root"), base.path().join("old")).unwrap();
     fs::create_dir(base.path().join("root")).unwrap();
     let last = scan.last().unwrap();
-    assert!(matches!(last, Err(ConnectError::Incomplete { .. })), "{last:?}");
+    assert!(
+        matches!(last, Err(ConnectError::Incomplete { .. })),
+        "{last:?}"
+    );
     // The next scan is of the new root.
     assert_eq!(source.entries().unwrap().count(), 0);
 }
 
 #[test]
-fn a_folder_removed_during_the_scan_ends_it_with_an_error() {
+fn a_folder_removed_before_it_is_reached_ends_it_with_an_error() {
     let base = tempfile::tempdir().unwrap();
     for path in ["a/1", "b/1", "c/1"] {
         write(base.path(), path, "");
@@ -215,9 +296,28 @@ fn a_folder_removed_during_the_scan_ends_it_with_an_error() {
     let mut scan = source.entries().unwrap();
     assert_eq!(scan.next().unwrap().unwrap().key, b"a/1");
     fs::remove_dir_all(base.path().join("root/b")).unwrap();
-    let Some(Err(ConnectError::Incomplete { path, .. })) = scan.next() else { panic!("the folder was listed") };
+    let Some(Err(ConnectError::Incomplete { path, .. })) = scan.next() else {
+        panic!("the folder was listed")
+    };
     assert_eq!(path, base.path().join("root/b"));
     assert!(scan.next().is_none());
+}
+
+#[test]
+fn a_folder_removed_under_the_scan_ends_it_with_an_error() {
+    let base = tempfile::tempdir().unwrap();
+    for path in ["a/1", "a/2", "b"] {
+        write(base.path(), path, "");
+    }
+    let source = open(base.path(), &[], &[]);
+    let mut scan = source.entries().unwrap();
+    assert_eq!(scan.next().unwrap().unwrap().key, b"a/1");
+    fs::remove_dir_all(base.path().join("root/a")).unwrap();
+    let ended = scan.next();
+    assert!(
+        matches!(ended, Some(Err(ConnectError::Incomplete { .. }))),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -230,7 +330,10 @@ fn a_file_removed_during_the_scan_is_just_not_listed() {
     let mut scan = source.entries().unwrap();
     assert_eq!(scan.next().unwrap().unwrap().key, b"a");
     fs::remove_file(base.path().join("root/b")).unwrap();
-    assert_eq!(scan.map(|entry| entry.unwrap().key).collect::<Vec<_>>(), [b"c"]);
+    assert_eq!(
+        scan.map(|entry| entry.unwrap().key).collect::<Vec<_>>(),
+        [b"c"]
+    );
 }
 
 #[test]
@@ -251,18 +354,36 @@ fn options_are_checked_without_opening_anything() {
     for (bad, option) in [
         (options(&[]), "root"),
         (options(&[("root", text(""))]), "root"),
-        (options(&[("root", text("x")), ("include", text("a[b"))]), "include"),
-        (options(&[("root", text("x")), ("hidden", text("yes"))]), "hidden"),
-        (options(&[("root", text("x")), ("includes", text("yes"))]), "includes"),
-        (options(&[("root", text("x")), ("max-size", text("big"))]), "max-size"),
+        (
+            options(&[("root", text("x")), ("include", text("a[b"))]),
+            "include",
+        ),
+        (
+            options(&[("root", text("x")), ("hidden", text("yes"))]),
+            "hidden",
+        ),
+        (
+            options(&[("root", text("x")), ("includes", text("yes"))]),
+            "includes",
+        ),
+        (
+            options(&[("root", text("x")), ("max-size", text("big"))]),
+            "max-size",
+        ),
     ] {
-        assert_eq!(check_source("files", &bad).unwrap_err().option.as_deref(), Some(option));
+        assert_eq!(
+            check_source("files", &bad).unwrap_err().option.as_deref(),
+            Some(option)
+        );
     }
 }
 
 #[test]
 fn keys_are_shown_without_control_characters() {
-    assert_eq!(display_key("files", b"a\x1b[2J/\xff"), "a\\u{1b}[2J/\u{fffd}");
+    assert_eq!(
+        display_key("files", b"a\x1b[2J/\xff"),
+        "a\\u{1b}[2J/\u{fffd}"
+    );
 }
 
 #[cfg(unix)]
@@ -313,7 +434,10 @@ mod unix {
         symlink("../away", root.join("d")).unwrap();
         for entry in &listed {
             let loaded = source.load(entry);
-            assert!(matches!(&loaded, Err(RowError::Failed { reason, retry: true }) if reason.contains("out of")), "{loaded:?}");
+            assert!(
+                matches!(&loaded, Err(RowError::Failed { reason, retry: true }) if reason.contains("out of")),
+                "{loaded:?}"
+            );
         }
     }
 
@@ -325,7 +449,13 @@ mod unix {
         let source = open(base.path(), &[], &[("content", Type::String)]);
         let listed = entries(source.as_ref()).remove(0);
         fs::remove_file(root.join("a")).unwrap();
-        assert!(Command::new("mkfifo").arg(root.join("a")).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(root.join("a"))
+                .status()
+                .unwrap()
+                .success()
+        );
         let _socket = std::os::unix::net::UnixListener::bind(root.join("s")).unwrap();
         assert_eq!(source.load(&listed), Err(RowError::Vanished));
         assert!(paths(source.as_ref()).is_empty());
@@ -335,12 +465,19 @@ mod unix {
     fn names_can_be_any_bytes_but_only_utf8_is_loaded() {
         let base = tempfile::tempdir().unwrap();
         write(base.path(), "two\nlines", "x");
-        fs::write(base.path().join("root").join(OsStr::from_bytes(b"bad\xff")), "").unwrap();
+        fs::write(
+            base.path().join("root").join(OsStr::from_bytes(b"bad\xff")),
+            "",
+        )
+        .unwrap();
         let source = open(base.path(), &[], &[("path", Type::String)]);
         let listed = entries(source.as_ref());
         assert_eq!(listed[0].key, b"bad\xff");
         let failed = source.load(&listed[0]);
-        assert!(matches!(failed, Err(RowError::Failed { retry: false, .. })), "{failed:?}");
+        assert!(
+            matches!(failed, Err(RowError::Failed { retry: false, .. })),
+            "{failed:?}"
+        );
         assert_eq!(source.load(&listed[1]).unwrap(), [Value::str("two\nlines")]);
     }
 
@@ -358,12 +495,24 @@ mod unix {
         let base = tempfile::tempdir().unwrap();
         let name = "x".repeat(200);
         // 30 levels of 200 bytes: more than PATH_MAX, so it is made from the inside out.
-        let script = format!("cd \"$1\" && mkdir root && cd root && for i in $(seq 30); do mkdir {name} && cd {name}; done && echo > f");
-        assert!(Command::new("bash").args(["-c", &script, "-"]).arg(base.path()).status().unwrap().success());
+        let script = format!(
+            "cd \"$1\" && mkdir root && cd root && for i in $(seq 30); do mkdir {name} && cd {name}; done && echo > f"
+        );
+        assert!(
+            Command::new("bash")
+                .args(["-c", &script, "-"])
+                .arg(base.path())
+                .status()
+                .unwrap()
+                .success()
+        );
         let source = open(base.path(), &[], &[("content", Type::String)]);
         let listed = entries(source.as_ref());
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].key.len(), 30 * 201 + 1);
-        assert!(matches!(source.load(&listed[0]), Err(RowError::Failed { retry: true, .. })));
+        assert!(matches!(
+            source.load(&listed[0]),
+            Err(RowError::Failed { retry: true, .. })
+        ));
     }
 }

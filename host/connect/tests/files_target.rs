@@ -6,14 +6,20 @@ use std::fs;
 use std::path::Path;
 
 use common::{columns, files_spec, identity, options, text};
-use flowstone_connect::{ConnectError, RowError, Target, TargetOp, TargetState, check_target, open_target};
+use flowstone_connect::{
+    ConnectError, RowError, Target, TargetOp, TargetState, check_target, open_target,
+};
 use flowstone_core::{TargetSpec, Type, Value};
 
 /// One file per `path`, with `body` in it.
 fn spec() -> TargetSpec {
     TargetSpec {
         kind: "files".to_owned(),
-        options: options(&[("root", text("out")), ("path", text("{path}")), ("content", text("body"))]),
+        options: options(&[
+            ("root", text("out")),
+            ("path", text("{path}")),
+            ("content", text("body")),
+        ]),
         columns: columns(&[("body", Type::bytes()), ("path", Type::String)]),
         key: vec![],
     }
@@ -25,11 +31,16 @@ fn open(base: &Path) -> (Box<dyn Target>, TargetState) {
 
 fn upsert(path: &str, body: &str) -> TargetOp {
     let row = vec![Value::bytes(body.as_bytes()), Value::str(path)];
-    TargetOp::Upsert { key: path.as_bytes().to_vec(), row }
+    TargetOp::Upsert {
+        key: path.as_bytes().to_vec(),
+        row,
+    }
 }
 
 fn delete(path: &str) -> TargetOp {
-    TargetOp::Delete { key: path.as_bytes().to_vec() }
+    TargetOp::Delete {
+        key: path.as_bytes().to_vec(),
+    }
 }
 
 /// Everything below the root but the target's books.
@@ -55,7 +66,12 @@ fn tree(base: &Path) -> Vec<String> {
 fn folders_are_made_and_removed_with_their_files() {
     let base = tempfile::tempdir().unwrap();
     let (mut target, _) = open(base.path());
-    target.apply(1, &[upsert("a/b/c", "1"), upsert("a/d", "2"), upsert("e", "3")]).unwrap();
+    target
+        .apply(
+            1,
+            &[upsert("a/b/c", "1"), upsert("a/d", "2"), upsert("e", "3")],
+        )
+        .unwrap();
     assert_eq!(tree(base.path()), ["a/", "a/b/", "a/b/c", "a/d", "e"]);
     target.apply(2, &[delete("a/b/c")]).unwrap();
     assert_eq!(tree(base.path()), ["a/", "a/d", "e"]);
@@ -70,14 +86,24 @@ fn a_file_becomes_a_folder_and_back() {
     let base = tempfile::tempdir().unwrap();
     let (mut target, _) = open(base.path());
     target.apply(1, &[upsert("a", "file")]).unwrap();
-    target.apply(2, &[upsert("a/b", "deeper"), delete("a")]).unwrap();
+    target
+        .apply(2, &[upsert("a/b", "deeper"), delete("a")])
+        .unwrap();
     assert_eq!(tree(base.path()), ["a/", "a/b"]);
-    target.apply(3, &[upsert("a", "file"), delete("a/b")]).unwrap();
+    target
+        .apply(3, &[upsert("a", "file"), delete("a/b")])
+        .unwrap();
     assert_eq!(tree(base.path()), ["a"]);
     // Both at once cannot be.
     let failed = target.apply(4, &[upsert("a/b", "deeper")]);
-    assert!(matches!(failed, Err(ConnectError::WrongType { .. })), "{failed:?}");
-    assert_eq!(fs::read_to_string(base.path().join("out/a")).unwrap(), "file");
+    assert!(
+        matches!(failed, Err(ConnectError::WrongType { .. })),
+        "{failed:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(base.path().join("out/a")).unwrap(),
+        "file"
+    );
 }
 
 #[test]
@@ -88,12 +114,23 @@ fn files_of_others_are_neither_overwritten_nor_removed() {
     let (mut target, state) = open(base.path());
     assert_eq!(state, TargetState::Created);
     let failed = target.apply(1, &[upsert("a", "1"), upsert("d/mine", "2")]);
-    let Err(ConnectError::NotOurs { what, .. }) = failed else { panic!("{failed:?}") };
+    let Err(ConnectError::NotOurs { what, .. }) = failed else {
+        panic!("{failed:?}")
+    };
     assert_eq!(what, "the file `d/mine`");
-    assert_eq!(tree(base.path()), ["d/", "d/mine"], "nothing of the batch was written");
-    target.apply(1, &[upsert("a", "1"), delete("d/mine")]).unwrap();
+    assert_eq!(
+        tree(base.path()),
+        ["d/", "d/mine"],
+        "nothing of the batch was written"
+    );
+    target
+        .apply(1, &[upsert("a", "1"), delete("d/mine")])
+        .unwrap();
     target.clear().unwrap();
-    assert_eq!(fs::read_to_string(base.path().join("out/d/mine")).unwrap(), "by hand");
+    assert_eq!(
+        fs::read_to_string(base.path().join("out/d/mine")).unwrap(),
+        "by hand"
+    );
     assert_eq!(tree(base.path()), ["d/", "d/mine"]);
     target.retire().unwrap();
     assert_eq!(tree(base.path()), ["d/", "d/mine"]);
@@ -104,9 +141,16 @@ fn files_of_others_are_neither_overwritten_nor_removed() {
 fn a_batch_cut_short_is_completed_by_applying_it_again() {
     let base = tempfile::tempdir().unwrap();
     let (mut target, _) = open(base.path());
-    target.apply(1, &[upsert("old", "1"), upsert("kept", "1")]).unwrap();
+    target
+        .apply(1, &[upsert("old", "1"), upsert("kept", "1")])
+        .unwrap();
     // `z/` cannot be made while a file of somebody else is there, so the batch stops after `a` and the removal.
-    let batch = [upsert("a", "2"), upsert("kept", "2"), delete("old"), upsert("z/x", "2")];
+    let batch = [
+        upsert("a", "2"),
+        upsert("kept", "2"),
+        delete("old"),
+        upsert("z/x", "2"),
+    ];
     fs::write(base.path().join("out/z"), "in the way").unwrap();
     assert!(target.apply(2, &batch).is_err());
     assert_eq!(tree(base.path()), ["a", "kept", "z"]);
@@ -126,7 +170,11 @@ fn what_an_interrupted_write_left_is_swept_up() {
     let (mut target, _) = open(base.path());
     fs::write(base.path().join("out/z"), "in the way").unwrap();
     // Claims `d/f`, and fails at `z/x`, so that `d/f` stays marked as being written.
-    assert!(target.apply(1, &[upsert("d/f", "1"), upsert("z/x", "1")]).is_err());
+    assert!(
+        target
+            .apply(1, &[upsert("d/f", "1"), upsert("z/x", "1")])
+            .is_err()
+    );
     drop(target);
     let name = format!(".flowstone-tmp-{}", &blake3::hash(b"f").to_hex()[..16]);
     fs::write(base.path().join("out/d").join(&name), "half of i").unwrap();
@@ -139,12 +187,39 @@ fn hostile_paths_are_refused_row_by_row() {
     let base = tempfile::tempdir().unwrap();
     let (mut target, _) = open(base.path());
     let long = "x".repeat(256);
-    for path in ["", "..", "../a", "/etc/passwd", "a/../../b", "a//b", "a/", "./a", "a\0b", &long, ".flowstone-target.db"] {
+    for path in [
+        "",
+        "..",
+        "../a",
+        "/etc/passwd",
+        "a/../../b",
+        "a//b",
+        "a/",
+        "./a",
+        "a\0b",
+        &long,
+        ".flowstone-target.db",
+    ] {
         let key = target.key(&[Value::bytes(vec![]), Value::str(path)]);
-        assert!(matches!(key, Err(RowError::Failed { retry: false, .. })), "{path:?}: {key:?}");
+        assert!(
+            matches!(key, Err(RowError::Failed { retry: false, .. })),
+            "{path:?}: {key:?}"
+        );
         // Bytes that no row gave, should they ever come, are refused too.
-        assert!(matches!(target.apply(1, &[upsert(path, "x")]), Err(ConnectError::Misuse { .. })), "{path:?}");
-        assert!(matches!(target.apply(1, &[delete(path)]), Err(ConnectError::Misuse { .. })), "{path:?}");
+        assert!(
+            matches!(
+                target.apply(1, &[upsert(path, "x")]),
+                Err(ConnectError::Misuse { .. })
+            ),
+            "{path:?}"
+        );
+        assert!(
+            matches!(
+                target.apply(1, &[delete(path)]),
+                Err(ConnectError::Misuse { .. })
+            ),
+            "{path:?}"
+        );
     }
     assert!(tree(base.path()).is_empty());
     let good = "x".repeat(255);
@@ -162,7 +237,10 @@ fn specifications_are_checked() {
     let missing = wrong(|spec| drop(spec.options.remove("path")));
     assert_eq!(missing.option.as_deref(), Some("path"));
     let content = wrong(|spec| drop(spec.options.insert("content".to_owned(), text("body"))));
-    assert_eq!((content.option.as_deref(), content.candidates.len()), (Some("content"), 3));
+    assert_eq!(
+        (content.option.as_deref(), content.candidates.len()),
+        (Some("content"), 3)
+    );
     let ty = wrong(|spec| spec.columns[2].ty = Type::U8);
     assert!(ty.message.contains("`u8`"), "{}", ty.message);
     let unused = wrong(|spec| drop(spec.options.insert("path".to_owned(), text("{path}"))));
@@ -174,7 +252,16 @@ fn a_root_that_is_a_file_is_left_as_it_is() {
     let base = tempfile::tempdir().unwrap();
     fs::write(base.path().join("out"), "x").unwrap();
     let refused = open_target(&spec(), base.path(), &identity('a'), false).err();
-    assert!(matches!(refused, Some(ConnectError::WrongType { expected: "a folder", .. })), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Some(ConnectError::WrongType {
+                expected: "a folder",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
 }
 
 #[cfg(unix)]
@@ -189,19 +276,27 @@ mod unix {
         let away = tempfile::tempdir().unwrap();
         fs::write(away.path().join("f"), "precious").unwrap();
         let (mut target, _) = open(base.path());
-        target.apply(1, &[upsert("d/f", "1"), upsert("g", "1")]).unwrap();
+        target
+            .apply(1, &[upsert("d/f", "1"), upsert("g", "1")])
+            .unwrap();
         fs::remove_dir_all(base.path().join("out/d")).unwrap();
         symlink(away.path(), base.path().join("out/d")).unwrap();
         fs::remove_file(base.path().join("out/g")).unwrap();
         symlink(away.path().join("f"), base.path().join("out/g")).unwrap();
 
         let failed = target.apply(2, &[upsert("d/f", "2")]);
-        assert!(matches!(failed, Err(ConnectError::WrongType { .. })), "{failed:?}");
+        assert!(
+            matches!(failed, Err(ConnectError::WrongType { .. })),
+            "{failed:?}"
+        );
         target.apply(2, &[delete("d/f")]).unwrap();
         // The link itself is what is replaced.
         target.apply(3, &[upsert("g", "3")]).unwrap();
         assert_eq!(fs::read_to_string(base.path().join("out/g")).unwrap(), "3");
-        assert_eq!(fs::read_to_string(away.path().join("f")).unwrap(), "precious");
+        assert_eq!(
+            fs::read_to_string(away.path().join("f")).unwrap(),
+            "precious"
+        );
         target.clear().unwrap();
         assert_eq!(fs::read_dir(away.path()).unwrap().count(), 1);
     }
@@ -212,7 +307,10 @@ mod unix {
         let away = tempfile::tempdir().unwrap();
         symlink(away.path(), base.path().join("out")).unwrap();
         let refused = open_target(&spec(), base.path(), &identity('a'), false).err();
-        assert!(matches!(refused, Some(ConnectError::OutsideFlow { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Some(ConnectError::OutsideFlow { .. })),
+            "{refused:?}"
+        );
         assert_eq!(fs::read_dir(away.path()).unwrap().count(), 0);
         assert!(open_target(&spec(), base.path(), &identity('a'), true).is_ok());
     }

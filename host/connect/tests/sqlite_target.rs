@@ -15,12 +15,18 @@ fn open(spec: &TargetSpec, base: &Path) -> (Box<dyn Target>, TargetState) {
 }
 
 fn spec(columns: Vec<Column>, key: &[usize]) -> TargetSpec {
-    TargetSpec { columns, key: key.to_vec(), ..table_spec() }
+    TargetSpec {
+        columns,
+        key: key.to_vec(),
+        ..table_spec()
+    }
 }
 
 fn put(target: &mut dyn Target, batch: u64, row: Vec<Value>) {
     let key = target.key(&row).unwrap();
-    target.apply(batch, &[TargetOp::Upsert { key, row }]).unwrap();
+    target
+        .apply(batch, &[TargetOp::Upsert { key, row }])
+        .unwrap();
 }
 
 fn database(base: &Path) -> Connection {
@@ -32,7 +38,9 @@ fn query(base: &Path, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(sql).unwrap();
     let width = statement.column_count();
     let rows = statement.query_map([], |row| {
-        let cells: Vec<String> = (0..width).map(|at| format!("{:?}", row.get_ref(at).unwrap())).collect();
+        let cells: Vec<String> = (0..width)
+            .map(|at| format!("{:?}", row.get_ref(at).unwrap()))
+            .collect();
         Ok(cells.join(" "))
     });
     rows.unwrap().map(Result::unwrap).collect()
@@ -52,7 +60,10 @@ fn every_type_has_its_place() {
         ("maybe", Type::option(Type::S64)),
     ]);
     let (mut target, _) = open(&spec(all, &[0]), base.path());
-    let vector: Vec<u8> = [1.0f32, -2.0].iter().flat_map(|number| number.to_le_bytes()).collect();
+    let vector: Vec<u8> = [1.0f32, -2.0]
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
     let row = vec![
         Value::U32(7),
         Value::Bool(true),
@@ -67,31 +78,85 @@ fn every_type_has_its_place() {
     let found = query(base.path(), "SELECT * FROM section");
     assert_eq!(
         found,
-        ["Integer(7) Integer(1) Real(0.5) Text([195, 169]) Blob([0, 255]) Blob([0, 0, 128, 63, 0, 0, 0, 192]) \
-          Text([91, 34, 97, 34, 44, 34, 98, 34, 93]) Null"]
+        [
+            "Integer(7) Integer(1) Real(0.5) Text([195, 169]) Blob([0, 255]) Blob([0, 0, 128, 63, 0, 0, 0, 192]) \
+          Text([91, 34, 97, 34, 44, 34, 98, 34, 93]) Null"
+        ]
     );
-    assert_eq!(query(base.path(), "SELECT rowid FROM section"), ["Integer(7)"]);
+    assert_eq!(
+        query(base.path(), "SELECT rowid FROM section"),
+        ["Integer(7)"]
+    );
 }
 
 #[test]
 fn columns_come_go_and_change_without_touching_the_others() {
     let base = tempfile::tempdir().unwrap();
-    let before = columns(&[("id", Type::S64), ("kept", Type::String), ("gone", Type::String), ("turns", Type::String)]);
+    let before = columns(&[
+        ("id", Type::S64),
+        ("kept", Type::String),
+        ("gone", Type::String),
+        ("turns", Type::String),
+    ]);
     let (mut target, _) = open(&spec(before, &[0]), base.path());
-    put(&mut *target, 1, vec![Value::S64(1), Value::str("k"), Value::str("g"), Value::str("t")]);
+    put(
+        &mut *target,
+        1,
+        vec![
+            Value::S64(1),
+            Value::str("k"),
+            Value::str("g"),
+            Value::str("t"),
+        ],
+    );
     drop(target);
-    database(base.path()).execute_batch("CREATE INDEX by_kept ON section (kept)").unwrap();
+    database(base.path())
+        .execute_batch("CREATE INDEX by_kept ON section (kept)")
+        .unwrap();
 
     // `id` in another width and `kept` as an option are the same to SQLite.
-    let after = columns(&[("new", Type::F64), ("kept", Type::option(Type::String)), ("id", Type::U16), ("turns", Type::U8)]);
+    let after = columns(&[
+        ("new", Type::F64),
+        ("kept", Type::option(Type::String)),
+        ("id", Type::U16),
+        ("turns", Type::U8),
+    ]);
     let after = spec(after, &[2]);
     let (mut target, state) = open(&after, base.path());
     assert_eq!(state, TargetState::Known { batch: 1 });
-    assert_eq!(query(base.path(), "SELECT id, kept, turns, new FROM section"), ["Integer(1) Text([107]) Null Null"]);
-    assert_eq!(query(base.path(), "SELECT count(*) FROM pragma_table_info('section')"), ["Integer(4)"]);
-    put(&mut *target, 2, vec![Value::F64(1.5), Value::Option(None), Value::U16(1), Value::U8(3)]);
-    assert_eq!(query(base.path(), "SELECT id, kept, turns, new FROM section"), ["Integer(1) Null Integer(3) Real(1.5)"]);
-    assert_eq!(query(base.path(), "SELECT name FROM sqlite_schema WHERE name = 'by_kept'").len(), 1);
+    assert_eq!(
+        query(base.path(), "SELECT id, kept, turns, new FROM section"),
+        ["Integer(1) Text([107]) Null Null"]
+    );
+    assert_eq!(
+        query(
+            base.path(),
+            "SELECT count(*) FROM pragma_table_info('section')"
+        ),
+        ["Integer(4)"]
+    );
+    put(
+        &mut *target,
+        2,
+        vec![
+            Value::F64(1.5),
+            Value::Option(None),
+            Value::U16(1),
+            Value::U8(3),
+        ],
+    );
+    assert_eq!(
+        query(base.path(), "SELECT id, kept, turns, new FROM section"),
+        ["Integer(1) Null Integer(3) Real(1.5)"]
+    );
+    assert_eq!(
+        query(
+            base.path(),
+            "SELECT name FROM sqlite_schema WHERE name = 'by_kept'"
+        )
+        .len(),
+        1
+    );
 }
 
 #[test]
@@ -101,12 +166,22 @@ fn a_table_with_another_key_is_written_only_after_it_was_cleared() {
     let (mut target, _) = open(&spec(both.clone(), &[0]), base.path());
     put(&mut *target, 4, vec![Value::str("x"), Value::str("y")]);
     drop(target);
-    for rekeyed in [spec(both.clone(), &[1]), spec(both, &[1, 0]), spec(columns(&[("a", Type::U8)]), &[0])] {
+    for rekeyed in [
+        spec(both.clone(), &[1]),
+        spec(both, &[1, 0]),
+        spec(columns(&[("a", Type::U8)]), &[0]),
+    ] {
         let (mut target, state) = open(&rekeyed, base.path());
         assert_eq!(state, TargetState::Rekeyed { batch: 4 });
-        assert!(matches!(target.apply(5, &[]), Err(ConnectError::Misuse { .. })));
+        assert!(matches!(
+            target.apply(5, &[]),
+            Err(ConnectError::Misuse { .. })
+        ));
         drop(target);
-        assert_eq!(query(base.path(), "SELECT count(*) FROM section"), ["Integer(1)"]);
+        assert_eq!(
+            query(base.path(), "SELECT count(*) FROM section"),
+            ["Integer(1)"]
+        );
     }
     let other = spec(columns(&[("b", Type::U8), ("c", Type::String)]), &[0]);
     let (mut target, _) = open(&other, base.path());
@@ -114,7 +189,10 @@ fn a_table_with_another_key_is_written_only_after_it_was_cleared() {
     put(&mut *target, 1, vec![Value::U8(2), Value::str("z")]);
     drop(target);
     assert_eq!(open(&other, base.path()).1, TargetState::Known { batch: 1 });
-    assert_eq!(query(base.path(), "SELECT * FROM section"), ["Integer(2) Text([122])"]);
+    assert_eq!(
+        query(base.path(), "SELECT * FROM section"),
+        ["Integer(2) Text([122])"]
+    );
 }
 
 #[test]
@@ -122,7 +200,11 @@ fn the_order_of_key_columns_is_the_one_given() {
     let base = tempfile::tempdir().unwrap();
     let three = columns(&[("a", Type::String), ("b", Type::S64), ("c", Type::bytes())]);
     let (mut target, _) = open(&spec(three, &[2, 1, 0]), base.path());
-    put(&mut *target, 1, vec![Value::str("x"), Value::S64(-1), Value::bytes(vec![7, 0])]);
+    put(
+        &mut *target,
+        1,
+        vec![Value::str("x"), Value::S64(-1), Value::bytes(vec![7, 0])],
+    );
     let key = target.parse_key("0700,-1,x").unwrap();
     assert_eq!(target.parse_key(r#"["0700", -1, "x"]"#).unwrap(), key);
     assert_eq!(target.display_key(&key), "c=0700, b=-1, a=x");
@@ -136,17 +218,24 @@ fn the_order_of_key_columns_is_the_one_given() {
 fn hostile_names_are_only_names() {
     let base = tempfile::tempdir().unwrap();
     let table = r#"x"; DROP TABLE keep; --"#;
-    let names = [r#"a"b"#, "select", "a,b", "'", "é ü", "?1", "rowid", "x]y", "a\nb"];
+    let names = [
+        r#"a"b"#, "select", "a,b", "'", "é ü", "?1", "rowid", "x]y", "a\nb",
+    ];
     let mut spec = spec(columns(&names.map(|name| (name, Type::String))), &[0, 8]);
     spec.options.insert("table".to_owned(), text(table));
     fs::create_dir(base.path().join("out")).unwrap();
-    database(base.path()).execute_batch("CREATE TABLE keep (x)").unwrap();
+    database(base.path())
+        .execute_batch("CREATE TABLE keep (x)")
+        .unwrap();
     let row: Vec<Value> = names.iter().map(|name| Value::str(*name)).collect();
     let (mut target, _) = open(&spec, base.path());
     put(&mut *target, 1, row.clone());
     put(&mut *target, 2, row.clone());
     drop(target);
-    spec.columns.push(Column { name: r#"new";"#.to_owned(), ty: Type::U8 });
+    spec.columns.push(Column {
+        name: r#"new";"#.to_owned(),
+        ty: Type::U8,
+    });
     spec.columns.remove(3);
     spec.key = vec![0, 7];
     let (mut target, state) = open(&spec, base.path());
@@ -161,34 +250,82 @@ fn hostile_names_are_only_names() {
     target.apply(4, &[TargetOp::Delete { key }]).unwrap();
     assert_eq!(query(base.path(), &count), ["Integer(0)"]);
     target.retire().unwrap();
-    assert_eq!(query(base.path(), "SELECT name FROM sqlite_schema"), ["Text([107, 101, 101, 112])"]);
+    assert_eq!(
+        query(base.path(), "SELECT name FROM sqlite_schema"),
+        ["Text([107, 101, 101, 112])"]
+    );
 }
 
 #[test]
 fn specifications_that_sqlite_cannot_hold_are_refused() {
     let text_column = |name: &str| columns(&[(name, Type::String)]);
     let of = |columns, key: &[usize]| check_target(&spec(columns, key)).unwrap_err();
-    assert!(of(text_column("a"), &[]).message.contains("needs key columns"));
+    assert!(
+        of(text_column("a"), &[])
+            .message
+            .contains("needs key columns")
+    );
     assert!(of(text_column("a"), &[1]).message.contains("beyond"));
     assert!(of(text_column("a"), &[0, 0]).message.contains("twice"));
-    assert!(of(text_column(""), &[0]).message.contains("cannot be named"));
-    assert!(of(text_column("a\0"), &[0]).message.contains("cannot be named"));
-    assert!(of(columns(&[("a", Type::U8), ("A", Type::U8)]), &[0]).message.contains("same name"));
-    assert!(of(columns(&[("a", Type::F64)]), &[0]).message.contains("cannot be part of a key"));
-    assert!(of(columns(&[("a", Type::option(Type::U8))]), &[0]).message.contains("cannot be part of a key"));
-    for name in ["_flowstone", "_FLOWSTONE", "sqlite_x", "SQLite_x", "a\0b", ""] {
+    assert!(
+        of(text_column(""), &[0])
+            .message
+            .contains("cannot be named")
+    );
+    assert!(
+        of(text_column("a\0"), &[0])
+            .message
+            .contains("cannot be named")
+    );
+    assert!(
+        of(columns(&[("a", Type::U8), ("A", Type::U8)]), &[0])
+            .message
+            .contains("same name")
+    );
+    assert!(
+        of(columns(&[("a", Type::F64)]), &[0])
+            .message
+            .contains("cannot be part of a key")
+    );
+    assert!(
+        of(columns(&[("a", Type::option(Type::U8))]), &[0])
+            .message
+            .contains("cannot be part of a key")
+    );
+    for name in [
+        "_flowstone",
+        "_FLOWSTONE",
+        "sqlite_x",
+        "SQLite_x",
+        "a\0b",
+        "",
+    ] {
         let mut spec = table_spec();
         spec.options.insert("table".to_owned(), text(name));
-        assert_eq!(check_target(&spec).unwrap_err().option.as_deref(), Some("table"), "{name}");
+        assert_eq!(
+            check_target(&spec).unwrap_err().option.as_deref(),
+            Some("table"),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn a_number_beyond_sqlite_fails_its_row_and_names_the_column() {
     let base = tempfile::tempdir().unwrap();
-    let (target, _) = open(&spec(columns(&[("id", Type::U8), ("big", Type::U64)]), &[0]), base.path());
-    let error = target.key(&[Value::U8(1), Value::U64(u64::MAX)]).unwrap_err();
-    assert!(error.to_string().contains("column `big`: 18446744073709551615"), "{error}");
+    let (target, _) = open(
+        &spec(columns(&[("id", Type::U8), ("big", Type::U64)]), &[0]),
+        base.path(),
+    );
+    let error = target
+        .key(&[Value::U8(1), Value::U64(u64::MAX)])
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("column `big`: 18446744073709551615"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -196,14 +333,28 @@ fn what_flowstone_did_not_make_is_never_touched() {
     let base = tempfile::tempdir().unwrap();
     fs::create_dir(base.path().join("out")).unwrap();
     let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name";
-    for sql in ["CREATE TABLE Section (x)", "CREATE VIEW section AS SELECT 1 AS path"] {
+    for sql in [
+        "CREATE TABLE Section (x)",
+        "CREATE VIEW section AS SELECT 1 AS path",
+    ] {
         let _ = fs::remove_file(base.path().join("out/x.db"));
         database(base.path()).execute_batch(sql).unwrap();
-        let before = (query(base.path(), schema), query(base.path(), "PRAGMA journal_mode"));
+        let before = (
+            query(base.path(), schema),
+            query(base.path(), "PRAGMA journal_mode"),
+        );
         let refused = open_target(&table_spec(), base.path(), &identity('a'), false).err();
-        let Some(ConnectError::NotOurs { what, .. }) = refused else { panic!("{sql}: {refused:?}") };
+        let Some(ConnectError::NotOurs { what, .. }) = refused else {
+            panic!("{sql}: {refused:?}")
+        };
         assert_eq!(what, "the table `section`");
-        assert_eq!((query(base.path(), schema), query(base.path(), "PRAGMA journal_mode")), before);
+        assert_eq!(
+            (
+                query(base.path(), schema),
+                query(base.path(), "PRAGMA journal_mode")
+            ),
+            before
+        );
     }
 }
 
@@ -211,29 +362,48 @@ fn what_flowstone_did_not_make_is_never_touched() {
 fn a_marker_table_of_somebody_else_is_an_error() {
     let base = tempfile::tempdir().unwrap();
     fs::create_dir(base.path().join("out")).unwrap();
-    database(base.path()).execute_batch("CREATE TABLE _flowstone (something TEXT)").unwrap();
+    database(base.path())
+        .execute_batch("CREATE TABLE _flowstone (something TEXT)")
+        .unwrap();
     assert!(open_target(&table_spec(), base.path(), &identity('a'), false).is_err());
-    assert_eq!(query(base.path(), "SELECT name FROM sqlite_schema").len(), 1);
+    assert_eq!(
+        query(base.path(), "SELECT name FROM sqlite_schema").len(),
+        1
+    );
 }
 
 #[test]
 fn a_table_that_was_dropped_is_made_anew() {
     let base = tempfile::tempdir().unwrap();
     let (mut target, _) = open(&table_spec(), base.path());
-    put(&mut *target, 9, vec![Value::str("p"), Value::str("h"), Value::str("c")]);
+    put(
+        &mut *target,
+        9,
+        vec![Value::str("p"), Value::str("h"), Value::str("c")],
+    );
     drop(target);
-    database(base.path()).execute_batch("DROP TABLE section").unwrap();
+    database(base.path())
+        .execute_batch("DROP TABLE section")
+        .unwrap();
     assert_eq!(open(&table_spec(), base.path()).1, TargetState::Created);
-    assert_eq!(open(&table_spec(), base.path()).1, TargetState::Known { batch: 0 });
+    assert_eq!(
+        open(&table_spec(), base.path()).1,
+        TargetState::Known { batch: 0 }
+    );
 }
 
 #[test]
 fn a_newer_format_is_not_written() {
     let base = tempfile::tempdir().unwrap();
     open(&table_spec(), base.path());
-    database(base.path()).execute_batch("UPDATE _flowstone SET format = 99").unwrap();
+    database(base.path())
+        .execute_batch("UPDATE _flowstone SET format = 99")
+        .unwrap();
     let refused = open_target(&table_spec(), base.path(), &identity('a'), false).err();
-    assert!(matches!(refused, Some(ConnectError::NewerFormat { found: 99, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(ConnectError::NewerFormat { found: 99, .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -253,27 +423,54 @@ fn two_tables_share_a_database() {
 fn only_a_new_database_gets_a_write_ahead_log() {
     let base = tempfile::tempdir().unwrap();
     drop(open(&table_spec(), base.path()));
-    assert_eq!(query(base.path(), "PRAGMA journal_mode"), [format!("Text({:?})", b"wal")]);
-    database(base.path()).query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).unwrap();
+    assert_eq!(
+        query(base.path(), "PRAGMA journal_mode"),
+        [format!("Text({:?})", b"wal")]
+    );
+    database(base.path())
+        .query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+        .unwrap();
     drop(open(&table_spec(), base.path()));
-    assert_eq!(query(base.path(), "PRAGMA journal_mode"), [format!("Text({:?})", b"delete")]);
-    assert_eq!(fs::read_dir(base.path().join("out")).unwrap().count(), 1, "nothing but the database is left");
+    assert_eq!(
+        query(base.path(), "PRAGMA journal_mode"),
+        [format!("Text({:?})", b"delete")]
+    );
+    assert_eq!(
+        fs::read_dir(base.path().join("out")).unwrap().count(),
+        1,
+        "nothing but the database is left"
+    );
 }
 
 #[test]
 fn a_failed_batch_leaves_no_trace() {
     let base = tempfile::tempdir().unwrap();
     let (mut target, _) = open(&table_spec(), base.path());
-    put(&mut *target, 1, vec![Value::str("p"), Value::str("h"), Value::str("c")]);
+    put(
+        &mut *target,
+        1,
+        vec![Value::str("p"), Value::str("h"), Value::str("c")],
+    );
     let sql = "CREATE TRIGGER no BEFORE INSERT ON section WHEN NEW.path = 'z' BEGIN SELECT RAISE(ABORT, 'no z'); END";
     database(base.path()).execute_batch(sql).unwrap();
     let rows = ["q", "z"].map(|path| vec![Value::str(path), Value::str("h"), Value::str("c")]);
-    let ops = rows.map(|row| TargetOp::Upsert { key: target.key(&row).unwrap(), row });
-    let Err(ConnectError::Database { message, .. }) = target.apply(2, &ops) else { panic!("it was applied") };
+    let ops = rows.map(|row| TargetOp::Upsert {
+        key: target.key(&row).unwrap(),
+        row,
+    });
+    let Err(ConnectError::Database { message, .. }) = target.apply(2, &ops) else {
+        panic!("it was applied")
+    };
     assert!(message.contains("no z"), "{message}");
     drop(target);
-    assert_eq!(open(&table_spec(), base.path()).1, TargetState::Known { batch: 1 });
-    assert_eq!(query(base.path(), "SELECT count(*) FROM section"), ["Integer(1)"]);
+    assert_eq!(
+        open(&table_spec(), base.path()).1,
+        TargetState::Known { batch: 1 }
+    );
+    assert_eq!(
+        query(base.path(), "SELECT count(*) FROM section"),
+        ["Integer(1)"]
+    );
 }
 
 #[test]
@@ -283,6 +480,18 @@ fn a_file_that_is_no_database_is_left_as_it_is() {
     let content = "dear diary ".repeat(200);
     fs::write(base.path().join("out/x.db"), &content).unwrap();
     let refused = open_target(&table_spec(), base.path(), &identity('a'), false).err();
-    assert!(matches!(refused, Some(ConnectError::WrongType { expected: "an SQLite database", .. })), "{refused:?}");
-    assert_eq!(fs::read_to_string(base.path().join("out/x.db")).unwrap(), content);
+    assert!(
+        matches!(
+            refused,
+            Some(ConnectError::WrongType {
+                expected: "an SQLite database",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(base.path().join("out/x.db")).unwrap(),
+        content
+    );
 }

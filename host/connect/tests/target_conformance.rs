@@ -22,8 +22,16 @@ struct Kind {
     read: fn(&Path) -> Rows,
 }
 
-const KINDS: [Kind; 2] =
-    [Kind { spec: table_spec, read: read_table }, Kind { spec: files_spec, read: read_files }];
+const KINDS: [Kind; 2] = [
+    Kind {
+        spec: table_spec,
+        read: read_table,
+    },
+    Kind {
+        spec: files_spec,
+        read: read_files,
+    },
+];
 
 fn read_table(base: &Path) -> Rows {
     let path = base.join("out/x.db");
@@ -31,20 +39,35 @@ fn read_table(base: &Path) -> Rows {
         return Rows::new();
     }
     let connection = Connection::open(path).unwrap();
-    let Ok(mut statement) = connection.prepare("SELECT path, heading, content FROM section") else { return Rows::new() };
-    let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).unwrap();
+    let Ok(mut statement) = connection.prepare("SELECT path, heading, content FROM section") else {
+        return Rows::new();
+    };
+    let rows = statement
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))
+        .unwrap();
     rows.map(Result::unwrap).collect()
 }
 
 fn read_files(base: &Path) -> Rows {
     let mut rows = Rows::new();
-    let Ok(folders) = fs::read_dir(base.join("out/pages")) else { return rows };
-    for folder in folders.map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
-        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+    let Ok(folders) = fs::read_dir(base.join("out/pages")) else {
+        return rows;
+    };
+    for folder in folders
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().is_dir())
+    {
+        let files: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         assert!(!files.is_empty(), "an empty folder is left behind");
         for file in files {
             let name = file.file_name().into_string().unwrap();
-            let key = (folder.file_name().into_string().unwrap(), name.strip_suffix(".txt").unwrap().to_owned());
+            let key = (
+                folder.file_name().into_string().unwrap(),
+                name.strip_suffix(".txt").unwrap().to_owned(),
+            );
             rows.insert(key, fs::read_to_string(file.path()).unwrap());
         }
     }
@@ -61,15 +84,22 @@ fn row(path: &str, heading: &str, content: &str) -> Vec<Value> {
 
 fn upsert(target: &dyn Target, path: &str, heading: &str, content: &str) -> TargetOp {
     let row = row(path, heading, content);
-    TargetOp::Upsert { key: target.key(&row).unwrap(), row }
+    TargetOp::Upsert {
+        key: target.key(&row).unwrap(),
+        row,
+    }
 }
 
 fn delete(target: &dyn Target, path: &str, heading: &str) -> TargetOp {
-    TargetOp::Delete { key: target.key(&row(path, heading, "")).unwrap() }
+    TargetOp::Delete {
+        key: target.key(&row(path, heading, "")).unwrap(),
+    }
 }
 
 fn rows(rows: &[(&str, &str, &str)]) -> Rows {
-    rows.iter().map(|(path, heading, content)| (((*path).into(), (*heading).into()), (*content).into())).collect()
+    rows.iter()
+        .map(|(path, heading, content)| (((*path).into(), (*heading).into()), (*content).into()))
+        .collect()
 }
 
 #[test]
@@ -78,10 +108,21 @@ fn a_batch_is_applied_and_remembered() {
         let base = tempfile::tempdir().unwrap();
         let (mut target, state) = open(&spec(), base.path(), 'a');
         assert_eq!(state, TargetState::Created);
-        let ops = [upsert(&*target, "p", "one", "1"), upsert(&*target, "p", "two", "2"), upsert(&*target, "q", "one", "3")];
+        let ops = [
+            upsert(&*target, "p", "one", "1"),
+            upsert(&*target, "p", "two", "2"),
+            upsert(&*target, "q", "one", "3"),
+        ];
         target.apply(1, &ops).unwrap();
-        assert_eq!(read(base.path()), rows(&[("p", "one", "1"), ("p", "two", "2"), ("q", "one", "3")]));
-        let ops = [upsert(&*target, "p", "one", "changed"), delete(&*target, "q", "one"), delete(&*target, "q", "never")];
+        assert_eq!(
+            read(base.path()),
+            rows(&[("p", "one", "1"), ("p", "two", "2"), ("q", "one", "3")])
+        );
+        let ops = [
+            upsert(&*target, "p", "one", "changed"),
+            delete(&*target, "q", "one"),
+            delete(&*target, "q", "never"),
+        ];
         target.apply(2, &ops).unwrap();
         let expected = rows(&[("p", "one", "changed"), ("p", "two", "2")]);
         assert_eq!(read(base.path()), expected);
@@ -98,8 +139,13 @@ fn a_batch_applied_again_changes_nothing() {
     for Kind { spec, read } in KINDS {
         let base = tempfile::tempdir().unwrap();
         let (mut target, _) = open(&spec(), base.path(), 'a');
-        target.apply(1, &[upsert(&*target, "p", "gone", "1")]).unwrap();
-        let ops = [upsert(&*target, "p", "new", "2"), delete(&*target, "p", "gone")];
+        target
+            .apply(1, &[upsert(&*target, "p", "gone", "1")])
+            .unwrap();
+        let ops = [
+            upsert(&*target, "p", "new", "2"),
+            delete(&*target, "p", "gone"),
+        ];
         target.apply(2, &ops).unwrap();
         target.apply(2, &ops).unwrap();
         drop(target);
@@ -136,17 +182,32 @@ fn a_target_of_another_identity_is_left_alone_until_it_is_cleared() {
         target.apply(7, &[upsert(&*target, "p", "a", "1")]).unwrap();
         drop(target);
         let (mut target, state) = open(&spec(), base.path(), 'b');
-        assert_eq!(state, TargetState::Foreign { flow: "handbook".to_owned(), target: "index".to_owned() });
+        assert_eq!(
+            state,
+            TargetState::Foreign {
+                flow: "handbook".to_owned(),
+                target: "index".to_owned()
+            }
+        );
         let ops = [upsert(&*target, "p", "a", "2")];
-        assert!(matches!(target.apply(1, &ops), Err(ConnectError::Misuse { .. })));
+        assert!(matches!(
+            target.apply(1, &ops),
+            Err(ConnectError::Misuse { .. })
+        ));
         assert_eq!(read(base.path()), rows(&[("p", "a", "1")]));
         target.clear().unwrap();
         assert_eq!(read(base.path()), Rows::new());
         target.apply(1, &ops).unwrap();
         assert_eq!(read(base.path()), rows(&[("p", "a", "2")]));
         drop(target);
-        assert_eq!(open(&spec(), base.path(), 'b').1, TargetState::Known { batch: 1 });
-        assert!(matches!(open(&spec(), base.path(), 'a').1, TargetState::Foreign { .. }));
+        assert_eq!(
+            open(&spec(), base.path(), 'b').1,
+            TargetState::Known { batch: 1 }
+        );
+        assert!(matches!(
+            open(&spec(), base.path(), 'a').1,
+            TargetState::Foreign { .. }
+        ));
     }
 }
 
@@ -158,7 +219,10 @@ fn a_target_that_was_taken_over_meanwhile_is_not_written() {
         let (mut second, _) = open(&spec(), base.path(), 'b');
         second.clear().unwrap();
         let ops = [upsert(&*first, "p", "a", "1")];
-        assert!(matches!(first.apply(1, &ops), Err(ConnectError::Misuse { .. })));
+        assert!(matches!(
+            first.apply(1, &ops),
+            Err(ConnectError::Misuse { .. })
+        ));
         assert!(matches!(first.retire(), Err(ConnectError::Misuse { .. })));
         assert_eq!(read(base.path()), Rows::new());
         second.apply(1, &ops).unwrap();
@@ -177,7 +241,13 @@ fn a_renamed_flow_keeps_its_target() {
         let (_, state) = open_target(&spec(), base.path(), &renamed, false).unwrap();
         assert_eq!(state, TargetState::Known { batch: 3 });
         let (_, state) = open(&spec(), base.path(), 'b');
-        assert_eq!(state, TargetState::Foreign { flow: "manual".to_owned(), target: "index".to_owned() });
+        assert_eq!(
+            state,
+            TargetState::Foreign {
+                flow: "manual".to_owned(),
+                target: "index".to_owned()
+            }
+        );
     }
 }
 
@@ -190,7 +260,10 @@ fn clearing_starts_over() {
         target.clear().unwrap();
         assert_eq!(read(base.path()), Rows::new());
         drop(target);
-        assert_eq!(open(&spec(), base.path(), 'a').1, TargetState::Known { batch: 0 });
+        assert_eq!(
+            open(&spec(), base.path(), 'a').1,
+            TargetState::Known { batch: 0 }
+        );
     }
 }
 
@@ -214,10 +287,17 @@ fn targets_stay_in_the_folder_of_the_flow() {
         fs::create_dir(&flow).unwrap();
         let mut spec = spec();
         let option = if spec.kind == "files" { "root" } else { "path" };
-        for path in ["../x/y", "a/../../x/y", base.path().join("x/y").to_str().unwrap()] {
+        for path in [
+            "../x/y",
+            "a/../../x/y",
+            base.path().join("x/y").to_str().unwrap(),
+        ] {
             spec.options.insert(option.to_owned(), text(path));
             let refused = open_target(&spec, &flow, &identity('a'), false).err();
-            assert!(matches!(refused, Some(ConnectError::OutsideFlow { .. })), "{path}: {refused:?}");
+            assert!(
+                matches!(refused, Some(ConnectError::OutsideFlow { .. })),
+                "{path}: {refused:?}"
+            );
         }
         assert!(!base.path().join("x").exists());
         spec.options.insert(option.to_owned(), text("../x/y"));
@@ -231,9 +311,16 @@ fn rows_that_do_not_fit_have_no_key() {
     for Kind { spec, .. } in KINDS {
         let base = tempfile::tempdir().unwrap();
         let (target, _) = open(&spec(), base.path(), 'a');
-        for row in [vec![], vec![Value::str("p")], vec![Value::str("p"), Value::str("a"), Value::List([].into())]] {
+        for row in [
+            vec![],
+            vec![Value::str("p")],
+            vec![Value::str("p"), Value::str("a"), Value::List([].into())],
+        ] {
             let key = target.key(&row);
-            assert!(matches!(key, Err(RowError::Failed { retry: false, .. })), "{row:?}: {key:?}");
+            assert!(
+                matches!(key, Err(RowError::Failed { retry: false, .. })),
+                "{row:?}: {key:?}"
+            );
         }
     }
 }
@@ -245,8 +332,15 @@ fn keys_go_to_people_and_back() {
         let (target, _) = open(&spec(), base.path(), 'a');
         let key = target.key(&row("p\x1b", "a b", "")).unwrap();
         assert!(!target.display_key(&key).contains('\x1b'));
-        let typed = if spec().kind == "files" { "p/a b.txt" } else { "p, a b" };
-        assert_eq!(target.parse_key(typed).unwrap(), target.key(&row("p", "a b", "")).unwrap());
+        let typed = if spec().kind == "files" {
+            "p/a b.txt"
+        } else {
+            "p, a b"
+        };
+        assert_eq!(
+            target.parse_key(typed).unwrap(),
+            target.key(&row("p", "a b", "")).unwrap()
+        );
         assert!(target.parse_key("../x/").is_err());
         // What is no key at all must not panic.
         target.display_key(b"\xff\x00\x02");
@@ -258,12 +352,18 @@ fn unknown_kinds_and_options_are_named() {
     assert_eq!(target_kinds(), ["sqlite", "files"]);
     let mut spec = table_spec();
     spec.kind = "postgres".to_owned();
-    assert_eq!(check_target(&spec).unwrap_err().candidates, ["sqlite", "files"]);
+    assert_eq!(
+        check_target(&spec).unwrap_err().candidates,
+        ["sqlite", "files"]
+    );
     for Kind { spec, .. } in KINDS {
         let mut spec = spec();
         check_target(&spec).unwrap();
         spec.options.insert("colour".to_owned(), text("red"));
-        assert_eq!(check_target(&spec).unwrap_err().option.as_deref(), Some("colour"));
+        assert_eq!(
+            check_target(&spec).unwrap_err().option.as_deref(),
+            Some("colour")
+        );
     }
 }
 
@@ -301,15 +401,12 @@ proptest! {
                         last.clear();
                         for (path, heading, content) in ops {
                             let (path, heading) = (format!("p{path}"), format!("h{heading}"));
-                            match content {
-                                Some(content) => {
-                                    last.push(upsert(&*target, &path, &heading, &content.to_string()));
-                                    model.insert((path, heading), content.to_string());
-                                }
-                                None => {
-                                    last.push(delete(&*target, &path, &heading));
-                                    model.remove(&(path, heading));
-                                }
+                            if let Some(content) = content {
+                                last.push(upsert(&*target, &path, &heading, &content.to_string()));
+                                model.insert((path, heading), content.to_string());
+                            } else {
+                                last.push(delete(&*target, &path, &heading));
+                                model.remove(&(path, heading));
                             }
                         }
                         target.apply(batch, &last).unwrap();

@@ -19,7 +19,12 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A fault at a place.
     pub fn at(span: &Range<usize>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(span.clone()), label: None, help: None }
+        Self {
+            message: message.into(),
+            span: Some(span.clone()),
+            label: None,
+            help: None,
+        }
     }
 
     /// The same with a text at the place.
@@ -71,14 +76,26 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let nearest = candidates
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().min(name.chars().count()) / 3)
+        .filter(|(distance, candidate)| {
+            *distance <= 1 + candidate.chars().count().min(name.chars().count()) / 3
+        })
         .min();
-    let mut text = nearest.map_or_else(String::new, |(_, nearest)| format!("did you mean `{nearest}`? "));
+    let mut text = nearest.map_or_else(String::new, |(_, nearest)| {
+        format!("did you mean `{nearest}`? ")
+    });
     if candidates.is_empty() {
         text.push_str("there is none");
     } else {
-        let listed: Vec<String> = candidates.iter().take(LISTED_MAX).map(|name| format!("`{name}`")).collect();
-        text.push_str(if candidates.len() == 1 { "there is only " } else { "there are " });
+        let listed: Vec<String> = candidates
+            .iter()
+            .take(LISTED_MAX)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        text.push_str(if candidates.len() == 1 {
+            "there is only "
+        } else {
+            "there are "
+        });
         text.push_str(&listed.join(", "));
         if candidates.len() > LISTED_MAX {
             text.push_str(&format!(" and {} more", candidates.len() - LISTED_MAX));
@@ -93,7 +110,10 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_suggested_and_all_are_listed() {
-        assert_eq!(suggest("txt", ["text", "heading"]), "did you mean `text`? there are `heading`, `text`");
+        assert_eq!(
+            suggest("txt", ["text", "heading"]),
+            "did you mean `text`? there are `heading`, `text`"
+        );
         assert_eq!(suggest("zzzzzz", ["text"]), "there is only `text`");
         assert_eq!(suggest("x", []), "there is none");
     }

@@ -63,7 +63,11 @@ pub fn fingerprint(value: &Value, ty: &Type, type_fingerprint: &Fingerprint) -> 
 pub fn decode(bytes: &[u8], ty: &Type) -> Result<Value, DecodeError> {
     let mut reader = Reader { bytes, ty };
     let value = reader.value(ty)?;
-    if reader.bytes.is_empty() { Ok(value) } else { Err(reader.error("bytes are left over")) }
+    if reader.bytes.is_empty() {
+        Ok(value)
+    } else {
+        Err(reader.error("bytes are left over"))
+    }
 }
 
 /// Where encoded bytes go: into a buffer or straight into a hash.
@@ -155,21 +159,35 @@ fn write_payload(payload: Option<&Value>, ty: Option<&Type>, out: &mut impl Sink
 }
 
 fn write_len(len: usize, out: &mut impl Sink) {
-    let len = u32::try_from(len).expect("values come out of 32-bit memories or are bounded by the sources");
+    let len = u32::try_from(len)
+        .expect("values come out of 32-bit memories or are bounded by the sources");
     out.put(&len.to_le_bytes());
 }
 
 fn write_packed(bytes: &[u8], element: &Type, out: &mut impl Sink) {
-    let width = element.number_width().expect("packed values are lists of numbers");
-    assert!(*element != Type::U8 && bytes.len() % width == 0, "a packed list of {element} holds whole elements");
+    let width = element
+        .number_width()
+        .expect("packed values are lists of numbers");
+    assert!(
+        *element != Type::U8 && bytes.len() % width == 0,
+        "a packed list of {element} holds whole elements"
+    );
     write_len(bytes.len() / width, out);
     match element {
-        Type::F32 if has_odd_nan::<4>(bytes, |b| canonical_f32(u32::from_le_bytes(b)).to_le_bytes()) => {
+        Type::F32
+            if has_odd_nan::<4>(bytes, |b| {
+                canonical_f32(u32::from_le_bytes(b)).to_le_bytes()
+            }) =>
+        {
             for chunk in bytes.as_chunks::<4>().0 {
                 out.put(&canonical_f32(u32::from_le_bytes(*chunk)).to_le_bytes());
             }
         }
-        Type::F64 if has_odd_nan::<8>(bytes, |b| canonical_f64(u64::from_le_bytes(b)).to_le_bytes()) => {
+        Type::F64
+            if has_odd_nan::<8>(bytes, |b| {
+                canonical_f64(u64::from_le_bytes(b)).to_le_bytes()
+            }) =>
+        {
             for chunk in bytes.as_chunks::<8>().0 {
                 out.put(&canonical_f64(u64::from_le_bytes(*chunk)).to_le_bytes());
             }
@@ -179,15 +197,27 @@ fn write_packed(bytes: &[u8], element: &Type, out: &mut impl Sink) {
 }
 
 fn has_odd_nan<const N: usize>(bytes: &[u8], canonical: impl Fn([u8; N]) -> [u8; N]) -> bool {
-    bytes.as_chunks::<N>().0.iter().any(|chunk| canonical(*chunk) != *chunk)
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .any(|chunk| canonical(*chunk) != *chunk)
 }
 
 fn canonical_f32(bits: u32) -> u32 {
-    if f32::from_bits(bits).is_nan() { CANONICAL_NAN_F32 } else { bits }
+    if f32::from_bits(bits).is_nan() {
+        CANONICAL_NAN_F32
+    } else {
+        bits
+    }
 }
 
 fn canonical_f64(bits: u64) -> u64 {
-    if f64::from_bits(bits).is_nan() { CANONICAL_NAN_F64 } else { bits }
+    if f64::from_bits(bits).is_nan() {
+        CANONICAL_NAN_F64
+    } else {
+        bits
+    }
 }
 
 struct Reader<'a> {
@@ -197,7 +227,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn error(&self, reason: &'static str) -> DecodeError {
-        DecodeError { ty: self.ty.to_string(), reason }
+        DecodeError {
+            ty: self.ty.to_string(),
+            reason,
+        }
     }
 
     fn take(&mut self, len: usize) -> Result<&[u8], DecodeError> {
@@ -210,7 +243,9 @@ impl Reader<'_> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let bytes = self.take(N)?;
-        Ok(bytes.try_into().expect("take returns as many bytes as asked for"))
+        Ok(bytes
+            .try_into()
+            .expect("take returns as many bytes as asked for"))
     }
 
     fn u32(&mut self) -> Result<u32, DecodeError> {
@@ -236,7 +271,10 @@ impl Reader<'_> {
             Type::F64 => Value::F64(self.array().map(f64::from_le_bytes)?),
             Type::Char => {
                 let code = self.u32()?;
-                Value::Char(char::from_u32(code).ok_or_else(|| self.error("a char is no Unicode scalar value"))?)
+                Value::Char(
+                    char::from_u32(code)
+                        .ok_or_else(|| self.error("a char is no Unicode scalar value"))?,
+                )
             }
             Type::String => {
                 let len = self.u32()? as usize;
@@ -257,10 +295,18 @@ impl Reader<'_> {
                 [0] => Value::Result(Err(self.payload(err.as_deref())?)),
                 _ => return Err(self.error("a result is neither ok nor err")),
             },
-            Type::Tuple(types) => Value::Tuple(types.iter().map(|ty| self.value(ty)).collect::<Result<_, _>>()?),
-            Type::Record(fields) => {
-                Value::Record(fields.iter().map(|field| self.value(&field.ty)).collect::<Result<_, _>>()?)
-            }
+            Type::Tuple(types) => Value::Tuple(
+                types
+                    .iter()
+                    .map(|ty| self.value(ty))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Type::Record(fields) => Value::Record(
+                fields
+                    .iter()
+                    .map(|field| self.value(&field.ty))
+                    .collect::<Result<_, _>>()?,
+            ),
             Type::Variant(cases) => {
                 let case = self.u32()?;
                 let Some(ty) = cases.get(case as usize) else {
@@ -296,12 +342,20 @@ impl Reader<'_> {
                 Some(size) => self.take(size)?.into(),
                 None => return Err(self.error("it ends too early")),
             };
-            return Ok(if *element == Type::U8 { Value::Bytes(bytes) } else { Value::Packed(bytes) });
+            return Ok(if *element == Type::U8 {
+                Value::Bytes(bytes)
+            } else {
+                Value::Packed(bytes)
+            });
         }
         // Every element takes at least one byte, so a length beyond what is left is a lie: do not allocate for it.
         if len > self.bytes.len() {
             return Err(self.error("it ends too early"));
         }
-        Ok(Value::List((0..len).map(|_| self.value(element)).collect::<Result<_, _>>()?))
+        Ok(Value::List(
+            (0..len)
+                .map(|_| self.value(element))
+                .collect::<Result<_, _>>()?,
+        ))
     }
 }

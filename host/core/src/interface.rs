@@ -51,17 +51,25 @@ pub struct UnsupportedFunction {
 impl Interface {
     /// The function that `name` means: its full name, or the part after `#` where only one function has that.
     pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions.iter().find(|function| function.name == name).or_else(|| {
-            let mut short = self.functions.iter().filter(|function| function.short_name() == name);
-            short.next().filter(|_| short.next().is_none())
-        })
+        self.functions
+            .iter()
+            .find(|function| function.name == name)
+            .or_else(|| {
+                let mut short = self
+                    .functions
+                    .iter()
+                    .filter(|function| function.short_name() == name);
+                short.next().filter(|_| short.next().is_none())
+            })
     }
 }
 
 impl Function {
     /// The name without its interface.
     pub fn short_name(&self) -> &str {
-        self.name.rsplit_once('#').map_or(&*self.name, |(_, short)| short)
+        self.name
+            .rsplit_once('#')
+            .map_or(&*self.name, |(_, short)| short)
     }
 }
 
@@ -74,6 +82,8 @@ impl fmt::Display for Function {
             write!(f, "{comma}{}: {}", param.name, param.ty)?;
         }
         f.write_str(")")?;
-        self.result.as_ref().map_or(Ok(()), |ty| write!(f, " -> {ty}"))
+        self.result
+            .as_ref()
+            .map_or(Ok(()), |ty| write!(f, " -> {ty}"))
     }
 }

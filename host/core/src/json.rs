@@ -40,21 +40,40 @@ pub fn to_json(value: &Value, ty: &Type) -> Json {
         (Value::Str(v), _) => Json::String(v.to_string()),
         (Value::Bytes(v), _) => Json::String(hex(v)),
         (Value::Packed(v), Type::List(element)) => Json::Array(numbers(v, element)),
-        (Value::List(items), Type::List(element)) => items.iter().map(|item| to_json(item, element)).collect(),
+        (Value::List(items), Type::List(element)) => {
+            items.iter().map(|item| to_json(item, element)).collect()
+        }
         (Value::Record(items), Type::Record(fields)) => Json::Object(
-            items.iter().zip(fields.iter()).map(|(item, field)| (field.name.to_string(), to_json(item, &field.ty))).collect(),
+            items
+                .iter()
+                .zip(fields.iter())
+                .map(|(item, field)| (field.name.to_string(), to_json(item, &field.ty)))
+                .collect(),
         ),
-        (Value::Tuple(items), Type::Tuple(types)) => {
-            items.iter().zip(types.iter()).map(|(item, ty)| to_json(item, ty)).collect()
+        (Value::Tuple(items), Type::Tuple(types)) => items
+            .iter()
+            .zip(types.iter())
+            .map(|(item, ty)| to_json(item, ty))
+            .collect(),
+        (Value::Variant(case, payload), Type::Variant(cases)) => {
+            case_to_json(&cases[*case as usize], payload.as_deref())
         }
-        (Value::Variant(case, payload), Type::Variant(cases)) => case_to_json(&cases[*case as usize], payload.as_deref()),
         (Value::Enum(case), Type::Enum(names)) => Json::String(names[*case as usize].to_string()),
-        (Value::Flags(bits), Type::Flags(names)) => {
-            names.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| Json::String(name.to_string())).collect()
+        (Value::Flags(bits), Type::Flags(names)) => names
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| bits >> bit & 1 == 1)
+            .map(|(_, name)| Json::String(name.to_string()))
+            .collect(),
+        (Value::Option(inner), Type::Option(ty)) => inner
+            .as_deref()
+            .map_or(Json::Null, |inner| to_json(inner, ty)),
+        (Value::Result(Ok(inner)), Type::Result { ok, .. }) => {
+            tagged("ok", inner.as_deref(), ok.as_deref())
         }
-        (Value::Option(inner), Type::Option(ty)) => inner.as_deref().map_or(Json::Null, |inner| to_json(inner, ty)),
-        (Value::Result(Ok(inner)), Type::Result { ok, .. }) => tagged("ok", inner.as_deref(), ok.as_deref()),
-        (Value::Result(Err(inner)), Type::Result { err, .. }) => tagged("err", inner.as_deref(), err.as_deref()),
+        (Value::Result(Err(inner)), Type::Result { err, .. }) => {
+            tagged("err", inner.as_deref(), err.as_deref())
+        }
         (value, ty) => panic!("{value:?} is not a value of type `{ty}`"),
     }
 }
@@ -80,19 +99,24 @@ fn float(value: f64) -> Json {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+            text
+        })
 }
 
 fn numbers(bytes: &[u8], element: &Type) -> Vec<Json> {
-    let width = element.number_width().expect("packed values are lists of numbers");
+    let width = element
+        .number_width()
+        .expect("packed values are lists of numbers");
     bytes
         .chunks_exact(width)
         .map(|chunk| {
             // The element's own decoding: a number is its little-endian bytes.
-            crate::encoding::decode(chunk, element).map_or(Json::Null, |value| to_json(&value, element))
+            crate::encoding::decode(chunk, element)
+                .map_or(Json::Null, |value| to_json(&value, element))
         })
         .collect()
 }
@@ -111,7 +135,10 @@ pub fn from_json(json: &Json, ty: &Type) -> Result<Value, JsonError> {
             found.truncate(cut);
             found.push('…');
         }
-        JsonError { expected: ty.to_string(), found }
+        JsonError {
+            expected: ty.to_string(),
+            found,
+        }
     })
 }
 
@@ -134,13 +161,19 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
             chars.next().is_none().then_some(Value::Char(first))?
         }
         Type::String => Value::Str(json.as_str()?.into()),
-        Type::List(element) if **element == Type::U8 && json.is_string() => Value::Bytes(unhex(json.as_str()?)?.into()),
+        Type::List(element) if **element == Type::U8 && json.is_string() => {
+            Value::Bytes(unhex(json.as_str()?)?.into())
+        }
         Type::List(element) => {
             let items = json.as_array()?.iter().map(|item| read(item, element));
             Value::list_of(element, items.collect::<Option<Vec<_>>>()?)
         }
         Type::Option(inner) => {
-            if json.is_null() { Value::Option(None) } else { Value::Option(Some(Arc::new(read(json, inner)?))) }
+            if json.is_null() {
+                Value::Option(None)
+            } else {
+                Value::Option(Some(Arc::new(read(json, inner)?)))
+            }
         }
         Type::Result { ok, err } => match single(json)? {
             ("ok", payload) => Value::Result(Ok(read_payload(payload, ok.as_deref())?)),
@@ -149,12 +182,23 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
         },
         Type::Tuple(types) => {
             let items = json.as_array().filter(|items| items.len() == types.len())?;
-            Value::Tuple(items.iter().zip(types.iter()).map(|(item, ty)| read(item, ty)).collect::<Option<_>>()?)
+            Value::Tuple(
+                items
+                    .iter()
+                    .zip(types.iter())
+                    .map(|(item, ty)| read(item, ty))
+                    .collect::<Option<_>>()?,
+            )
         }
         Type::Record(fields) => {
             let object = json.as_object()?;
             let field = |name: &str| object.get(name).unwrap_or(&Json::Null);
-            Value::Record(fields.iter().map(|f| read(field(&f.name), &f.ty)).collect::<Option<_>>()?)
+            Value::Record(
+                fields
+                    .iter()
+                    .map(|f| read(field(&f.name), &f.ty))
+                    .collect::<Option<_>>()?,
+            )
         }
         Type::Variant(cases) => {
             let (name, payload) = match json {
@@ -162,7 +206,10 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
                 _ => single(json)?,
             };
             let index = cases.iter().position(|case| *case.name == *name)?;
-            Value::Variant(index as u32, read_payload(payload, cases[index].ty.as_ref())?)
+            Value::Variant(
+                index as u32,
+                read_payload(payload, cases[index].ty.as_ref())?,
+            )
         }
         Type::Enum(names) => Value::Enum(position(names, json.as_str()?)?),
         Type::Flags(names) => {
@@ -184,11 +231,17 @@ fn read_payload(json: &Json, ty: Option<&Type>) -> Option<Option<Arc<Value>>> {
 
 fn single(json: &Json) -> Option<(&str, &Json)> {
     let object = json.as_object().filter(|object| object.len() == 1)?;
-    object.iter().next().map(|(name, payload)| (name.as_str(), payload))
+    object
+        .iter()
+        .next()
+        .map(|(name, payload)| (name.as_str(), payload))
 }
 
 fn position(names: &[Arc<str>], name: &str) -> Option<u32> {
-    names.iter().position(|candidate| **candidate == *name).map(|index| index as u32)
+    names
+        .iter()
+        .position(|candidate| **candidate == *name)
+        .map(|index| index as u32)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -196,6 +249,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     digits.len().is_multiple_of(2).then_some(())?;
     digits
         .chunks_exact(2)
-        .map(|pair| Some((char::from(pair[0]).to_digit(16)? * 16 + char::from(pair[1]).to_digit(16)?) as u8))
+        .map(|pair| {
+            Some((char::from(pair[0]).to_digit(16)? * 16 + char::from(pair[1]).to_digit(16)?) as u8)
+        })
         .collect()
 }

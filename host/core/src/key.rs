@@ -97,12 +97,23 @@ mod tests {
     use crate::{Type, Value, fingerprint};
 
     fn function(params: &[(&str, Type)], result: Option<Type>) -> Function {
-        let params = params.iter().map(|(name, ty)| Param { name: (*name).into(), ty: ty.clone() });
-        Function { name: "f".into(), params: params.collect(), result, docs: None }
+        let params = params.iter().map(|(name, ty)| Param {
+            name: (*name).into(),
+            ty: ty.clone(),
+        });
+        Function {
+            name: "f".into(),
+            params: params.collect(),
+            result,
+            docs: None,
+        }
     }
 
     fn code(byte: u8) -> CodeId {
-        CodeId::Component { digest: ComponentDigest::from_bytes([byte; 32]), function: "f".into() }
+        CodeId::Component {
+            digest: ComponentDigest::from_bytes([byte; 32]),
+            function: "f".into(),
+        }
     }
 
     fn of(value: &Value, ty: &Type) -> Fingerprint {
@@ -116,21 +127,39 @@ mod tests {
         let text = of(&Value::str("Grüße"), &Type::String);
         let record = Type::record([("a", Type::U32), ("b", Type::list(Type::F32))]);
         let value = Value::Record(
-            [Value::U32(7), Value::Packed([1.5f32, f32::NAN].iter().flat_map(|f| f.to_le_bytes()).collect())].into(),
+            [
+                Value::U32(7),
+                Value::Packed(
+                    [1.5f32, f32::NAN]
+                        .iter()
+                        .flat_map(|f| f.to_le_bytes())
+                        .collect(),
+                ),
+            ]
+            .into(),
         );
-        let function = function(&[("text", Type::String), ("max", Type::U32)], Some(Type::list(Type::String)));
+        let function = function(
+            &[("text", Type::String), ("max", Type::U32)],
+            Some(Type::list(Type::String)),
+        );
         let literal = of(&Value::U32(1200), &Type::U32);
         let recipe = KeyRecipe::new(&code(1), &function, &[(1, literal)], &[]);
-        insta::assert_snapshot!(text, @"");
-        insta::assert_snapshot!(of(&value, &record), @"");
-        insta::assert_snapshot!(recipe.key([text]), @"");
-        insta::assert_snapshot!(KeyRecipe::new(&code(1), &function, &[], &[literal]).key([text, literal]), @"");
+        insta::assert_snapshot!(text, @"e7700892641518fb2ee085235ccafac78d20dddf963e7d5fa0742e5595495d01");
+        insta::assert_snapshot!(of(&value, &record), @"976d54c02237e8694356e2aa43f512200a1d7a3e7d4fae403af01472ec3b8123");
+        insta::assert_snapshot!(recipe.key([text]), @"5fa767597faa170ba3c254b02daf924bd48c429f49f4d64827985ddde73c6634");
+        insta::assert_snapshot!(KeyRecipe::new(&code(1), &function, &[], &[literal]).key([text, literal]), @"619d584c0f7d37ae057bd1f195d362753467d5eb323b115eba8368ee50c4fe58");
     }
 
     #[test]
     fn one_and_the_text_one_differ() {
-        assert_ne!(of(&Value::U32(1), &Type::U32), of(&Value::str("1"), &Type::String));
-        assert_ne!(of(&Value::U32(1), &Type::U32), of(&Value::S32(1), &Type::S32));
+        assert_ne!(
+            of(&Value::U32(1), &Type::U32),
+            of(&Value::str("1"), &Type::String)
+        );
+        assert_ne!(
+            of(&Value::U32(1), &Type::U32),
+            of(&Value::S32(1), &Type::S32)
+        );
     }
 
     #[test]
@@ -146,14 +175,20 @@ mod tests {
         let base = function(&[("text", Type::String)], Some(Type::U32));
         let renamed = function(&[("body", Type::String)], Some(Type::U32));
         let widened = function(&[("text", Type::String)], Some(Type::U64));
-        let other = CodeId::Component { digest: ComponentDigest::from_bytes([1; 32]), function: "g".into() };
+        let other = CodeId::Component {
+            digest: ComponentDigest::from_bytes([1; 32]),
+            function: "g".into(),
+        };
         let recipe = KeyRecipe::new(&code(1), &base, &[], &[]);
         assert_eq!(recipe, KeyRecipe::new(&code(1), &renamed, &[], &[]));
         assert_ne!(recipe, KeyRecipe::new(&code(1), &widened, &[], &[]));
         assert_ne!(recipe, KeyRecipe::new(&code(2), &base, &[], &[]));
         assert_ne!(recipe, KeyRecipe::new(&other, &base, &[], &[]));
         let literal = of(&Value::U32(1), &Type::U32);
-        assert_ne!(recipe, KeyRecipe::new(&code(1), &base, &[(0, literal)], &[]));
+        assert_ne!(
+            recipe,
+            KeyRecipe::new(&code(1), &base, &[(0, literal)], &[])
+        );
         assert_ne!(recipe, KeyRecipe::new(&code(1), &base, &[], &[literal]));
     }
 }

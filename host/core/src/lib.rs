@@ -20,9 +20,9 @@ mod wave;
 pub use diagnostic::{Diagnostic, FlowErrors, suggest};
 pub use encoding::{DecodeError, ENCODING_VERSION, decode, encode, fingerprint};
 pub use flow::{
-    Argument, Collection, Column, ColumnKind, ColumnRef, Connectors, FlowFile, Located, OnError, OptionError,
-    OptionValue, Options, Plan, PluginDecl, PluginOrigin, ResultShape, SourceColumns, SourceDecl, SourcePlan, Stage,
-    TargetPlan, TargetSpec, Transform,
+    Argument, Collection, Column, ColumnKind, ColumnRef, Connectors, FlowFile, Located, OnError,
+    OptionError, OptionValue, Options, Plan, PluginDecl, PluginOrigin, ResultShape, SourceColumns,
+    SourceDecl, SourcePlan, Stage, TargetPlan, TargetSpec, Transform,
 };
 pub use id::{ComponentDigest, Fingerprint, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};

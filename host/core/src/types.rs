@@ -97,7 +97,15 @@ impl Type {
 
     /// A record of these fields, in order.
     pub fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Type)>) -> Self {
-        Type::Record(fields.into_iter().map(|(name, ty)| Field { name: name.into(), ty }).collect())
+        Type::Record(
+            fields
+                .into_iter()
+                .map(|(name, ty)| Field {
+                    name: name.into(),
+                    ty,
+                })
+                .collect(),
+        )
     }
 
     /// The width in bytes of a fixed-width number (`bool` and `char` are none), as it lies in a packed list.
@@ -149,10 +157,22 @@ impl fmt::Display for Type {
             Type::String => f.write_str("string"),
             Type::List(element) => write!(f, "list<{element}>"),
             Type::Option(inner) => write!(f, "option<{inner}>"),
-            Type::Result { ok: None, err: None } => f.write_str("result"),
-            Type::Result { ok: Some(ok), err: None } => write!(f, "result<{ok}>"),
-            Type::Result { ok: None, err: Some(err) } => write!(f, "result<_, {err}>"),
-            Type::Result { ok: Some(ok), err: Some(err) } => write!(f, "result<{ok}, {err}>"),
+            Type::Result {
+                ok: None,
+                err: None,
+            } => f.write_str("result"),
+            Type::Result {
+                ok: Some(ok),
+                err: None,
+            } => write!(f, "result<{ok}>"),
+            Type::Result {
+                ok: None,
+                err: Some(err),
+            } => write!(f, "result<_, {err}>"),
+            Type::Result {
+                ok: Some(ok),
+                err: Some(err),
+            } => write!(f, "result<{ok}, {err}>"),
             Type::Tuple(elements) => {
                 f.write_str("tuple<")?;
                 separated(f, elements.iter(), |f, ty| write!(f, "{ty}"))?;
@@ -160,7 +180,9 @@ impl fmt::Display for Type {
             }
             Type::Record(fields) => {
                 f.write_str("record { ")?;
-                separated(f, fields.iter(), |f, field| write!(f, "{}: {}", field.name, field.ty))?;
+                separated(f, fields.iter(), |f, field| {
+                    write!(f, "{}: {}", field.name, field.ty)
+                })?;
                 f.write_str(" }")
             }
             Type::Variant(cases) => {

@@ -48,12 +48,18 @@ pub fn format_size(bytes: u64) -> String {
         _ => ("GiB", 1 << 30),
     };
     let number = bytes as f64 / factor as f64;
-    if bytes.is_multiple_of(factor) { format!("{number:.0} {unit}") } else { format!("{number:.1} {unit}") }
+    if bytes.is_multiple_of(factor) {
+        format!("{number:.0} {unit}")
+    } else {
+        format!("{number:.1} {unit}")
+    }
 }
 
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
+        .unwrap_or(text.len());
     let number = text[..end].replace('_', "").parse().ok()?;
     Some((number, text[end..].trim()))
 }

@@ -82,7 +82,11 @@ impl Value {
         for item in &items {
             encoding::encode(item, element, &mut packed);
         }
-        if *element == Type::U8 { Value::bytes(packed) } else { Value::Packed(packed.into()) }
+        if *element == Type::U8 {
+            Value::bytes(packed)
+        } else {
+            Value::Packed(packed.into())
+        }
     }
 
     /// The text, where this is a string.
@@ -107,7 +111,9 @@ impl Value {
         NODE + match self {
             Value::Str(text) => text.len(),
             Value::Bytes(bytes) | Value::Packed(bytes) => bytes.len(),
-            Value::List(items) | Value::Record(items) | Value::Tuple(items) => items.iter().map(Value::size).sum(),
+            Value::List(items) | Value::Record(items) | Value::Tuple(items) => {
+                items.iter().map(Value::size).sum()
+            }
             Value::Variant(_, Some(inner))
             | Value::Option(Some(inner))
             | Value::Result(Ok(Some(inner)) | Err(Some(inner))) => inner.size(),
@@ -135,16 +141,26 @@ impl Value {
             (Value::Bytes(_), Type::List(element)) => **element == Type::U8,
             (Value::Packed(bytes), Type::List(element)) => {
                 **element != Type::U8
-                    && element.number_width().is_some_and(|width| bytes.len().is_multiple_of(width))
+                    && element
+                        .number_width()
+                        .is_some_and(|width| bytes.len().is_multiple_of(width))
             }
             (Value::List(items), Type::List(element)) => {
                 element.number_width().is_none() && items.iter().all(|item| item.is_of(element))
             }
             (Value::Record(items), Type::Record(fields)) => {
-                items.len() == fields.len() && items.iter().zip(fields.iter()).all(|(item, field)| item.is_of(&field.ty))
+                items.len() == fields.len()
+                    && items
+                        .iter()
+                        .zip(fields.iter())
+                        .all(|(item, field)| item.is_of(&field.ty))
             }
             (Value::Tuple(items), Type::Tuple(types)) => {
-                items.len() == types.len() && items.iter().zip(types.iter()).all(|(item, ty)| item.is_of(ty))
+                items.len() == types.len()
+                    && items
+                        .iter()
+                        .zip(types.iter())
+                        .all(|(item, ty)| item.is_of(ty))
             }
             (Value::Variant(case, payload), Type::Variant(cases)) => cases
                 .get(*case as usize)
@@ -154,8 +170,12 @@ impl Value {
                 names.len() <= 32 && u64::from(*bits) < (1u64 << names.len())
             }
             (Value::Option(Some(inner)), Type::Option(ty)) => inner.is_of(ty),
-            (Value::Result(Ok(inner)), Type::Result { ok, .. }) => payload_is_of(inner.as_deref(), ok.as_deref()),
-            (Value::Result(Err(inner)), Type::Result { err, .. }) => payload_is_of(inner.as_deref(), err.as_deref()),
+            (Value::Result(Ok(inner)), Type::Result { ok, .. }) => {
+                payload_is_of(inner.as_deref(), ok.as_deref())
+            }
+            (Value::Result(Err(inner)), Type::Result { err, .. }) => {
+                payload_is_of(inner.as_deref(), err.as_deref())
+            }
             _ => false,
         }
     }

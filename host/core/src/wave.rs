@@ -26,7 +26,11 @@ pub struct WaveError {
 ///
 /// When the text is not WAVE or stands for a value of another type.
 pub fn from_wave(text: &str, ty: &Type) -> Result<Value, WaveError> {
-    let fail = |reason: String| WaveError { text: text.to_owned(), ty: ty.to_string(), reason };
+    let fail = |reason: String| WaveError {
+        text: text.to_owned(),
+        ty: ty.to_string(),
+        reason,
+    };
     let wave_type = wave_type(ty).ok_or_else(|| fail("the type has no WAVE form".to_owned()))?;
     let wave: WaveValue =
         wasm_wave::from_str(&wave_type, text).map_err(|error| fail(error.to_string()))?;
@@ -71,7 +75,9 @@ fn wave_type(ty: &Type) -> Option<WaveType> {
             WaveType::tuple(types.iter().map(wave_type).collect::<Option<Vec<_>>>()?)?
         }
         Type::Record(fields) => {
-            let fields = fields.iter().map(|field| Some((&*field.name, wave_type(&field.ty)?)));
+            let fields = fields
+                .iter()
+                .map(|field| Some((&*field.name, wave_type(&field.ty)?)));
             WaveType::record(fields.collect::<Option<Vec<_>>>()?)?
         }
         Type::Variant(cases) => {
@@ -112,19 +118,27 @@ fn write(value: &Value, ty: &Type) -> Option<WaveValue> {
         (Value::Bytes(v), _) => list(ty, v.iter().map(|byte| WaveValue::make_u8(*byte)))?,
         (Value::Packed(v), Type::List(element)) => {
             let numbers = v.chunks_exact(element.number_width()?);
-            let numbers = numbers.map(|chunk| write(&encoding::decode(chunk, element).ok()?, element));
+            let numbers =
+                numbers.map(|chunk| write(&encoding::decode(chunk, element).ok()?, element));
             list(ty, numbers.collect::<Option<Vec<_>>>()?)?
         }
-        (Value::List(items), Type::List(element)) => {
-            list(ty, items.iter().map(|item| write(item, element)).collect::<Option<Vec<_>>>()?)?
-        }
+        (Value::List(items), Type::List(element)) => list(
+            ty,
+            items
+                .iter()
+                .map(|item| write(item, element))
+                .collect::<Option<Vec<_>>>()?,
+        )?,
         (Value::Record(items), Type::Record(fields)) => {
             let fields = items.iter().zip(fields.iter());
             let fields = fields.map(|(item, field)| Some((&*field.name, write(item, &field.ty)?)));
             WaveValue::make_record(&wave_type(ty)?, fields.collect::<Option<Vec<_>>>()?).ok()?
         }
         (Value::Tuple(items), Type::Tuple(types)) => {
-            let items = items.iter().zip(types.iter()).map(|(item, ty)| write(item, ty));
+            let items = items
+                .iter()
+                .zip(types.iter())
+                .map(|(item, ty)| write(item, ty));
             WaveValue::make_tuple(&wave_type(ty)?, items.collect::<Option<Vec<_>>>()?).ok()?
         }
         (Value::Variant(case, payload), Type::Variant(cases)) => {
@@ -136,7 +150,10 @@ fn write(value: &Value, ty: &Type) -> Option<WaveValue> {
             WaveValue::make_enum(&wave_type(ty)?, names.get(*case as usize)?).ok()?
         }
         (Value::Flags(bits), Type::Flags(names)) => {
-            let set = names.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+            let set = names
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| bits >> bit & 1 == 1);
             WaveValue::make_flags(&wave_type(ty)?, set.map(|(_, name)| &**name)).ok()?
         }
         (Value::Option(some), Type::Option(some_type)) => {
@@ -190,7 +207,10 @@ fn read(wave: &WaveValue, ty: &Type) -> Option<Value> {
             Err(payload) => Err(inner(payload.as_deref(), err.as_deref())?),
         }),
         Type::Tuple(types) => {
-            let items = wave.unwrap_tuple().zip(types.iter()).map(|(item, ty)| read(&item, ty));
+            let items = wave
+                .unwrap_tuple()
+                .zip(types.iter())
+                .map(|(item, ty)| read(&item, ty));
             Value::Tuple(items.collect::<Option<_>>()?)
         }
         Type::Record(fields) => {

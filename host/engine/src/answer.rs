@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use flowstone_core::{Fingerprint, ResultShape, RunId, Type, Value, decode, encode, fingerprint, to_json};
+use flowstone_core::{
+    Fingerprint, ResultShape, RunId, Type, Value, decode, encode, fingerprint, to_json,
+};
 use flowstone_store::{INLINE_BYTES_MAX, MemoRecord, Outcome, Snapshot, StoreError, Stored};
 
 /// What a call came to by its own account. A pure function gives the same answer every time.
@@ -48,7 +50,12 @@ impl Typed {
             (element, true) => vec![of(element)],
             (_, false) => Vec::new(),
         };
-        Self { fingerprint: shape.value.fingerprint(), part_types, shape, rows }
+        Self {
+            fingerprint: shape.value.fingerprint(),
+            part_types,
+            shape,
+            rows,
+        }
     }
 
     /// How many parts each element of a list of rows has.
@@ -62,7 +69,10 @@ impl Answer {
     pub(crate) fn of_call(returned: Value, typed: &Typed) -> (Self, Option<Vec<u8>>) {
         let value = match (returned, &typed.shape.fallible) {
             (Value::Result(Err(payload)), Some(ty)) => {
-                return (Answer::Failed(error_text(payload.as_deref(), ty.as_ref())), None);
+                return (
+                    Answer::Failed(error_text(payload.as_deref(), ty.as_ref())),
+                    None,
+                );
             }
             (Value::Result(Ok(Some(value))), Some(_)) => std::sync::Arc::unwrap_or_clone(value),
             (value, _) => value,
@@ -74,13 +84,22 @@ impl Answer {
         };
         let mut encoding = Vec::new();
         encode(&value, &typed.shape.value, &mut encoding);
-        let fingerprint = Fingerprint::from_bytes(*blake3::keyed_hash(typed.fingerprint.as_bytes(), &encoding).as_bytes());
+        let fingerprint = Fingerprint::from_bytes(
+            *blake3::keyed_hash(typed.fingerprint.as_bytes(), &encoding).as_bytes(),
+        );
         let parts = parts(&value, typed);
-        let stored =
-            if encoding.len() <= INLINE_BYTES_MAX { Stored::Inline(encoding.clone()) } else { Stored::Object };
+        let stored = if encoding.len() <= INLINE_BYTES_MAX {
+            Stored::Inline(encoding.clone())
+        } else {
+            Stored::Object
+        };
         let encoding = matches!(stored, Stored::Object).then_some(encoding);
-        let remembered =
-            Remembered { fingerprint, parts: OnceLock::from(parts), stored, value: OnceLock::from(value) };
+        let remembered = Remembered {
+            fingerprint,
+            parts: OnceLock::from(parts),
+            stored,
+            value: OnceLock::from(value),
+        };
         (Answer::Value(remembered), encoding)
     }
 
@@ -89,12 +108,27 @@ impl Answer {
         Some(match record.outcome {
             Outcome::Failed { reason } => Answer::Failed(reason),
             Outcome::Nothing => Answer::Nothing,
-            Outcome::Value { fingerprint, parts, stored } => {
+            Outcome::Value {
+                fingerprint,
+                parts,
+                stored,
+            } => {
                 // Only rows keep the parts of lists. Called for a column before, the parts are made on loading.
                 let known = !typed.rows && parts.len() == typed.part_types.len()
-                    || typed.rows && !parts.is_empty() && parts.len().is_multiple_of(typed.parts_per_row());
-                let parts = if known { OnceLock::from(parts) } else { OnceLock::new() };
-                Answer::Value(Remembered { fingerprint, parts, stored, value: OnceLock::new() })
+                    || typed.rows
+                        && !parts.is_empty()
+                        && parts.len().is_multiple_of(typed.parts_per_row());
+                let parts = if known {
+                    OnceLock::from(parts)
+                } else {
+                    OnceLock::new()
+                };
+                Answer::Value(Remembered {
+                    fingerprint,
+                    parts,
+                    stored,
+                    value: OnceLock::new(),
+                })
             }
         })
     }
@@ -102,7 +136,9 @@ impl Answer {
     /// The record to remember it by.
     pub(crate) fn record(&self, cost_ns: u64, run: RunId) -> MemoRecord {
         let outcome = match self {
-            Answer::Failed(reason) => Outcome::Failed { reason: reason.clone() },
+            Answer::Failed(reason) => Outcome::Failed {
+                reason: reason.clone(),
+            },
             Answer::Nothing => Outcome::Nothing,
             Answer::Value(remembered) => Outcome::Value {
                 fingerprint: remembered.fingerprint,
@@ -110,13 +146,21 @@ impl Answer {
                 stored: remembered.stored.clone(),
             },
         };
-        MemoRecord { outcome, cost_ns, run }
+        MemoRecord {
+            outcome,
+            cost_ns,
+            run,
+        }
     }
 }
 
 impl Remembered {
     /// The value: at hand, or loaded and checked against its fingerprint. None when the store has lost it.
-    pub(crate) fn value(&self, typed: &Typed, snapshot: &Snapshot) -> Result<Option<&Value>, StoreError> {
+    pub(crate) fn value(
+        &self,
+        typed: &Typed,
+        snapshot: &Snapshot,
+    ) -> Result<Option<&Value>, StoreError> {
         if let Some(value) = self.value.get() {
             return Ok(Some(value));
         }
@@ -132,9 +176,15 @@ impl Remembered {
     }
 
     /// The fingerprints of the parts: known, or made from the value. None when the store has lost the value.
-    pub(crate) fn parts(&self, typed: &Typed, snapshot: &Snapshot) -> Result<Option<&[Fingerprint]>, StoreError> {
+    pub(crate) fn parts(
+        &self,
+        typed: &Typed,
+        snapshot: &Snapshot,
+    ) -> Result<Option<&[Fingerprint]>, StoreError> {
         if self.parts.get().is_none() {
-            let Some(value) = self.value(typed, snapshot)? else { return Ok(None) };
+            let Some(value) = self.value(typed, snapshot)? else {
+                return Ok(None);
+            };
             let _ = self.parts.set(parts(value, typed));
         }
         Ok(self.parts.get().map(Vec::as_slice))
@@ -146,7 +196,9 @@ impl Remembered {
             Stored::Inline(bytes) => bytes.len(),
             Stored::Object => 0,
         };
-        self.value.get().map_or(0, Value::size) + self.parts.get().map_or(0, |parts| parts.len() * 32) + stored
+        self.value.get().map_or(0, Value::size)
+            + self.parts.get().map_or(0, |parts| parts.len() * 32)
+            + stored
     }
 }
 

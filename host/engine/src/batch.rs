@@ -10,9 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use flowstone_connect::{Entry, RowError};
-use flowstone_core::{
-    Argument, ColumnKind, ColumnRef, Fingerprint, MemoKey, Value, fingerprint,
-};
+use flowstone_core::{Argument, ColumnKind, ColumnRef, Fingerprint, MemoKey, Value, fingerprint};
 use flowstone_store::{Lineage, MemoRecord, RowHead, Snapshot};
 use rayon::prelude::*;
 
@@ -166,7 +164,11 @@ impl<'a> Batch<'a> {
             let root = self.read_root(item)?;
             // Rows that are gone, broken or the same as before take no part in what follows.
             if root.columns.is_some() && !self.run.is_settled(&root) {
-                self.rows[0].push(Row { root: self.roots.len(), parent: 0, ordinal: 0 });
+                self.rows[0].push(Row {
+                    root: self.roots.len(),
+                    parent: 0,
+                    ordinal: 0,
+                });
             }
             self.roots.push(root);
         }
@@ -181,11 +183,17 @@ impl<'a> Batch<'a> {
         let run = self.run;
         let lineage = match &item.head {
             // A row of the same version and flow is only looked at because it failed.
-            Some(_) => self.snapshot.lineage(run.collection, &item.key)?.unwrap_or_default(),
+            Some(_) => self
+                .snapshot
+                .lineage(run.collection, &item.key)?
+                .unwrap_or_default(),
             None => Lineage::default(),
         };
         let mut root = Root {
-            content: item.head.as_ref().map_or(Fingerprint::from_bytes([0; 32]), |head| head.content),
+            content: item
+                .head
+                .as_ref()
+                .map_or(Fingerprint::from_bytes([0; 32]), |head| head.content),
             item,
             lineage,
             columns: None,
@@ -194,8 +202,13 @@ impl<'a> Batch<'a> {
             vanished: false,
             calls: Vec::new(),
         };
-        let Some(entry) = &root.item.entry else { return Ok(root) };
-        if root.item.same_version && root.lineage.shape == Some(run.shape) && !root.lineage.columns.is_empty() {
+        let Some(entry) = &root.item.entry else {
+            return Ok(root);
+        };
+        if root.item.same_version
+            && root.lineage.shape == Some(run.shape)
+            && !root.lineage.columns.is_empty()
+        {
             root.columns = Some(root.lineage.columns.clone());
             return Ok(root);
         }
@@ -264,8 +277,13 @@ impl<'a> Batch<'a> {
 
     fn fail(&mut self, transform: usize, root: usize, reason: &str, retry: bool) -> Cell {
         let name = &self.run.stage.transforms[transform].name;
-        self.run.counters.transforms[transform].failed.fetch_add(1, Ordering::Relaxed);
-        self.roots[root].failures.push(Failure { reason: format!("{name}: {reason}"), retry });
+        self.run.counters.transforms[transform]
+            .failed
+            .fetch_add(1, Ordering::Relaxed);
+        self.roots[root].failures.push(Failure {
+            reason: format!("{name}: {reason}"),
+            retry,
+        });
         Cell::Failed
     }
 
@@ -299,12 +317,16 @@ impl<'a> Batch<'a> {
         let mut found = self.recall(index, keys)?;
         let mut missing: Vec<usize> = (0..keys.len()).filter(|&at| found[at].is_none()).collect();
         if run.dry {
-            run.counters.transforms[index].reused.fetch_add((wanted.len() - missing.len()) as u64, Ordering::Relaxed);
+            run.counters.transforms[index]
+                .reused
+                .fetch_add((wanted.len() - missing.len()) as u64, Ordering::Relaxed);
             return Ok(found);
         }
         let mut called = 0;
         while !missing.is_empty() {
-            let claims = run.calls.claim(&missing.iter().map(|&at| keys[at]).collect::<Vec<_>>());
+            let claims = run
+                .calls
+                .claim(&missing.iter().map(|&at| keys[at]).collect::<Vec<_>>());
             let mut mine: Vec<usize> = Vec::new();
             let mut running: Vec<usize> = Vec::new();
             for (&at, claim) in missing.iter().zip(claims) {
@@ -331,8 +353,13 @@ impl<'a> Batch<'a> {
         }
         let reused = (wanted.len() - called) as u64;
         if reused > 0 {
-            run.counters.transforms[index].reused.fetch_add(reused, Ordering::Relaxed);
-            run.observer.event(&Event::MemoHits { transform: &run.stage.transforms[index].name, rows: reused });
+            run.counters.transforms[index]
+                .reused
+                .fetch_add(reused, Ordering::Relaxed);
+            run.observer.event(&Event::MemoHits {
+                transform: &run.stage.transforms[index].name,
+                rows: reused,
+            });
         }
         Ok(found)
     }
@@ -341,7 +368,10 @@ impl<'a> Batch<'a> {
     fn recall(&self, index: usize, keys: &[MemoKey]) -> Result<Vec<Option<Called>>, Halt> {
         let typed = &self.run.transforms[index].typed;
         let records = self.snapshot.memos(keys)?;
-        Ok(records.into_iter().map(|record| Some(Ok(Arc::new(Answer::of_record(record?, typed)?)))).collect())
+        Ok(records
+            .into_iter()
+            .map(|record| Some(Ok(Arc::new(Answer::of_record(record?, typed)?))))
+            .collect())
     }
 
     /// Another batch may have been committed between this batch's snapshot and its claims: looks once more.
@@ -389,7 +419,11 @@ impl<'a> Batch<'a> {
             let first = wanted.partition_point(|(key, _)| *key < keys[at]);
             let row = wanted[first].1;
             match self.arguments(index, row)? {
-                Ok(arguments) => jobs.push(Job { key: keys[at], arguments, root: self.rows[collection][row].root }),
+                Ok(arguments) => jobs.push(Job {
+                    key: keys[at],
+                    arguments,
+                    root: self.rows[collection][row].root,
+                }),
                 Err(failure) => {
                     let called: Called = Err(failure.reason.into());
                     self.run.calls.finish(keys[at], called.clone());
@@ -400,19 +434,27 @@ impl<'a> Batch<'a> {
         let run = self.run;
         let roots = &self.roots;
         let make = |job: Job| {
-            let label = if run.observed { run.label(&roots[job.root].item.key) } else { String::new() };
+            let label = if run.observed {
+                run.label(&roots[job.root].item.key)
+            } else {
+                String::new()
+            };
             make_call(run, index, job, &label)
         };
         let made: Vec<Result<Made, Halt>> = if jobs.len() == 1 {
             jobs.into_iter().map(make).collect()
         } else {
-            run.pool.install(|| jobs.into_par_iter().map(make).collect())
+            run.pool
+                .install(|| jobs.into_par_iter().map(make).collect())
         };
         for made in made {
             let made = made?;
-            let at = keys.binary_search(&made.key).map_err(|_| Error::Internal("a call answers another key"))?;
+            let at = keys
+                .binary_search(&made.key)
+                .map_err(|_| Error::Internal("a call answers another key"))?;
             found[at] = Some(made.called);
-            self.memos.extend(made.record.map(|record| (made.key, record)));
+            self.memos
+                .extend(made.record.map(|record| (made.key, record)));
             self.objects.extend(made.object);
         }
         Ok(())
@@ -439,11 +481,19 @@ impl<'a> Batch<'a> {
         let mut rows = Vec::new();
         for (parent, cell) in self.cells[index].iter().enumerate() {
             let Cell::Ready(answer) = cell else { continue };
-            let Answer::Value(remembered) = &**answer else { continue };
-            let Some(parts) = remembered.parts(typed, &self.snapshot)? else { continue };
+            let Answer::Value(remembered) = &**answer else {
+                continue;
+            };
+            let Some(parts) = remembered.parts(typed, &self.snapshot)? else {
+                continue;
+            };
             let root = self.rows[self.run.stage.transforms[index].collection][parent].root;
             for ordinal in 0..parts.len() / typed.parts_per_row() {
-                rows.push(Row { root, parent, ordinal: ordinal as u32 });
+                rows.push(Row {
+                    root,
+                    parent,
+                    ordinal: ordinal as u32,
+                });
             }
         }
         self.rows[collection] = rows;
@@ -454,7 +504,9 @@ impl<'a> Batch<'a> {
     fn ancestor(&self, collection: usize, mut from: usize, mut row: usize) -> usize {
         while from != collection {
             row = self.rows[from][row].parent;
-            from = self.run.stage.collections[from].parent.expect("columns are those of the row or its ancestors");
+            from = self.run.stage.collections[from]
+                .parent
+                .expect("columns are those of the row or its ancestors");
         }
         row
     }
@@ -472,7 +524,9 @@ impl<'a> Batch<'a> {
                 let maker = self.run.maker(column.collection);
                 (maker, &self.cells[maker][this.parent])
             }
-            ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => (index, &self.cells[index][row]),
+            ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => {
+                (index, &self.cells[index][row])
+            }
         };
         let answer = match cell {
             Cell::Ready(answer) => answer,
@@ -480,22 +534,28 @@ impl<'a> Batch<'a> {
             Cell::Failed => return Ok(Print::Failed),
             Cell::Unknown => return Ok(Print::Unknown),
         };
-        let Answer::Value(remembered) = &**answer else { return Ok(Print::Absent) };
+        let Answer::Value(remembered) = &**answer else {
+            return Ok(Print::Absent);
+        };
         let typed = &self.run.transforms[index].typed;
         let per_row = typed.parts_per_row();
         let at = this.ordinal as usize * per_row;
         if let ColumnKind::Result(_) = column.kind {
             return Ok(Print::Known(remembered.fingerprint));
         }
-        let Some(parts) = remembered.parts(typed, &self.snapshot)? else { return Ok(Print::Unknown) };
+        let Some(parts) = remembered.parts(typed, &self.snapshot)? else {
+            return Ok(Print::Unknown);
+        };
         let print = match column.kind {
             ColumnKind::Field(field) => parts.get(at + field).copied(),
             ColumnKind::ResultField(_, field) => parts.get(field).copied(),
             // A row that is a record is known by its fields; any other is its only part.
-            _ => parts.get(at..at + per_row).map(|parts| match (parts, &column.ty) {
-                ([only], ty) if ty.fields().is_none() => *only,
-                (parts, ty) => of_parts(parts, &ty.fingerprint()),
-            }),
+            _ => parts
+                .get(at..at + per_row)
+                .map(|parts| match (parts, &column.ty) {
+                    ([only], ty) if ty.fields().is_none() => *only,
+                    (parts, ty) => of_parts(parts, &ty.fingerprint()),
+                }),
         };
         Ok(print.map_or(Print::Unknown, Print::Known))
     }
@@ -511,14 +571,25 @@ impl<'a> Batch<'a> {
         let this = self.rows[column.collection][row];
         let (index, cell_row) = match column.kind {
             ColumnKind::Source(position) => {
-                return Ok(self.source_values(this.root)?.map(|values| values[position].clone()));
+                return Ok(self
+                    .source_values(this.root)?
+                    .map(|values| values[position].clone()));
             }
-            ColumnKind::Row | ColumnKind::Field(_) => (self.run.maker(column.collection), this.parent),
+            ColumnKind::Row | ColumnKind::Field(_) => {
+                (self.run.maker(column.collection), this.parent)
+            }
             ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => (index, row),
         };
-        let lost = || Failure { reason: "a remembered result is gone from the store".to_owned(), retry: true };
-        let Cell::Ready(answer) = self.cells[index][cell_row].clone() else { return Ok(Err(lost())) };
-        let Answer::Value(remembered) = &*answer else { return Ok(Err(lost())) };
+        let lost = || Failure {
+            reason: "a remembered result is gone from the store".to_owned(),
+            retry: true,
+        };
+        let Cell::Ready(answer) = self.cells[index][cell_row].clone() else {
+            return Ok(Err(lost()));
+        };
+        let Answer::Value(remembered) = &*answer else {
+            return Ok(Err(lost()));
+        };
         let typed = &self.run.transforms[index].typed;
         let restored;
         let whole = match remembered.value(typed, &self.snapshot)? {
@@ -556,17 +627,28 @@ impl<'a> Batch<'a> {
                 Ok(values) => values,
                 Err(RowError::Vanished) => {
                     let reason = "it is gone since it was listed".to_owned();
-                    return Ok(Err(Failure { reason, retry: true }));
+                    return Ok(Err(Failure {
+                        reason,
+                        retry: true,
+                    }));
                 }
-                Err(RowError::Failed { reason, retry }) => return Ok(Err(Failure { reason, retry })),
+                Err(RowError::Failed { reason, retry }) => {
+                    return Ok(Err(Failure { reason, retry }));
+                }
             };
             let known = this.columns.as_deref().unwrap_or_default();
-            let same = values.iter().zip(&run.column_types).zip(known).all(|((value, (ty, print)), known)| {
-                fingerprint(value, ty, print) == *known
-            });
+            let same = values
+                .iter()
+                .zip(&run.column_types)
+                .zip(known)
+                .all(|((value, (ty, print)), known)| fingerprint(value, ty, print) == *known);
             if !same {
-                let reason = "it changed while it was read; the next run takes the new version".to_owned();
-                return Ok(Err(Failure { reason, retry: true }));
+                let reason =
+                    "it changed while it was read; the next run takes the new version".to_owned();
+                return Ok(Err(Failure {
+                    reason,
+                    retry: true,
+                }));
             }
             this.values = Some(values);
         }
@@ -586,7 +668,16 @@ impl<'a> Batch<'a> {
         };
         let root = self.rows[run.stage.transforms[index].collection][row].root;
         let label = run.label(&self.roots[root].item.key);
-        let made = make_call(run, index, Job { key, arguments, root }, &label)?;
+        let made = make_call(
+            run,
+            index,
+            Job {
+                key,
+                arguments,
+                root,
+            },
+            &label,
+        )?;
         self.memos.extend(made.record.map(|record| (key, record)));
         self.objects.extend(made.object);
         let same = |new: &Answer| match (new, &self.cells[index][row]) {
@@ -602,14 +693,25 @@ impl<'a> Batch<'a> {
                 Answer::Value(remembered) => remembered
                     .value(&run.transforms[index].typed, &self.snapshot)?
                     .cloned()
-                    .ok_or_else(|| Failure { reason: format!("{name}: its result is lost"), retry: true }),
-                _ => Err(Failure { reason: format!("{name}: its result is lost"), retry: true }),
+                    .ok_or_else(|| Failure {
+                        reason: format!("{name}: its result is lost"),
+                        retry: true,
+                    }),
+                _ => Err(Failure {
+                    reason: format!("{name}: its result is lost"),
+                    retry: true,
+                }),
             },
             Ok(_) => Err(Failure {
-                reason: format!("{name}: its stored result was lost, and calling it again gave another one"),
+                reason: format!(
+                    "{name}: its stored result was lost, and calling it again gave another one"
+                ),
                 retry: true,
             }),
-            Err(reason) => Err(Failure { reason: format!("{name}: {reason}"), retry: true }),
+            Err(reason) => Err(Failure {
+                reason: format!("{name}: {reason}"),
+                retry: true,
+            }),
         })
     }
 
@@ -655,22 +757,38 @@ fn make_call(run: &StageRun<'_>, index: usize, job: Job, label: &str) -> Result<
     let transform = &run.stage.transforms[index];
     let prepared = &run.transforms[index];
     let callable = run.callable(index)?;
-    run.observer.event(&Event::WillCall { transform: &transform.name, key: label });
+    run.observer.event(&Event::WillCall {
+        transform: &transform.name,
+        key: label,
+    });
     let start = Instant::now();
     let outcome = callable.call(&job.arguments, prepared.limits, *job.key.as_bytes());
     let time = start.elapsed();
     let counts = &run.counters.transforms[index];
     counts.called.fetch_add(1, Ordering::Relaxed);
-    counts.nanoseconds.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    counts
+        .nanoseconds
+        .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     let log = match &outcome {
         Ok(output) => &output.log,
         Err(error) => &error.log,
     };
-    run.observer.event(&Event::Called { transform: &transform.name, time, log });
-    let mut made = Made { key: job.key, called: Err("".into()), record: None, object: None };
+    run.observer.event(&Event::Called {
+        transform: &transform.name,
+        time,
+        log,
+    });
+    let mut made = Made {
+        key: job.key,
+        called: Err("".into()),
+        record: None,
+        object: None,
+    };
     match outcome {
         Ok(output) => {
-            let value = output.value.ok_or(Error::Internal("a function without a result was called"))?;
+            let value = output
+                .value
+                .ok_or(Error::Internal("a function without a result was called"))?;
             let (answer, encoding) = Answer::of_call(value, &prepared.typed);
             made.record = Some(answer.record(time.as_nanos() as u64, run.run));
             if let (Answer::Value(remembered), Some(encoding)) = (&answer, encoding) {

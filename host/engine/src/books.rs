@@ -65,7 +65,9 @@ impl TransformEntry {
             signature: transform.function.to_string(),
             literals: literals
                 .filter_map(|(argument, param)| match argument {
-                    flowstone_core::Argument::Literal(value) => Some((param.name.clone(), to_wave(value, &param.ty))),
+                    flowstone_core::Argument::Literal(value) => {
+                        Some((param.name.clone(), to_wave(value, &param.ty)))
+                    }
                     flowstone_core::Argument::Column(_) => None,
                 })
                 .collect(),
@@ -115,7 +117,10 @@ impl Books {
                 .filter(|(_, source)| source.flow == flow)
                 .map(|(number, source)| (CollectionId(number), (source.name, source.kind)))
                 .collect(),
-            targets: targets.into_iter().map(|(number, target)| (TargetId(number), target)).collect(),
+            targets: targets
+                .into_iter()
+                .map(|(number, target)| (TargetId(number), target))
+                .collect(),
             batch,
             new_flow,
             file: file.to_owned(),
@@ -124,15 +129,24 @@ impl Books {
 
     /// The number of a source, if the store knows it.
     pub(crate) fn source(&self, name: &str) -> Option<CollectionId> {
-        self.sources.iter().find(|(_, (known, _))| known == name).map(|(id, _)| *id)
+        self.sources
+            .iter()
+            .find(|(_, (known, _))| known == name)
+            .map(|(id, _)| *id)
     }
 
     /// The number of a target that is not lost, if the store knows it.
     pub(crate) fn target(&self, spec: &TargetSpec) -> Option<TargetId> {
         let same = |entry: &TargetEntry| {
-            entry.flow == self.flow && !entry.void && same_place(&entry.spec, spec) && same_key(&entry.spec, spec)
+            entry.flow == self.flow
+                && !entry.void
+                && same_place(&entry.spec, spec)
+                && same_key(&entry.spec, spec)
         };
-        self.targets.iter().find(|(_, entry)| same(entry)).map(|(id, _)| *id)
+        self.targets
+            .iter()
+            .find(|(_, entry)| same(entry))
+            .map(|(id, _)| *id)
     }
 
     /// Declares the targets lost that stand in the place of `spec`, and makes up a new number and token for it.
@@ -143,15 +157,18 @@ impl Books {
             }
         }
         let id = TargetId(self.targets.keys().next_back().map_or(1, |last| last.0 + 1));
-        self.targets.insert(id, TargetEntry {
-            flow: self.flow,
-            name: name.to_owned(),
-            spec: spec.clone(),
-            token: token(),
-            batch: 0,
-            rows: 0,
-            void: false,
-        });
+        self.targets.insert(
+            id,
+            TargetEntry {
+                flow: self.flow,
+                name: name.to_owned(),
+                spec: spec.clone(),
+                token: token(),
+                batch: 0,
+                rows: 0,
+                void: false,
+            },
+        );
         id
     }
 
@@ -164,8 +181,16 @@ impl Books {
         for stage in &plan.stages {
             if self.source(&stage.source.name).is_none() {
                 let (name, kind) = (stage.source.name.clone(), stage.source.kind.clone());
-                self.sources.insert(CollectionId(free), (name.clone(), kind.clone()));
-                fresh.push((free, SourceEntry { flow: self.flow, name, kind }));
+                self.sources
+                    .insert(CollectionId(free), (name.clone(), kind.clone()));
+                fresh.push((
+                    free,
+                    SourceEntry {
+                        flow: self.flow,
+                        name,
+                        kind,
+                    },
+                ));
                 free += 1;
             }
         }
@@ -174,7 +199,10 @@ impl Books {
         }
         self.new_flow = false;
         store.write(|writer| {
-            let flow = FlowEntry { name: plan.name.clone(), file: self.file.clone() };
+            let flow = FlowEntry {
+                name: plan.name.clone(),
+                file: self.file.clone(),
+            };
             put(writer, &format!("flow/{:08x}", self.flow), &flow)?;
             for (number, source) in &fresh {
                 put(writer, &format!("source/{number:08x}"), source)?;
@@ -184,7 +212,11 @@ impl Books {
     }
 
     /// Writes the record of a target.
-    pub(crate) fn put_target(&self, writer: &mut Writer<'_>, id: TargetId) -> Result<(), StoreError> {
+    pub(crate) fn put_target(
+        &self,
+        writer: &mut Writer<'_>,
+        id: TargetId,
+    ) -> Result<(), StoreError> {
         match self.targets.get(&id) {
             Some(entry) => put(writer, &format!("target/{:08x}", id.0), entry),
             None => writer.remove_meta(&format!("target/{:08x}", id.0)),
@@ -197,7 +229,10 @@ impl Books {
     }
 
     /// The transforms of the last run, by name.
-    pub(crate) fn transforms(&self, snapshot: &Snapshot) -> Result<BTreeMap<String, TransformEntry>, StoreError> {
+    pub(crate) fn transforms(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<BTreeMap<String, TransformEntry>, StoreError> {
         Ok(get(snapshot, &format!("transforms/{:08x}", self.flow))?.unwrap_or_default())
     }
 
@@ -212,7 +247,10 @@ impl Books {
 }
 
 /// The names of the transforms of a stage, by the stage's fingerprint: lineage refers to them by position.
-pub(crate) fn stage_names(snapshot: &Snapshot, stage: &Fingerprint) -> Result<Vec<String>, StoreError> {
+pub(crate) fn stage_names(
+    snapshot: &Snapshot,
+    stage: &Fingerprint,
+) -> Result<Vec<String>, StoreError> {
     Ok(get(snapshot, &format!("stage/{stage}"))?.unwrap_or_default())
 }
 
@@ -230,7 +268,12 @@ fn same_place(a: &TargetSpec, b: &TargetSpec) -> bool {
 }
 
 fn same_key(a: &TargetSpec, b: &TargetSpec) -> bool {
-    let columns = |spec: &TargetSpec| spec.key.iter().map(|&at| spec.columns[at].clone()).collect::<Vec<_>>();
+    let columns = |spec: &TargetSpec| {
+        spec.key
+            .iter()
+            .map(|&at| spec.columns[at].clone())
+            .collect::<Vec<_>>()
+    };
     columns(a) == columns(b)
 }
 
@@ -241,19 +284,31 @@ fn token() -> String {
 }
 
 fn next<T>(entries: &[(u32, T)]) -> u32 {
-    entries.iter().map(|(number, _)| number + 1).max().unwrap_or(1)
+    entries
+        .iter()
+        .map(|(number, _)| number + 1)
+        .max()
+        .unwrap_or(1)
 }
 
-fn entries<T: DeserializeOwned>(snapshot: &Snapshot, prefix: &str) -> Result<Vec<(u32, T)>, StoreError> {
-    let found = snapshot.meta_prefix(prefix)?.into_iter().filter_map(|(name, bytes)| {
-        let number = u32::from_str_radix(name.strip_prefix(prefix)?, 16).ok()?;
-        Some((number, serde_json::from_slice(&bytes).ok()?))
-    });
+fn entries<T: DeserializeOwned>(
+    snapshot: &Snapshot,
+    prefix: &str,
+) -> Result<Vec<(u32, T)>, StoreError> {
+    let found = snapshot
+        .meta_prefix(prefix)?
+        .into_iter()
+        .filter_map(|(name, bytes)| {
+            let number = u32::from_str_radix(name.strip_prefix(prefix)?, 16).ok()?;
+            Some((number, serde_json::from_slice(&bytes).ok()?))
+        });
     Ok(found.collect())
 }
 
 fn get<T: DeserializeOwned>(snapshot: &Snapshot, name: &str) -> Result<Option<T>, StoreError> {
-    Ok(snapshot.meta(name)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    Ok(snapshot
+        .meta(name)?
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 fn put<T: Serialize>(writer: &mut Writer<'_>, name: &str, value: &T) -> Result<(), StoreError> {

@@ -17,24 +17,38 @@ pub(crate) struct Permit {
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit, used: Mutex::new(0), freed: Condvar::new() })
+        Arc::new(Self {
+            limit,
+            used: Mutex::new(0),
+            freed: Condvar::new(),
+        })
     }
 
     /// Takes `bytes`, waiting until they are free. What is more than the whole budget waits until it is alone.
     pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> Permit {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         while *used > 0 && used.saturating_add(bytes) > self.limit {
-            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+            used = self
+                .freed
+                .wait(used)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         *used = used.saturating_add(bytes);
-        Permit { budget: Arc::clone(self), bytes }
+        Permit {
+            budget: Arc::clone(self),
+            bytes,
+        }
     }
 }
 
 impl Permit {
     /// Notes that the work turned out to hold more. It is not kept waiting for that: whoever comes next is.
     pub(crate) fn grow(&mut self, bytes: u64) {
-        let mut used = self.budget.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self
+            .budget
+            .used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *used = used.saturating_add(bytes);
         self.bytes = self.bytes.saturating_add(bytes);
     }
@@ -42,7 +56,11 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut used = self.budget.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self
+            .budget
+            .used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *used = used.saturating_sub(self.bytes);
         drop(used);
         self.budget.freed.notify_all();

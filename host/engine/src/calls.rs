@@ -95,7 +95,10 @@ impl Calls {
             match slots.get(key)? {
                 Slot::Done(called) => return Some(called.clone()),
                 Slot::Running => {
-                    slots = self.changed.wait(slots).unwrap_or_else(PoisonError::into_inner);
+                    slots = self
+                        .changed
+                        .wait(slots)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }

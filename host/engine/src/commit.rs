@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowstone_connect::{Entry, RowError, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey};
 use flowstone_store::{
-    CollectionId, Intent, IntentRow, MemoRecord, Owner, RowState, Store, StoreError, TargetId, TargetRow, Writer,
+    CollectionId, Intent, IntentRow, MemoRecord, Owner, RowState, Store, StoreError, TargetId,
+    TargetRow, Writer,
 };
 
 use crate::books::Books;
@@ -101,12 +102,29 @@ impl<'a> Committer<'a> {
         failed: &'a mut Vec<FailedRow>,
     ) -> Self {
         let (calls, commits, observer) = shared;
-        Self { store, books, targets, stages, calls, commits, observer, failed, pending: None }
+        Self {
+            store,
+            books,
+            targets,
+            stages,
+            calls,
+            commits,
+            observer,
+            failed,
+            pending: None,
+        }
     }
 
     /// Commits a batch: when this returns, its effects are in the targets and survive a crash.
     pub(crate) fn commit(&mut self, batch: Evaluated) -> Result<(), Error> {
-        let Evaluated { stage, mut updates, memos, objects, claimed, permit } = batch;
+        let Evaluated {
+            stage,
+            mut updates,
+            memos,
+            objects,
+            claimed,
+            permit,
+        } = batch;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         for update in &mut updates {
@@ -149,9 +167,18 @@ impl<'a> Committer<'a> {
         let targets = self.apply(number, &mut updates)?;
         drop(permit);
         self.count(stage, &mut updates, &conflicts);
-        self.observer.event(&Event::BatchCommitted { batch: number, rows: updates.len() as u64 });
+        self.observer.event(&Event::BatchCommitted {
+            batch: number,
+            rows: updates.len() as u64,
+        });
         let has_intent = !intent.rows.is_empty();
-        self.pending = Some(Settlement { batch: number, collection, updates, targets, has_intent });
+        self.pending = Some(Settlement {
+            batch: number,
+            collection,
+            updates,
+            targets,
+            has_intent,
+        });
         Ok(())
     }
 
@@ -178,7 +205,15 @@ impl<'a> Committer<'a> {
 
     /// Asks the targets for the keys of new target rows. A row that a target cannot hold fails.
     fn name_rows(&self, update: &mut RowUpdate) {
-        let UpdateKind::Write { head, lineage, upserts, .. } = &mut update.kind else { return };
+        let UpdateKind::Write {
+            head,
+            lineage,
+            upserts,
+            ..
+        } = &mut update.kind
+        else {
+            return;
+        };
         upserts.retain_mut(|upsert| {
             let open = &self.targets[upsert.slot];
             let (reason, retry) = match open.target.key(&upsert.values) {
@@ -194,7 +229,9 @@ impl<'a> Committer<'a> {
             let retry = retry || matches!(head.state, RowState::Failed { retry: true });
             head.state = RowState::Failed { retry };
             lineage.good = false;
-            lineage.failure.get_or_insert_with(|| format!("{}: {reason}", open.name));
+            lineage
+                .failure
+                .get_or_insert_with(|| format!("{}: {reason}", open.name));
             if !upsert.insert {
                 lineage.targets.push(uncertain(&upsert.row));
             }
@@ -213,12 +250,29 @@ impl<'a> Committer<'a> {
             for row in deletes {
                 // What was written to a target that is lost needs no deleting.
                 if let Some(slot) = self.targets.iter().position(|open| open.id == row.target) {
-                    operations.entry(slot).or_default().deletes.push(TargetOp::Delete { key: row.key.clone() });
+                    operations
+                        .entry(slot)
+                        .or_default()
+                        .deletes
+                        .push(TargetOp::Delete {
+                            key: row.key.clone(),
+                        });
                     self.targets[slot].counts.deleted += 1;
                 }
             }
-            let UpdateKind::Write { lineage, upserts, .. } = &mut update.kind else { continue };
-            for Upsert { slot, row, values, insert } in upserts.drain(..) {
+            let UpdateKind::Write {
+                lineage, upserts, ..
+            } = &mut update.kind
+            else {
+                continue;
+            };
+            for Upsert {
+                slot,
+                row,
+                values,
+                insert,
+            } in upserts.drain(..)
+            {
                 let counts = &mut self.targets[slot].counts;
                 let operations = operations.entry(slot).or_default();
                 if insert {
@@ -227,20 +281,38 @@ impl<'a> Committer<'a> {
                 } else {
                     counts.updated += 1;
                 }
-                operations.upserts.push(TargetOp::Upsert { key: row.key.clone(), row: values });
+                operations.upserts.push(TargetOp::Upsert {
+                    key: row.key.clone(),
+                    row: values,
+                });
                 lineage.targets.push(row);
             }
         }
         let mut touched = Vec::with_capacity(operations.len());
-        for (slot, Operations { deletes, upserts, inserted }) in operations {
+        for (
+            slot,
+            Operations {
+                deletes,
+                upserts,
+                inserted,
+            },
+        ) in operations
+        {
             let open = &mut self.targets[slot];
             let (deleted, upserted) = (deletes.len() as u64, upserts.len() as u64);
             // A key that one row gives up and another takes over is deleted first.
             let ops: Vec<TargetOp> = deletes.into_iter().chain(upserts).collect();
             open.target
                 .apply(number, &ops)
-                .map_err(|error| Error::Target { target: open.name.clone(), error })?;
-            self.observer.event(&Event::TargetApplied { target: &open.name, upserted, deleted });
+                .map_err(|error| Error::Target {
+                    target: open.name.clone(),
+                    error,
+                })?;
+            self.observer.event(&Event::TargetApplied {
+                target: &open.name,
+                upserted,
+                deleted,
+            });
             if let Some(entry) = self.books.targets.get_mut(&open.id) {
                 entry.batch = number;
                 entry.rows = (entry.rows + inserted).saturating_sub(deleted);
@@ -263,21 +335,42 @@ impl<'a> Committer<'a> {
                     None => {}
                 }
                 if let Some(change) = update.change {
-                    self.observer.event(&Event::RowChanged { source: &source, key: &label(), change });
+                    self.observer.event(&Event::RowChanged {
+                        source: &source,
+                        key: &label(),
+                        change,
+                    });
                 }
             }
             let mut again = false;
-            if let UpdateKind::Write { head, entry, lineage, .. } = &mut update.kind {
-                if !state.second && state.conflicts.len() < CONFLICTS_MAX && conflicts.contains(&update.key) {
+            if let UpdateKind::Write {
+                head,
+                entry,
+                lineage,
+                ..
+            } = &mut update.kind
+            {
+                if !state.second
+                    && state.conflicts.len() < CONFLICTS_MAX
+                    && conflicts.contains(&update.key)
+                {
                     state.conflicts.extend(entry.take());
                     again = true;
                 } else if let RowState::Failed { .. } = head.state {
                     let reason = lineage.failure.clone().unwrap_or_default();
                     let key = flowstone_connect::display_key(&state.kind, &update.key);
                     state.failures += 1;
-                    self.observer.event(&Event::RowFailed { source: &source, key: &key, reason: &reason });
+                    self.observer.event(&Event::RowFailed {
+                        source: &source,
+                        key: &key,
+                        reason: &reason,
+                    });
                     if self.failed.len() < FAILED_LISTED_MAX {
-                        self.failed.push(FailedRow { source: source.clone(), key, reason });
+                        self.failed.push(FailedRow {
+                            source: source.clone(),
+                            key,
+                            reason,
+                        });
                     }
                 }
             }
@@ -310,7 +403,11 @@ impl Settlement {
 }
 
 /// Gives up the target rows that a root row no longer gives.
-fn release(writer: &mut Writer<'_>, collection: CollectionId, update: &RowUpdate) -> Result<(), StoreError> {
+fn release(
+    writer: &mut Writer<'_>,
+    collection: CollectionId,
+    update: &RowUpdate,
+) -> Result<(), StoreError> {
     let deletes = match &update.kind {
         UpdateKind::Touch(_) => return Ok(()),
         UpdateKind::Remove { targets } => targets,
@@ -326,9 +423,24 @@ fn release(writer: &mut Writer<'_>, collection: CollectionId, update: &RowUpdate
 }
 
 /// Claims the target rows that a root row gives anew. Those that another row has are left out, and the row fails.
-fn claim(writer: &mut Writer<'_>, collection: CollectionId, update: &mut RowUpdate) -> Result<bool, StoreError> {
-    let UpdateKind::Write { head, lineage, upserts, .. } = &mut update.kind else { return Ok(false) };
-    let me = Owner { collection, row: update.key.clone() };
+fn claim(
+    writer: &mut Writer<'_>,
+    collection: CollectionId,
+    update: &mut RowUpdate,
+) -> Result<bool, StoreError> {
+    let UpdateKind::Write {
+        head,
+        lineage,
+        upserts,
+        ..
+    } = &mut update.kind
+    else {
+        return Ok(false);
+    };
+    let me = Owner {
+        collection,
+        row: update.key.clone(),
+    };
     let mut claimed: HashSet<(TargetId, Vec<u8>)> = HashSet::new();
     let mut kept = Vec::with_capacity(upserts.len());
     let mut conflict = false;
@@ -354,7 +466,9 @@ fn claim(writer: &mut Writer<'_>, collection: CollectionId, update: &mut RowUpda
     if conflict {
         head.state = RowState::Failed { retry: true };
         lineage.good = false;
-        lineage.failure.get_or_insert_with(|| "another row already gives a target row with the same key".to_owned());
+        lineage.failure.get_or_insert_with(|| {
+            "another row already gives a target row with the same key".to_owned()
+        });
     }
     Ok(conflict)
 }
@@ -364,18 +478,34 @@ fn intended(collection: CollectionId, update: &RowUpdate) -> Option<IntentRow> {
     let targets: Vec<TargetRow> = match &update.kind {
         UpdateKind::Touch(_) => return None,
         UpdateKind::Remove { targets } => targets.iter().map(uncertain).collect(),
-        UpdateKind::Write { lineage, upserts, deletes, .. } => {
+        UpdateKind::Write {
+            lineage,
+            upserts,
+            deletes,
+            ..
+        } => {
             if upserts.is_empty() && deletes.is_empty() {
                 return None;
             }
-            let touched = upserts.iter().map(|upsert| &upsert.row).chain(deletes).map(uncertain);
+            let touched = upserts
+                .iter()
+                .map(|upsert| &upsert.row)
+                .chain(deletes)
+                .map(uncertain);
             lineage.targets.iter().cloned().chain(touched).collect()
         }
     };
-    (!targets.is_empty()).then(|| IntentRow { collection, key: update.key.clone(), targets })
+    (!targets.is_empty()).then(|| IntentRow {
+        collection,
+        key: update.key.clone(),
+        targets,
+    })
 }
 
 /// The same target row with a fingerprint that no row has: nobody knows what the target holds for it.
 fn uncertain(row: &TargetRow) -> TargetRow {
-    TargetRow { fingerprint: [0; 16], ..row.clone() }
+    TargetRow {
+        fingerprint: [0; 16],
+        ..row.clone()
+    }
 }

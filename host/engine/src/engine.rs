@@ -61,7 +61,9 @@ impl Flow {
     }
 
     pub(crate) fn code(&self, plugin: &str) -> &PluginCode {
-        self.plugins.get(plugin).expect("a wired flow calls only plugins that it has")
+        self.plugins
+            .get(plugin)
+            .expect("a wired flow calls only plugins that it has")
     }
 }
 
@@ -82,7 +84,11 @@ impl Engine {
         let mut options = StoreOptions::default();
         options.code_key = config.code_key;
         let store = Store::open(store, options)?;
-        Ok(Self { store, sandbox: SandboxCell::new(config.threads), config })
+        Ok(Self {
+            store,
+            sandbox: SandboxCell::new(config.threads),
+            config,
+        })
     }
 
     /// What a component offers: from the store, or by compiling it.
@@ -91,17 +97,24 @@ impl Engine {
     ///
     /// When it is no component, or needs what the sandbox does not offer.
     pub fn interface(&self, plugin: &str, bytes: &[u8]) -> Result<Interface, Error> {
-        let fault = |error| Error::Plugin { plugin: plugin.to_owned(), error };
+        let fault = |error| Error::Plugin {
+            plugin: plugin.to_owned(),
+            error,
+        };
         let digest = scan(bytes).map_err(fault)?.digest;
         if let Some(interface) = self.store.snapshot()?.interface(&digest)? {
             return Ok(interface);
         }
-        let loaded = load_plugin(bytes, &digest, self.sandbox.get()?, &self.store).map_err(|error| match error {
-            LoadFault::Load(error) => fault(error),
-            LoadFault::Other(error) => error,
-        })?;
+        let loaded =
+            load_plugin(bytes, &digest, self.sandbox.get()?, &self.store).map_err(|error| {
+                match error {
+                    LoadFault::Load(error) => fault(error),
+                    LoadFault::Other(error) => error,
+                }
+            })?;
         let interface = loaded.interface().clone();
-        self.store.write(|writer| writer.put_interface(&digest, &interface))?;
+        self.store
+            .write(|writer| writer.put_interface(&digest, &interface))?;
         Ok(interface)
     }
 
@@ -123,20 +136,41 @@ impl Engine {
         for plugin in &file.plugins {
             let name = plugin.name.value.clone();
             let bytes = components.get(&name).cloned().ok_or_else(|| {
-                Error::NotFound(format!("the component of plugin `{name}` was not handed in"))
+                Error::NotFound(format!(
+                    "the component of plugin `{name}` was not handed in"
+                ))
             })?;
             let interface = self.interface(&name, &bytes)?;
-            let digest = scan(&bytes).map_err(|error| Error::Plugin { plugin: name.clone(), error })?.digest;
+            let digest = scan(&bytes)
+                .map_err(|error| Error::Plugin {
+                    plugin: name.clone(),
+                    error,
+                })?
+                .digest;
             let mut limits = Limits::default();
             limits.memory_bytes_max = plugin.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
-            limits.time_ms_max =
-                plugin.time_max.map_or(limits.time_ms_max, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            limits.time_ms_max = plugin.time_max.map_or(limits.time_ms_max, |time| {
+                u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+            });
             interfaces.insert(name.clone(), interface);
             let loaded = Mutex::new(None);
-            plugins.insert(name.clone(), PluginCode { name, bytes, digest, limits, loaded });
+            plugins.insert(
+                name.clone(),
+                PluginCode {
+                    name,
+                    bytes,
+                    digest,
+                    limits,
+                    loaded,
+                },
+            );
         }
         let plan = file.wire(&interfaces, &Catalog)?;
-        Ok(Flow { plan, place, plugins })
+        Ok(Flow {
+            plan,
+            place,
+            plugins,
+        })
     }
 }
 
@@ -151,7 +185,10 @@ pub fn call_once(
     arguments: &[Value],
     limits: &Limits,
 ) -> Result<Result<Output, CallError>, Error> {
-    let fault = |error| Error::Plugin { plugin: function.to_owned(), error };
+    let fault = |error| Error::Plugin {
+        plugin: function.to_owned(),
+        error,
+    };
     let plugin = SandboxCell::new(1).get()?.load(bytes).map_err(fault)?;
     let callable = plugin
         .function(function)
@@ -168,7 +205,10 @@ pub fn describe(name: &str, bytes: &[u8]) -> Result<Interface, Error> {
     let plugin = SandboxCell::new(1)
         .get()?
         .load(bytes)
-        .map_err(|error| Error::Plugin { plugin: name.to_owned(), error })?;
+        .map_err(|error| Error::Plugin {
+            plugin: name.to_owned(),
+            error,
+        })?;
     Ok(plugin.interface().clone())
 }
 
@@ -177,7 +217,9 @@ pub fn argument_text(plan: &Plan, stage: usize, transform: usize, position: usiz
     let stage = &plan.stages[stage];
     let transform = &stage.transforms[transform];
     match &transform.arguments[position] {
-        Argument::Literal(value) => flowstone_core::to_wave(value, &transform.function.params[position].ty),
+        Argument::Literal(value) => {
+            flowstone_core::to_wave(value, &transform.function.params[position].ty)
+        }
         Argument::Column(column) => stage.column_path(column),
     }
 }

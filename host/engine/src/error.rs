@@ -43,7 +43,9 @@ pub enum Error {
         error: ConnectError,
     },
     /// A target's place is taken by another flow's.
-    #[error("target `{target}`: its place belongs to target `{other_target}` of flow `{other_flow}`")]
+    #[error(
+        "target `{target}`: its place belongs to target `{other_target}` of flow `{other_flow}`"
+    )]
     TargetTaken {
         /// The target's name.
         target: String,

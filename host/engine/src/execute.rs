@@ -100,10 +100,17 @@ fn send_batches(
     let mut bytes = 0;
     let send = |items: &mut Vec<Item>, bytes: &mut u64| {
         let cost = bytes.saturating_mul(COST_FACTOR) + items.len() as u64 * ROW_BYTES;
-        let work_item = Work { items: std::mem::take(items), permit: spread.budget.take(cost) };
+        let work_item = Work {
+            items: std::mem::take(items),
+            permit: spread.budget.take(cost),
+        };
         *bytes = 0;
         // Nobody takes work any more only when the workers are gone: their outcome says why.
-        if work.send(work_item).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if work.send(work_item).is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     };
     produce(&mut |item| {
         let size = item.entry.as_ref().map_or(0, |entry| entry.size);
@@ -150,7 +157,12 @@ fn work(
     outcome
 }
 
-fn evaluate(run: &StageRun<'_>, stage: usize, items: Vec<Item>, mut permit: Permit) -> Result<Evaluated, Halt> {
+fn evaluate(
+    run: &StageRun<'_>,
+    stage: usize,
+    items: Vec<Item>,
+    mut permit: Permit,
+) -> Result<Evaluated, Halt> {
     let mut batch = Batch::evaluate(run, items)?;
     let updates = match batch.reconcile() {
         Ok(updates) => updates,
@@ -160,11 +172,27 @@ fn evaluate(run: &StageRun<'_>, stage: usize, items: Vec<Item>, mut permit: Perm
         }
     };
     permit.grow(batch.size());
-    let Batch { memos, objects, claimed, .. } = batch;
-    Ok(Evaluated { stage, updates, memos, objects, claimed, permit })
+    let Batch {
+        memos,
+        objects,
+        claimed,
+        ..
+    } = batch;
+    Ok(Evaluated {
+        stage,
+        updates,
+        memos,
+        objects,
+        claimed,
+        permit,
+    })
 }
 
-fn commit(run: &StageRun<'_>, committer: &mut Committer<'_>, done: &Receiver<Evaluated>) -> Result<(), Halt> {
+fn commit(
+    run: &StageRun<'_>,
+    committer: &mut Committer<'_>,
+    done: &Receiver<Evaluated>,
+) -> Result<(), Halt> {
     let mut outcome = Ok(());
     for evaluated in done {
         if outcome.is_err() {

@@ -31,10 +31,12 @@ pub use event::{Change, Event, Observer};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
-pub use flowstone_sandbox::{CallError, Limits, LoadError, LogLine, Output, SandboxError, scan as scan_component};
+pub use flowstone_sandbox::{
+    CallError, Limits, LoadError, LogLine, Output, SandboxError, scan as scan_component,
+};
 pub use flowstone_store::StoreError;
 pub use report::{
-    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason, RunReport, SourceCounts,
-    TargetCounts, TransformCounts, TransformPlan,
+    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
+    RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::RunOptions;

@@ -14,27 +14,52 @@ impl Engine {
     /// # Errors
     ///
     /// When the flow has no such target, the key is none of its, or no run has written such a row.
-    pub fn lineage_of_target(&self, flow: &Flow, name: &str, key: &str) -> Result<LineageReport, Error> {
+    pub fn lineage_of_target(
+        &self,
+        flow: &Flow,
+        name: &str,
+        key: &str,
+    ) -> Result<LineageReport, Error> {
         let snapshot = self.store.snapshot()?;
         let books = Books::read(&snapshot, &flow.plan.name, &flow.place.file)?;
         let targets = || flow.plan.stages.iter().flat_map(|stage| &stage.targets);
-        let target = targets().find(|target| target.name == name).ok_or_else(|| {
-            let help = flowstone_core::suggest(name, targets().map(|target| &*target.name));
-            Error::NotFound(format!("the flow has no target `{name}`: {help}"))
-        })?;
+        let target = targets()
+            .find(|target| target.name == name)
+            .ok_or_else(|| {
+                let help = flowstone_core::suggest(name, targets().map(|target| &*target.name));
+                Error::NotFound(format!("the flow has no target `{name}`: {help}"))
+            })?;
         let never = || Error::NotFound(format!("no run has written to target `{name}` yet"));
         let id = books.target(&target.spec).ok_or_else(never)?;
         let entry = books.targets.get(&id).ok_or_else(never)?;
-        let identity =
-            TargetIdentity { flow: flow.plan.name.clone(), target: name.to_owned(), token: entry.token.clone() };
-        let (open, _) = open_target(&target.spec, &flow.place.base, &identity, self.config.allow_outside)
-            .map_err(|error| Error::Target { target: name.to_owned(), error })?;
-        let bytes = open.parse_key(key).map_err(|error| Error::NotFound(error.to_string()))?;
+        let identity = TargetIdentity {
+            flow: flow.plan.name.clone(),
+            target: name.to_owned(),
+            token: entry.token.clone(),
+        };
+        let (open, _) = open_target(
+            &target.spec,
+            &flow.place.base,
+            &identity,
+            self.config.allow_outside,
+        )
+        .map_err(|error| Error::Target {
+            target: name.to_owned(),
+            error,
+        })?;
+        let bytes = open
+            .parse_key(key)
+            .map_err(|error| Error::NotFound(error.to_string()))?;
         let owner = snapshot.owner(id, &bytes)?.ok_or_else(|| {
-            Error::NotFound(format!("target `{name}` has no row with the key {}", open.display_key(&bytes)))
+            Error::NotFound(format!(
+                "target `{name}` has no row with the key {}",
+                open.display_key(&bytes)
+            ))
         })?;
         let mut report = self.report(flow, &books, &snapshot, owner.collection, &owner.row)?;
-        report.targets.retain(|row| row.target == name && row.key == open.display_key(&bytes));
+        report
+            .targets
+            .retain(|row| row.target == name && row.key == open.display_key(&bytes));
         Ok(report)
     }
 
@@ -43,15 +68,28 @@ impl Engine {
     /// # Errors
     ///
     /// When the flow has no such source, or no run has seen such a row.
-    pub fn lineage_of_source(&self, flow: &Flow, name: &str, key: &str) -> Result<LineageReport, Error> {
+    pub fn lineage_of_source(
+        &self,
+        flow: &Flow,
+        name: &str,
+        key: &str,
+    ) -> Result<LineageReport, Error> {
         let snapshot = self.store.snapshot()?;
         let books = Books::read(&snapshot, &flow.plan.name, &flow.place.file)?;
         let stages = &flow.plan.stages;
-        let stage = stages.iter().find(|stage| stage.source.name == name).ok_or_else(|| {
-            let help = flowstone_core::suggest(name, stages.iter().map(|stage| &*stage.source.name));
-            Error::NotFound(format!("the flow has no source `{name}`: {help}"))
-        })?;
-        let never = || Error::NotFound(format!("source `{name}` has no row `{key}` in the last run"));
+        let stage = stages
+            .iter()
+            .find(|stage| stage.source.name == name)
+            .ok_or_else(|| {
+                let help =
+                    flowstone_core::suggest(name, stages.iter().map(|stage| &*stage.source.name));
+                Error::NotFound(format!("the flow has no source `{name}`: {help}"))
+            })?;
+        let never = || {
+            Error::NotFound(format!(
+                "source `{name}` has no row `{key}` in the last run"
+            ))
+        };
         let collection = books.source(name).ok_or_else(never)?;
         let mut bytes = key.as_bytes().to_vec();
         if snapshot.row(collection, &bytes)?.is_none() {
@@ -77,26 +115,45 @@ impl Engine {
         key: &[u8],
     ) -> Result<LineageReport, Error> {
         let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
-        let gone = || Error::NotFound(format!("the row `{}` of source `{source}` is gone", display_key(&kind, key)));
+        let gone = || {
+            Error::NotFound(format!(
+                "the row `{}` of source `{source}` is gone",
+                display_key(&kind, key)
+            ))
+        };
         let head = snapshot.row(collection, key)?.ok_or_else(gone)?;
         let lineage = snapshot.lineage(collection, key)?.unwrap_or_default();
         let names = stage_names(snapshot, &head.flow)?;
         let calls = lineage.calls.iter().map(|call| LineageCall {
-            transform: names.get(usize::from(call.transform)).cloned().unwrap_or_else(|| "?".to_owned()),
+            transform: names
+                .get(usize::from(call.transform))
+                .cloned()
+                .unwrap_or_else(|| "?".to_owned()),
             key: call.key.to_string(),
         });
         let calls = calls.collect();
         let mut targets = Vec::with_capacity(lineage.targets.len());
         for row in &lineage.targets {
-            let Some(entry) = books.targets.get(&row.target) else { continue };
+            let Some(entry) = books.targets.get(&row.target) else {
+                continue;
+            };
             let identity = TargetIdentity {
                 flow: flow.plan.name.clone(),
                 target: entry.name.clone(),
                 token: entry.token.clone(),
             };
-            let shown = open_target(&entry.spec, &flow.place.base, &identity, self.config.allow_outside);
+            let shown = open_target(
+                &entry.spec,
+                &flow.place.base,
+                &identity,
+                self.config.allow_outside,
+            );
             let key = shown.map_or_else(|_| "?".to_owned(), |(open, _)| open.display_key(&row.key));
-            targets.push(LineageTarget { target: entry.name.clone(), key, origin: row.origin.clone() });
+            targets.push(LineageTarget {
+                target: entry.name.clone(),
+                key,
+                origin: row.origin.clone(),
+            });
         }
         Ok(LineageReport {
             key: display_key(&kind, key),

@@ -60,19 +60,33 @@ impl Engine {
 }
 
 /// What a run would do beyond calls.
-fn notes(books: &Books, flow: &Flow, snapshot: &flowstone_store::Snapshot) -> Result<Vec<String>, Error> {
+fn notes(
+    books: &Books,
+    flow: &Flow,
+    snapshot: &flowstone_store::Snapshot,
+) -> Result<Vec<String>, Error> {
     let mut notes = Vec::new();
     if !snapshot.intents()?.is_empty() {
         notes.push("the last run was cut off; its unfinished rows are done again".to_owned());
     }
     for target in flow.plan.stages.iter().flat_map(|stage| &stage.targets) {
         if books.target(&target.spec).is_none() {
-            notes.push(format!("target `{}` is new and is filled from the start", target.name));
+            notes.push(format!(
+                "target `{}` is new and is filled from the start",
+                target.name
+            ));
         }
     }
     for (name, _) in books.sources.values() {
-        if flow.plan.stages.iter().all(|stage| stage.source.name != *name) {
-            notes.push(format!("source `{name}` is no longer in the flow; what came of it is removed"));
+        if flow
+            .plan
+            .stages
+            .iter()
+            .all(|stage| stage.source.name != *name)
+        {
+            notes.push(format!(
+                "source `{name}` is no longer in the flow; what came of it is removed"
+            ));
         }
     }
     Ok(notes)
@@ -101,8 +115,20 @@ impl<'a> Planning<'a> {
         before: &'a BTreeMap<String, TransformEntry>,
         report: &'a mut PlanReport,
     ) -> Self {
-        let tallies = run.stage.transforms.iter().map(|_| Tally::default()).collect();
-        Self { run, before, report, tallies, counts: SourceCounts::default(), seen: std::collections::HashSet::new() }
+        let tallies = run
+            .stage
+            .transforms
+            .iter()
+            .map(|_| Tally::default())
+            .collect();
+        Self {
+            run,
+            before,
+            report,
+            tallies,
+            counts: SourceCounts::default(),
+            seen: std::collections::HashSet::new(),
+        }
     }
 
     fn stage(&mut self) -> Result<(), Halt> {
@@ -138,7 +164,11 @@ impl<'a> Planning<'a> {
                         outcome = self.batch(std::mem::take(&mut items));
                         bytes = 0;
                     }
-                    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                    if outcome.is_ok() {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    }
                 })?;
                 outcome?;
             }
@@ -169,16 +199,23 @@ impl<'a> Planning<'a> {
             if self.report.rows.len() < ROWS_LISTED_MAX {
                 let source = self.run.stage.source.name.clone();
                 let key = self.run.label(&root.item.key);
-                self.report.rows.push(PlannedRow { source, key, why: why.to_owned() });
+                self.report.rows.push(PlannedRow {
+                    source,
+                    key,
+                    why: why.to_owned(),
+                });
             }
         }
         for &(transform, row, key) in &batch.missing {
             // Rows with the same arguments share a call.
             if !self.seen.insert(key) {
-                self.run.counters.transforms[transform].reused.fetch_add(1, Ordering::Relaxed);
+                self.run.counters.transforms[transform]
+                    .reused
+                    .fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            let root = &batch.roots[batch.rows[self.run.stage.transforms[transform].collection][row].root];
+            let root =
+                &batch.roots[batch.rows[self.run.stage.transforms[transform].collection][row].root];
             let why = match &root.item.head {
                 None => "new rows".to_owned(),
                 Some(head) if head.content != root.content => "changed rows".to_owned(),
@@ -197,18 +234,28 @@ impl<'a> Planning<'a> {
     /// Why a transform would be called for a row that did not change.
     fn what_changed(&self, transform: usize) -> String {
         let name = &self.run.stage.transforms[transform].name;
-        let now = TransformEntry::new(&self.run.stage.transforms[transform], self.run.transforms[transform].code);
+        let now = TransformEntry::new(
+            &self.run.stage.transforms[transform],
+            self.run.transforms[transform].code,
+        );
         let Some(before) = self.before.get(name) else {
             return "first run of this transform".to_owned();
         };
         if before.digest != now.digest {
-            return format!("code changed from {} to {}", &before.digest[..12.min(before.digest.len())], &now.digest[..12]);
+            return format!(
+                "code changed from {} to {}",
+                &before.digest[..12.min(before.digest.len())],
+                &now.digest[..12]
+            );
         }
         if before.function != now.function {
             return format!("it calls `{}` now, not `{}`", now.function, before.function);
         }
         if before.signature != now.signature {
-            return format!("signature changed from `{}` to `{}`", before.signature, now.signature);
+            return format!(
+                "signature changed from `{}` to `{}`",
+                before.signature, now.signature
+            );
         }
         for (name, value) in &now.literals {
             match before.literals.get(name) {
@@ -223,15 +270,33 @@ impl<'a> Planning<'a> {
     fn finish(self, flow: &Flow) {
         let mut counts = self.counts;
         counts.unchanged = counts.rows.saturating_sub(counts.added + counts.changed);
-        self.report.sources.insert(self.run.stage.source.name.clone(), counts);
-        debug_assert!(flow.plan.stages.iter().any(|stage| stage == self.run.stage), "a stage of this flow is planned");
-        for (index, (transform, tally)) in self.run.stage.transforms.iter().zip(self.tallies).enumerate() {
+        self.report
+            .sources
+            .insert(self.run.stage.source.name.clone(), counts);
+        debug_assert!(
+            flow.plan.stages.iter().any(|stage| stage == self.run.stage),
+            "a stage of this flow is planned"
+        );
+        for (index, (transform, tally)) in self
+            .run
+            .stage
+            .transforms
+            .iter()
+            .zip(self.tallies)
+            .enumerate()
+        {
             self.report.transforms.push(TransformPlan {
                 name: transform.name.clone(),
                 calls: tally.calls,
-                reused: self.run.counters.transforms[index].reused.load(Ordering::Relaxed),
+                reused: self.run.counters.transforms[index]
+                    .reused
+                    .load(Ordering::Relaxed),
                 undecided: tally.undecided,
-                reasons: tally.reasons.into_iter().map(|(why, calls)| Reason { why, calls }).collect(),
+                reasons: tally
+                    .reasons
+                    .into_iter()
+                    .map(|(why, calls)| Reason { why, calls })
+                    .collect(),
             });
         }
     }

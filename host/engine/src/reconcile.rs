@@ -58,19 +58,34 @@ struct Wanted {
 impl Batch<'_> {
     /// What is to be done about every root row of the batch.
     pub(crate) fn reconcile(&mut self) -> Result<Vec<RowUpdate>, Halt> {
-        let by_root: Vec<HashMap<usize, Vec<usize>>> =
-            self.run.stage.targets.iter().map(|target| self.rows_by_root(target.collection)).collect();
-        (0..self.roots.len()).map(|root| self.reconcile_root(root, &by_root)).collect()
+        let by_root: Vec<HashMap<usize, Vec<usize>>> = self
+            .run
+            .stage
+            .targets
+            .iter()
+            .map(|target| self.rows_by_root(target.collection))
+            .collect();
+        (0..self.roots.len())
+            .map(|root| self.reconcile_root(root, &by_root))
+            .collect()
     }
 
-    fn reconcile_root(&mut self, root: usize, by_root: &[HashMap<usize, Vec<usize>>]) -> Result<RowUpdate, Halt> {
+    fn reconcile_root(
+        &mut self,
+        root: usize,
+        by_root: &[HashMap<usize, Vec<usize>>],
+    ) -> Result<RowUpdate, Halt> {
         let this = &mut self.roots[root];
         let key = std::mem::take(&mut this.item.key);
         let was_there = this.item.head.is_some();
         if this.item.entry.is_none() || this.vanished {
             let change = was_there.then_some(Change::Removed);
             let targets = std::mem::take(&mut this.lineage.targets);
-            return Ok(RowUpdate { key, change, kind: UpdateKind::Remove { targets } });
+            return Ok(RowUpdate {
+                key,
+                change,
+                kind: UpdateKind::Remove { targets },
+            });
         }
         let change = match &this.item.head {
             None => Some(Change::Added),
@@ -82,8 +97,15 @@ impl Batch<'_> {
             let (Some(entry), Some(head)) = (&this.item.entry, &this.item.head) else {
                 unreachable!("a settled row is listed and known");
             };
-            let head = RowHead { hint: entry.hint.to_bytes(), ..head.clone() };
-            return Ok(RowUpdate { key, change, kind: UpdateKind::Touch(head) });
+            let head = RowHead {
+                hint: entry.hint.to_bytes(),
+                ..head.clone()
+            };
+            return Ok(RowUpdate {
+                key,
+                change,
+                kind: UpdateKind::Touch(head),
+            });
         }
         let mut wanted = Vec::new();
         self.wanted(root, by_root, &mut wanted)?;
@@ -92,16 +114,27 @@ impl Batch<'_> {
             && self.run.stage.source.on_error == OnError::Keep
             && old.good
             && was_there;
-        let mut lineage = Lineage { shape: Some(self.run.shape), ..Lineage::default() };
+        let mut lineage = Lineage {
+            shape: Some(self.run.shape),
+            ..Lineage::default()
+        };
         let (mut upserts, mut deletes) = (Vec::new(), Vec::new());
         if keeps {
-            let current = |row: &TargetRow| self.run.targets.iter().any(|target| target.id == row.target);
+            let current = |row: &TargetRow| {
+                self.run
+                    .targets
+                    .iter()
+                    .any(|target| target.id == row.target)
+            };
             (lineage.targets, deletes) = old.targets.into_iter().partition(current);
             lineage.good = true;
             lineage.calls = std::mem::take(&mut old.calls);
         } else {
-            let mut before: HashMap<_, TargetRow> =
-                old.targets.into_iter().map(|row| ((row.target, row.id), row)).collect();
+            let mut before: HashMap<_, TargetRow> = old
+                .targets
+                .into_iter()
+                .map(|row| ((row.target, row.id), row))
+                .collect();
             for wanted in wanted {
                 let known = before.remove(&(self.run.targets[wanted.target].id, wanted.id));
                 self.reconcile_row(root, &wanted, known, &mut lineage, &mut upserts)?;
@@ -113,17 +146,42 @@ impl Batch<'_> {
         lineage.good |= this.failures.is_empty();
         this.calls.sort_unstable();
         this.calls.dedup();
-        lineage.calls.extend(this.calls.iter().map(|(transform, key)| CallRecord { transform: *transform, key: *key }));
+        lineage
+            .calls
+            .extend(this.calls.iter().map(|(transform, key)| CallRecord {
+                transform: *transform,
+                key: *key,
+            }));
         lineage.columns = this.columns.take().unwrap_or_default();
         lineage.failure = this.failures.first().map(|failure| failure.reason.clone());
         let state = match &this.failures[..] {
             [] => RowState::Done,
-            failures => RowState::Failed { retry: failures.iter().any(|failure| failure.retry) },
+            failures => RowState::Failed {
+                retry: failures.iter().any(|failure| failure.retry),
+            },
         };
         let entry = this.item.entry.take();
-        let hint = entry.as_ref().map(|entry| entry.hint.to_bytes()).unwrap_or_default();
-        let head = RowHead { hint, content: this.content, flow: self.run.fingerprint, state };
-        Ok(RowUpdate { key, change, kind: UpdateKind::Write { head, entry, lineage, upserts, deletes } })
+        let hint = entry
+            .as_ref()
+            .map(|entry| entry.hint.to_bytes())
+            .unwrap_or_default();
+        let head = RowHead {
+            hint,
+            content: this.content,
+            flow: self.run.fingerprint,
+            state,
+        };
+        Ok(RowUpdate {
+            key,
+            change,
+            kind: UpdateKind::Write {
+                head,
+                entry,
+                lineage,
+                upserts,
+                deletes,
+            },
+        })
     }
 
     /// The target rows that a root row gives now. Those that hang on something that failed are left out.
@@ -137,16 +195,26 @@ impl Batch<'_> {
         for (index, target) in run.stage.targets.iter().enumerate() {
             let mut seen: HashMap<[u8; 16], usize> = HashMap::new();
             for &row in by_root[index].get(&root).map_or(&[][..], |rows| rows) {
-                let Some(prints) = self.prints(index, row)? else { continue };
+                let Some(prints) = self.prints(index, row)? else {
+                    continue;
+                };
                 let key = target.spec.key.iter().map(|&position| prints[position]);
                 let id = digest(&KEY_COLUMNS, key);
                 let fingerprint = digest(&run.targets[index].columns, prints.iter().copied());
                 if seen.insert(id, row).is_some() {
                     let reason = self.same_key(index, row)?;
-                    self.roots[root].failures.push(Failure { reason, retry: false });
+                    self.roots[root].failures.push(Failure {
+                        reason,
+                        retry: false,
+                    });
                     continue;
                 }
-                wanted.push(Wanted { target: index, row, id, fingerprint });
+                wanted.push(Wanted {
+                    target: index,
+                    row,
+                    id,
+                    fingerprint,
+                });
             }
         }
         Ok(())
@@ -179,7 +247,10 @@ impl Batch<'_> {
         if let Some(known) = &known
             && known.fingerprint == wanted.fingerprint
         {
-            lineage.targets.push(TargetRow { origin, ..known.clone() });
+            lineage.targets.push(TargetRow {
+                origin,
+                ..known.clone()
+            });
             return Ok(());
         }
         let mut values = Vec::with_capacity(target.columns.len());
@@ -201,7 +272,12 @@ impl Batch<'_> {
             fingerprint: wanted.fingerprint,
             origin,
         };
-        upserts.push(Upsert { slot: run.targets[wanted.target].slot, row, values, insert });
+        upserts.push(Upsert {
+            slot: run.targets[wanted.target].slot,
+            row,
+            values,
+            insert,
+        });
         Ok(())
     }
 
@@ -211,16 +287,31 @@ impl Batch<'_> {
         for &position in &target.spec.key {
             let column = &target.columns[position];
             if let Ok(value) = self.value(column, target.collection, row)? {
-                text.push(format!("{} = {}", target.spec.columns[position].name, to_wave(&value, &column.ty)));
+                text.push(format!(
+                    "{} = {}",
+                    target.spec.columns[position].name,
+                    to_wave(&value, &column.ty)
+                ));
             }
         }
-        Ok(format!("two of its rows have the same key in target `{}`: {}", target.name, text.join(", ")))
+        Ok(format!(
+            "two of its rows have the same key in target `{}`: {}",
+            target.name,
+            text.join(", ")
+        ))
     }
 
     /// The rows whose call hangs on a result that is not known yet.
     pub(crate) fn undecided(&self, transform: usize) -> u64 {
-        let unknown = self.cells[transform].iter().filter(|cell| matches!(cell, Cell::Unknown)).count();
-        let missing = self.missing.iter().filter(|(index, ..)| *index == transform).count();
+        let unknown = self.cells[transform]
+            .iter()
+            .filter(|cell| matches!(cell, Cell::Unknown))
+            .count();
+        let missing = self
+            .missing
+            .iter()
+            .filter(|(index, ..)| *index == transform)
+            .count();
         unknown.saturating_sub(missing) as u64
     }
 }
@@ -238,4 +329,3 @@ fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8;
     half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     half
 }
-

@@ -6,10 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use flowstone_connect::{
-    ConnectError, Entries, Entry, RowError, Source, TargetIdentity, TargetState, open_source, open_target,
+    ConnectError, Entries, Entry, RowError, Source, TargetIdentity, TargetState, open_source,
+    open_target,
 };
-use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, TargetSpec, Value};
-use flowstone_store::{CollectionId, IntentRow, Lineage, RowHead, RowState, StoreError, TargetId, Writer};
+use flowstone_core::{
+    Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, TargetSpec, Value,
+};
+use flowstone_store::{
+    CollectionId, IntentRow, Lineage, RowHead, RowState, StoreError, TargetId, Writer,
+};
 
 use crate::batch::{Halt, Item};
 use crate::books::{Books, TransformEntry, put_stage_names};
@@ -21,9 +26,7 @@ use crate::event::{Event, Observer};
 use crate::execute::{Spread, execute};
 use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
 use crate::scan::{Found, diff, scan};
-use crate::stage::{
-    Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity,
-};
+use crate::stage::{Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity};
 
 /// How a run is done.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +69,10 @@ impl Engine {
         let snapshot = self.store.snapshot()?;
         let run = RunId(snapshot.last_run()?.map_or(1, |last| last.0 + 1));
         drop(snapshot);
-        observer.event(&Event::RunStarted { run, flow: &flow.plan.name });
+        observer.event(&Event::RunStarted {
+            run,
+            flow: &flow.plan.name,
+        });
         self.recover()?;
         let mut books = Books::read(&self.store.snapshot()?, &flow.plan.name, &flow.place.file)?;
         books.open(&self.store, &flow.plan)?;
@@ -81,7 +87,12 @@ impl Engine {
         for (collection, stage) in &left {
             stages.push(self.left_stage_run(stage, *collection, &shared)?);
         }
-        let mut progress = Progress { open, states: Vec::new(), failed: Vec::new(), interrupted: false };
+        let mut progress = Progress {
+            open,
+            states: Vec::new(),
+            failed: Vec::new(),
+            interrupted: false,
+        };
         let outcome = self.work(flow, &stages, &mut books, &shared, options, &mut progress);
         match outcome {
             Ok(()) => {}
@@ -100,7 +111,11 @@ impl Engine {
         if intents.is_empty() {
             return Ok(());
         }
-        let last = intents.iter().map(|(batch, _)| *batch).max().unwrap_or_default();
+        let last = intents
+            .iter()
+            .map(|(batch, _)| *batch)
+            .max()
+            .unwrap_or_default();
         let mut books = Books::read(&snapshot, "", "")?;
         books.batch = books.batch.max(last);
         self.store.write(|writer| {
@@ -125,7 +140,11 @@ impl Engine {
             entry.rows = rows;
             recounted.push(*id);
         }
-        self.store.write(|writer| recounted.iter().try_for_each(|id| books.put_target(writer, *id)))?;
+        self.store.write(|writer| {
+            recounted
+                .iter()
+                .try_for_each(|id| books.put_target(writer, *id))
+        })?;
         Ok(())
     }
 
@@ -149,14 +168,29 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in former {
-            let Some(entry) = books.targets.get_mut(&id) else { continue };
-            let identity =
-                TargetIdentity { flow: flow.plan.name.clone(), target: entry.name.clone(), token: entry.token.clone() };
-            let opened = open_target(&entry.spec, &flow.place.base, &identity, self.config.allow_outside);
+            let Some(entry) = books.targets.get_mut(&id) else {
+                continue;
+            };
+            let identity = TargetIdentity {
+                flow: flow.plan.name.clone(),
+                target: entry.name.clone(),
+                token: entry.token.clone(),
+            };
+            let opened = open_target(
+                &entry.spec,
+                &flow.place.base,
+                &identity,
+                self.config.allow_outside,
+            );
             match opened {
                 Ok((target, TargetState::Known { .. })) => {
                     let counts = TargetCounts::default();
-                    open.push(OpenTarget { id, name: entry.name.clone(), target, counts });
+                    open.push(OpenTarget {
+                        id,
+                        name: entry.name.clone(),
+                        target,
+                        counts,
+                    });
                 }
                 // Nothing of ours is there any more: there is nothing to delete either.
                 Ok((target, TargetState::Created)) => {
@@ -167,7 +201,11 @@ impl Engine {
             }
         }
         let changed: Vec<TargetId> = books.targets.keys().copied().collect();
-        self.store.write(|writer| changed.iter().try_for_each(|id| books.put_target(writer, *id)))?;
+        self.store.write(|writer| {
+            changed
+                .iter()
+                .try_for_each(|id| books.put_target(writer, *id))
+        })?;
         Ok(())
     }
 
@@ -179,7 +217,10 @@ impl Engine {
         books: &mut Books,
         observer: &dyn Observer,
     ) -> Result<OpenTarget, Error> {
-        let fail = |error| Error::Target { target: name.to_owned(), error };
+        let fail = |error| Error::Target {
+            target: name.to_owned(),
+            error,
+        };
         let opened = |id: TargetId, target| OpenTarget {
             id,
             name: name.to_owned(),
@@ -188,8 +229,16 @@ impl Engine {
         };
         let batch = books.batch;
         let connect = |books: &Books, id: TargetId| {
-            let token = books.targets.get(&id).map(|entry| entry.token.clone()).unwrap_or_default();
-            let identity = TargetIdentity { flow: flow.plan.name.clone(), target: name.to_owned(), token };
+            let token = books
+                .targets
+                .get(&id)
+                .map(|entry| entry.token.clone())
+                .unwrap_or_default();
+            let identity = TargetIdentity {
+                flow: flow.plan.name.clone(),
+                target: name.to_owned(),
+                token,
+            };
             open_target(spec, &flow.place.base, &identity, self.config.allow_outside).map_err(fail)
         };
         if let Some(id) = books.target(spec) {
@@ -213,12 +262,22 @@ impl Engine {
         let before = books.targets.clone();
         let id = books.replace_target(name, spec);
         let (mut target, state) = connect(books, id)?;
-        if let TargetState::Foreign { flow: other_flow, target: other_target } = &state {
+        if let TargetState::Foreign {
+            flow: other_flow,
+            target: other_target,
+        } = &state
+        {
             // It may be this flow's own: under a number that has just been given up, or from a store that is gone.
-            let given_up = before.values().any(|entry| entry.flow == books.flow && entry.name == *other_target);
+            let given_up = before
+                .values()
+                .any(|entry| entry.flow == books.flow && entry.name == *other_target);
             if *other_flow != flow.plan.name && !given_up || (other_target != name && !given_up) {
                 let (other_flow, other_target) = (other_flow.clone(), other_target.clone());
-                return Err(Error::TargetTaken { target: name.to_owned(), other_flow, other_target });
+                return Err(Error::TargetTaken {
+                    target: name.to_owned(),
+                    other_flow,
+                    other_target,
+                });
             }
         }
         if state != TargetState::Created {
@@ -243,7 +302,10 @@ impl Engine {
             calls: Calls::default(),
             commits: AtomicU64::new(0),
             pool,
-            stop: Stop { asked: stop, failed: AtomicBool::new(false) },
+            stop: Stop {
+                asked: stop,
+                failed: AtomicBool::new(false),
+            },
             observer,
             observed,
             run,
@@ -260,25 +322,51 @@ impl Engine {
     ) -> Result<StageRun<'a>, Error> {
         let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
         let source_plan = &stage.source;
-        let source =
-            open_source(&source_plan.kind, &source_plan.options, source_plan.columns.clone(), &flow.place.base)
-                .map_err(|error| Error::Source { source_name: source_plan.name.clone(), error })?;
+        let source = open_source(
+            &source_plan.kind,
+            &source_plan.options,
+            source_plan.columns.clone(),
+            &flow.place.base,
+        )
+        .map_err(|error| Error::Source {
+            source_name: source_plan.name.clone(),
+            error,
+        })?;
         let transforms: Vec<PreparedTransform<'_>> = stage
             .transforms
             .iter()
             .map(|transform| PreparedTransform::new(transform, flow.code(&transform.plugin)))
             .collect();
-        let ids: Vec<TargetId> =
-            stage.targets.iter().map(|target| books.target(&target.spec).unwrap_or(TargetId(0))).collect();
-        let recipes: Vec<_> = transforms.iter().map(|transform| transform.recipe).collect();
-        let fingerprint = stage.fingerprint(&recipes, &ids.iter().map(|id| id.0).collect::<Vec<_>>());
-        let all_targets: Vec<&str> =
-            flow.plan.stages.iter().flat_map(|stage| &stage.targets).map(|target| &*target.name).collect();
-        let targets = stage.targets.iter().zip(&ids).map(|(target, id)| StageTarget {
-            id: *id,
-            slot: all_targets.iter().position(|name| *name == target.name).unwrap_or_default(),
-            columns: columns_identity(&target.spec.columns),
-        });
+        let ids: Vec<TargetId> = stage
+            .targets
+            .iter()
+            .map(|target| books.target(&target.spec).unwrap_or(TargetId(0)))
+            .collect();
+        let recipes: Vec<_> = transforms
+            .iter()
+            .map(|transform| transform.recipe)
+            .collect();
+        let fingerprint =
+            stage.fingerprint(&recipes, &ids.iter().map(|id| id.0).collect::<Vec<_>>());
+        let all_targets: Vec<&str> = flow
+            .plan
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.targets)
+            .map(|target| &*target.name)
+            .collect();
+        let targets = stage
+            .targets
+            .iter()
+            .zip(&ids)
+            .map(|(target, id)| StageTarget {
+                id: *id,
+                slot: all_targets
+                    .iter()
+                    .position(|name| *name == target.name)
+                    .unwrap_or_default(),
+                columns: columns_identity(&target.spec.columns),
+            });
         Ok(StageRun {
             source,
             collection,
@@ -299,7 +387,10 @@ impl Engine {
         collection: CollectionId,
         shared: &'a Shared<'a>,
     ) -> Result<StageRun<'a>, Error> {
-        Ok(StageRun { collection, ..self.bare_stage(stage, shared) })
+        Ok(StageRun {
+            collection,
+            ..self.bare_stage(stage, shared)
+        })
     }
 
     fn bare_stage<'a>(&'a self, stage: &'a Stage, shared: &'a Shared<'a>) -> StageRun<'a> {
@@ -344,7 +435,12 @@ impl Engine {
             let in_flow = index < flow.plan.stages.len();
             if in_flow && this.is_mass_delete() && !options.allow_deletes {
                 let source_name = stage.stage.source.name.clone();
-                return Err(Error::TooManyDeletes { source_name, removed: this.removed, rows: this.known }.into());
+                return Err(Error::TooManyDeletes {
+                    source_name,
+                    removed: this.removed,
+                    rows: this.known,
+                }
+                .into());
             }
             shared.observer.event(&Event::SourceScanned {
                 source: &stage.stage.source.name,
@@ -355,7 +451,12 @@ impl Engine {
             found.push(this);
         }
         drop(snapshot);
-        let Progress { open, states, failed, .. } = progress;
+        let Progress {
+            open,
+            states,
+            failed,
+            ..
+        } = progress;
         let mut committer = Committer::new(
             &self.store,
             books,
@@ -366,7 +467,11 @@ impl Engine {
         );
         let outcome = self.execute_all(stages, found, &mut committer);
         // Also after a halt: what the targets hold is settled.
-        let settled = if committer.is_pending() { committer.settle(|_, _| Ok(())) } else { Ok(()) };
+        let settled = if committer.is_pending() {
+            committer.settle(|_, _| Ok(()))
+        } else {
+            Ok(())
+        };
         outcome.and(settled.map_err(Halt::Error))
     }
 
@@ -402,11 +507,20 @@ impl Engine {
             committer.settle(|_, _| Ok(()))?;
             committer.stages[index].second = true;
             let snapshot = self.store.snapshot()?;
-            let spread = Spread::new(self.config.threads, self.config.memory_bytes_max, entries.len() as u64);
+            let spread = Spread::new(
+                self.config.threads,
+                self.config.memory_bytes_max,
+                entries.len() as u64,
+            );
             let mut items = Vec::with_capacity(entries.len());
             for entry in entries {
                 let head = snapshot.row(stage.collection, &entry.key)?;
-                items.push(Item { key: entry.key.clone(), entry: Some(entry), head, same_version: false });
+                items.push(Item {
+                    key: entry.key.clone(),
+                    entry: Some(entry),
+                    head,
+                    same_version: false,
+                });
             }
             execute(stage, index, &spread, committer, |visit| {
                 hand_out(items, visit);
@@ -427,33 +541,49 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut transforms = BTreeMap::new();
         for transform in flow.plan.stages.iter().flat_map(|stage| &stage.transforms) {
-            transforms.insert(transform.name.clone(), TransformEntry::new(transform, flow.code(&transform.plugin)));
+            transforms.insert(
+                transform.name.clone(),
+                TransformEntry::new(transform, flow.code(&transform.plugin)),
+            );
         }
-        let json = serde_json::to_string(report).map_err(|_| Error::Internal("a report is not JSON"))?;
+        let json =
+            serde_json::to_string(report).map_err(|_| Error::Internal("a report is not JSON"))?;
         let complete = !report.interrupted;
         let mut gone = Vec::new();
         if complete {
-            gone.extend(books.targets.iter().filter(|(_, entry)| entry.flow == books.flow && entry.void).map(|(id, _)| *id));
+            gone.extend(
+                books
+                    .targets
+                    .iter()
+                    .filter(|(_, entry)| entry.flow == books.flow && entry.void)
+                    .map(|(id, _)| *id),
+            );
         }
         for id in &gone {
             books.targets.remove(id);
         }
-        self.store.write(|writer: &mut Writer<'_>| -> Result<(), StoreError> {
-            if complete {
-                books.put_transforms(writer, &transforms)?;
-                for (collection, _) in left {
-                    writer.remove_meta(&format!("source/{:08x}", collection.0))?;
+        self.store
+            .write(|writer: &mut Writer<'_>| -> Result<(), StoreError> {
+                if complete {
+                    books.put_transforms(writer, &transforms)?;
+                    for (collection, _) in left {
+                        writer.remove_meta(&format!("source/{:08x}", collection.0))?;
+                    }
+                    for id in &gone {
+                        books.put_target(writer, *id)?;
+                    }
                 }
-                for id in &gone {
-                    books.put_target(writer, *id)?;
+                for stage in stages.iter().take(flow.plan.stages.len()) {
+                    let names: Vec<String> = stage
+                        .stage
+                        .transforms
+                        .iter()
+                        .map(|transform| transform.name.clone())
+                        .collect();
+                    put_stage_names(writer, &stage.fingerprint, &names)?;
                 }
-            }
-            for stage in stages.iter().take(flow.plan.stages.len()) {
-                let names: Vec<String> = stage.stage.transforms.iter().map(|transform| transform.name.clone()).collect();
-                put_stage_names(writer, &stage.fingerprint, &names)?;
-            }
-            writer.put_run(report.run, &json)
-        })?;
+                writer.put_run(report.run, &json)
+            })?;
         if complete {
             self.retire_former(flow, books)?;
         }
@@ -462,21 +592,41 @@ impl Engine {
 
     /// Removes targets that the flow no longer has and in which no row is left.
     fn retire_former(&self, flow: &Flow, books: &mut Books) -> Result<(), Error> {
-        let specs: Vec<TargetId> =
-            flow.plan.stages.iter().flat_map(|stage| &stage.targets).filter_map(|t| books.target(&t.spec)).collect();
+        let specs: Vec<TargetId> = flow
+            .plan
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.targets)
+            .filter_map(|t| books.target(&t.spec))
+            .collect();
         let former: Vec<TargetId> = books
             .targets
             .iter()
-            .filter(|(id, entry)| entry.flow == books.flow && entry.rows == 0 && !specs.contains(id))
+            .filter(|(id, entry)| {
+                entry.flow == books.flow && entry.rows == 0 && !specs.contains(id)
+            })
             .map(|(id, _)| *id)
             .collect();
         for id in former {
-            let Some(entry) = books.targets.remove(&id) else { continue };
-            let identity =
-                TargetIdentity { flow: flow.plan.name.clone(), target: entry.name.clone(), token: entry.token };
-            let fail = |error| Error::Target { target: entry.name.clone(), error };
-            let (target, state) =
-                open_target(&entry.spec, &flow.place.base, &identity, self.config.allow_outside).map_err(fail)?;
+            let Some(entry) = books.targets.remove(&id) else {
+                continue;
+            };
+            let identity = TargetIdentity {
+                flow: flow.plan.name.clone(),
+                target: entry.name.clone(),
+                token: entry.token,
+            };
+            let fail = |error| Error::Target {
+                target: entry.name.clone(),
+                error,
+            };
+            let (target, state) = open_target(
+                &entry.spec,
+                &flow.place.base,
+                &identity,
+                self.config.allow_outside,
+            )
+            .map_err(fail)?;
             if matches!(state, TargetState::Known { .. } | TargetState::Created) {
                 target.retire().map_err(fail)?;
             }
@@ -519,18 +669,40 @@ fn recovered(writer: &mut Writer<'_>, row: &IntentRow) -> Result<(RowHead, Linea
     let zero = Fingerprint::from_bytes([0; 32]);
     let known = writer.row(row.collection, &row.key)?;
     let (content, flow) = known.map_or((zero, zero), |head| (head.content, head.flow));
-    let head = RowHead { hint: Vec::new(), content, flow, state: RowState::Failed { retry: true } };
-    let lineage = writer.lineage(row.collection, &row.key)?.unwrap_or_default();
-    Ok((head, Lineage { targets: row.targets.clone(), good: false, ..lineage }))
+    let head = RowHead {
+        hint: Vec::new(),
+        content,
+        flow,
+        state: RowState::Failed { retry: true },
+    };
+    let lineage = writer
+        .lineage(row.collection, &row.key)?
+        .unwrap_or_default();
+    Ok((
+        head,
+        Lineage {
+            targets: row.targets.clone(),
+            good: false,
+            ..lineage
+        },
+    ))
 }
 
 fn column_types(columns: &[Column]) -> Vec<(flowstone_core::Type, Fingerprint)> {
-    columns.iter().map(|column| (column.ty.clone(), column.ty.fingerprint())).collect()
+    columns
+        .iter()
+        .map(|column| (column.ty.clone(), column.ty.fingerprint()))
+        .collect()
 }
 
 /// The sources that the store knows of the flow and the flow no longer has, each as a stage without transforms.
 fn left_stages(books: &Books, flow: &Flow) -> Vec<(CollectionId, Stage)> {
-    let in_flow = |name: &str| flow.plan.stages.iter().any(|stage| stage.source.name == name);
+    let in_flow = |name: &str| {
+        flow.plan
+            .stages
+            .iter()
+            .any(|stage| stage.source.name == name)
+    };
     let left = books.sources.iter().filter(|(_, (name, _))| !in_flow(name));
     left.map(|(id, (name, kind))| {
         let source = SourcePlan {
@@ -540,7 +712,15 @@ fn left_stages(books: &Books, flow: &Flow) -> Vec<(CollectionId, Stage)> {
             columns: Vec::new(),
             on_error: OnError::default(),
         };
-        (*id, Stage { source, collections: Vec::new(), transforms: Vec::new(), targets: Vec::new() })
+        (
+            *id,
+            Stage {
+                source,
+                collections: Vec::new(),
+                transforms: Vec::new(),
+                targets: Vec::new(),
+            },
+        )
     })
     .collect()
 }
@@ -550,7 +730,10 @@ fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         source: stage.stage.source.name.clone(),
         kind: stage.stage.source.kind.clone(),
         collection: stage.collection,
-        counts: SourceCounts { rows: found.rows, ..SourceCounts::default() },
+        counts: SourceCounts {
+            rows: found.rows,
+            ..SourceCounts::default()
+        },
         failures: found.failed,
         conflicts: Vec::new(),
         second: false,
@@ -567,14 +750,22 @@ fn report(
 ) -> RunReport {
     let mut transforms = BTreeMap::new();
     for stage in stages {
-        for (transform, counts) in stage.stage.transforms.iter().zip(&stage.counters.transforms) {
+        for (transform, counts) in stage
+            .stage
+            .transforms
+            .iter()
+            .zip(&stage.counters.transforms)
+        {
             let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-            transforms.insert(transform.name.clone(), TransformCounts {
-                called: get(&counts.called),
-                reused: get(&counts.reused),
-                failed: get(&counts.failed),
-                seconds: get(&counts.nanoseconds) as f64 / 1e9,
-            });
+            transforms.insert(
+                transform.name.clone(),
+                TransformCounts {
+                    called: get(&counts.called),
+                    reused: get(&counts.reused),
+                    failed: get(&counts.failed),
+                    seconds: get(&counts.nanoseconds) as f64 / 1e9,
+                },
+            );
         }
     }
     let failures = progress.states.iter().map(|state| state.failures).sum();

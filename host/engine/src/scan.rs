@@ -39,7 +39,10 @@ impl Found {
 
 /// Lists the source once: counts everything, and keeps what has to be looked at while that is not too much.
 pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot) -> Result<Found, Halt> {
-    let mut found = Found { kept: Some(Vec::new()), ..Found::default() };
+    let mut found = Found {
+        kept: Some(Vec::new()),
+        ..Found::default()
+    };
     let mut pending = 0;
     let mut kept = Some(Vec::new());
     diff(run, snapshot, &mut found, |item| {
@@ -64,7 +67,10 @@ pub(crate) fn diff(
     found: &mut Found,
     mut visit: impl FnMut(Item) -> ControlFlow<()>,
 ) -> Result<(), Halt> {
-    let failed = |error| Error::Source { source_name: run.stage.source.name.clone(), error };
+    let failed = |error| Error::Source {
+        source_name: run.stage.source.name.clone(),
+        error,
+    };
     let mut entries = run.source.entries().map_err(failed)?;
     let mut rows = snapshot.rows(run.collection)?;
     let mut entry = entries.next().transpose().map_err(failed)?;
@@ -90,15 +96,28 @@ pub(crate) fn diff(
                     found.failed += u64::from(head.state != RowState::Done);
                     None
                 } else {
-                    Some(Item { key, entry: Some(entry), head: Some(head), same_version })
+                    Some(Item {
+                        key,
+                        entry: Some(entry),
+                        head: Some(head),
+                        same_version,
+                    })
                 }
             }
-            (Some(entry), None) => {
-                Some(Item { key: entry.key.clone(), entry: Some(entry), head: None, same_version: false })
-            }
+            (Some(entry), None) => Some(Item {
+                key: entry.key.clone(),
+                entry: Some(entry),
+                head: None,
+                same_version: false,
+            }),
             (None, Some((key, head))) => {
                 found.removed += 1;
-                Some(Item { key, entry: None, head: Some(head), same_version: false })
+                Some(Item {
+                    key,
+                    entry: None,
+                    head: Some(head),
+                    same_version: false,
+                })
             }
             (None, None) => None,
         };

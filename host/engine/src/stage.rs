@@ -33,10 +33,16 @@ impl PluginCode {
         if let Some(plugin) = &*loaded {
             return Ok(plugin.clone());
         }
-        let plugin = load_plugin(&self.bytes, &self.digest, sandbox.get()?, store).map_err(|error| match error {
-            LoadFault::Load(error) => Error::Plugin { plugin: self.name.clone(), error },
-            LoadFault::Other(error) => error,
-        })?;
+        let plugin =
+            load_plugin(&self.bytes, &self.digest, sandbox.get()?, store).map_err(|error| {
+                match error {
+                    LoadFault::Load(error) => Error::Plugin {
+                        plugin: self.name.clone(),
+                        error,
+                    },
+                    LoadFault::Other(error) => error,
+                }
+            })?;
         *loaded = Some(plugin.clone());
         Ok(plugin)
     }
@@ -62,8 +68,12 @@ pub(crate) fn load_plugin(
         return Ok(plugin);
     }
     let plugin = sandbox.load(bytes).map_err(LoadFault::Load)?;
-    let code = plugin.compiled().map_err(|error| LoadFault::Other(error.into()))?;
-    store.put_compiled(digest, &compatibility, &code).map_err(other)?;
+    let code = plugin
+        .compiled()
+        .map_err(|error| LoadFault::Other(error.into()))?;
+    store
+        .put_compiled(digest, &compatibility, &code)
+        .map_err(other)?;
     Ok(plugin)
 }
 
@@ -75,7 +85,10 @@ pub(crate) struct SandboxCell {
 
 impl SandboxCell {
     pub(crate) fn new(threads: usize) -> Self {
-        Self { threads, cell: OnceLock::new() }
+        Self {
+            threads,
+            cell: OnceLock::new(),
+        }
     }
 
     pub(crate) fn get(&self) -> Result<&Sandbox, Error> {
@@ -83,7 +96,9 @@ impl SandboxCell {
             let sandbox = Sandbox::new(SandboxConfig::for_threads(self.threads))?;
             let _ = self.cell.set(sandbox);
         }
-        self.cell.get().ok_or(Error::Internal("the sandbox was not kept"))
+        self.cell
+            .get()
+            .ok_or(Error::Internal("the sandbox was not kept"))
     }
 }
 
@@ -110,7 +125,10 @@ impl<'a> PreparedTransform<'a> {
 
 /// The recipe of a transform's keys.
 pub(crate) fn recipe(transform: &Transform, code: &PluginCode) -> KeyRecipe {
-    let id = CodeId::Component { digest: code.digest, function: transform.function.name.clone() };
+    let id = CodeId::Component {
+        digest: code.digest,
+        function: transform.function.name.clone(),
+    };
     KeyRecipe::new(&id, &transform.function, &transform.literals(), &[])
 }
 
@@ -150,7 +168,13 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn new(stage: &Stage) -> Self {
-        Self { transforms: stage.transforms.iter().map(|_| TransformCounters::default()).collect() }
+        Self {
+            transforms: stage
+                .transforms
+                .iter()
+                .map(|_| TransformCounters::default())
+                .collect(),
+        }
     }
 }
 
@@ -203,7 +227,10 @@ impl StageRun<'_> {
                 format_size(entry.size),
                 format_size(self.row_bytes_max)
             );
-            return Err(RowError::Failed { reason, retry: true });
+            return Err(RowError::Failed {
+                reason,
+                retry: true,
+            });
         }
         self.source.load(entry)
     }
@@ -229,7 +256,11 @@ impl StageRun<'_> {
 
     /// The transform whose results are the rows of a child collection.
     pub(crate) fn maker(&self, collection: usize) -> usize {
-        let maker = self.stage.transforms.iter().position(|transform| transform.makes == Some(collection));
+        let maker = self
+            .stage
+            .transforms
+            .iter()
+            .position(|transform| transform.makes == Some(collection));
         maker.expect("every collection but the root is made by a transform")
     }
 
@@ -239,9 +270,14 @@ impl StageRun<'_> {
         if prepared.callable.get().is_none() {
             let plugin = prepared.code.load(self.sandbox, self.store)?;
             let function = plugin.function(&self.stage.transforms[index].function.name);
-            let _ = prepared.callable.set(function.ok_or(Error::Internal("a function is gone from its component"))?);
+            let _ = prepared
+                .callable
+                .set(function.ok_or(Error::Internal("a function is gone from its component"))?);
         }
-        prepared.callable.get().ok_or(Error::Internal("a function was not kept"))
+        prepared
+            .callable
+            .get()
+            .ok_or(Error::Internal("a function was not kept"))
     }
 
     /// A key of the source for people.

@@ -62,8 +62,8 @@ impl world::Guest for Plugin {
         tokens(&text)
     }
 
-    fn simhash(text: String) -> u64 {
-        simhash(&text)
+    fn simhash(text: String) -> i64 {
+        simhash(&text).cast_signed()
     }
 }
 

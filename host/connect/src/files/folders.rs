@@ -18,7 +18,11 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn new(root: Dir, root_path: PathBuf) -> Self {
-        Folders { root, root_path, last: None }
+        Folders {
+            root,
+            root_path,
+            last: None,
+        }
     }
 
     /// Forgets the folder used last: between two batches somebody may have put another one in its place.
@@ -30,7 +34,9 @@ impl Folders {
     /// asks, and are never replaced by a file while anything is in them.
     pub(crate) fn has_file(&mut self, path: &str) -> Result<bool, ConnectError> {
         let (folder, name) = split(path);
-        let Some(dir) = self.open(folder, false)? else { return Ok(false) };
+        let Some(dir) = self.open(folder, false)? else {
+            return Ok(false);
+        };
         match dir.symlink_metadata(name) {
             Ok(metadata) => Ok(!metadata.is_dir()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -57,10 +63,14 @@ impl Folders {
     /// Removes a file, if it is there. What is a folder by now is no file of ours, and stays.
     pub(crate) fn remove(&mut self, path: &str) -> Result<(), ConnectError> {
         let (folder, name) = split(path);
-        let Some(dir) = self.open(folder, false)? else { return Ok(()) };
+        let Some(dir) = self.open(folder, false)? else {
+            return Ok(());
+        };
         match dir.symlink_metadata(name) {
             Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => dir.remove_file(name).map_err(|error| self.failed("remove", path, error)),
+            Ok(_) => dir
+                .remove_file(name)
+                .map_err(|error| self.failed("remove", path, error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(self.failed("look at", path, error)),
         }
@@ -69,9 +79,13 @@ impl Folders {
     /// Removes what an interrupted [`Folders::write`] may have left.
     pub(crate) fn remove_temporary(&mut self, path: &str) -> Result<(), ConnectError> {
         let (folder, name) = split(path);
-        let Some(dir) = self.open(folder, false)? else { return Ok(()) };
+        let Some(dir) = self.open(folder, false)? else {
+            return Ok(());
+        };
         match dir.remove_file(temporary_name(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("tidy up after", path, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("tidy up after", path, error))
+            }
             _ => Ok(()),
         }
     }
@@ -93,7 +107,10 @@ impl Folders {
             self.last = None;
             let (above, name) = split(folder);
             // Not empty, or somebody else uses it: then it stays.
-            if !self.open(above, false)?.is_some_and(|dir| dir.remove_dir(name).is_ok()) {
+            if self
+                .open(above, false)?
+                .is_none_or(|dir| dir.remove_dir(name).is_err())
+            {
                 return Ok(());
             }
             folder = above;
@@ -119,9 +136,10 @@ impl Folders {
         for name in folder.split('/') {
             let dir = inner.as_ref().unwrap_or(&self.root);
             let opened = match dir.open_dir_nofollow(name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                    dir.create_dir(name).and_then(|()| sync(dir)).and_then(|()| dir.open_dir_nofollow(name))
-                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && create => dir
+                    .create_dir(name)
+                    .and_then(|()| sync(dir))
+                    .and_then(|()| dir.open_dir_nofollow(name)),
                 opened => opened,
             };
             inner = Some(match opened {
@@ -131,9 +149,10 @@ impl Folders {
                     return match dir.symlink_metadata(name) {
                         // A file or a link where a folder should be: nothing of ours can lie below it.
                         Ok(metadata) if !metadata.is_dir() && !create => Ok(None),
-                        Ok(metadata) if !metadata.is_dir() => {
-                            Err(self.in_the_way(folder, "a folder, but a file or a symbolic link (which is not followed)"))
-                        }
+                        Ok(metadata) if !metadata.is_dir() => Err(self.in_the_way(
+                            folder,
+                            "a folder, but a file or a symbolic link (which is not followed)",
+                        )),
                         _ => Err(self.failed("open", folder, error)),
                     };
                 }
@@ -147,7 +166,10 @@ impl Folders {
     }
 
     fn in_the_way(&self, path: &str, expected: &'static str) -> ConnectError {
-        ConnectError::WrongType { path: self.root_path.join(path), expected }
+        ConnectError::WrongType {
+            path: self.root_path.join(path),
+            expected,
+        }
     }
 }
 
@@ -158,7 +180,10 @@ pub(crate) fn split(path: &str) -> (&str, &str) {
 
 fn temporary_name(name: &str) -> String {
     // Not the name itself with something added: that could be too long.
-    format!("{RESERVED_PREFIX}tmp-{}", &blake3::hash(name.as_bytes()).to_hex()[..16])
+    format!(
+        "{RESERVED_PREFIX}tmp-{}",
+        &blake3::hash(name.as_bytes()).to_hex()[..16]
+    )
 }
 
 fn replace(dir: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
@@ -168,9 +193,15 @@ fn replace(dir: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).follow(FollowSymlinks::No);
+    options
+        .write(true)
+        .create_new(true)
+        .follow(FollowSymlinks::No);
     let mut file = dir.open_with(&temporary, &options)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| dir.rename(&temporary, dir, name));
+    let written = file
+        .write_all(content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| dir.rename(&temporary, dir, name));
     if written.is_err() {
         // The first error is the one to tell; the file is also found by its name later.
         let _ = dir.remove_file(&temporary);

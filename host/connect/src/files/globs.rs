@@ -1,9 +1,8 @@
 //! Which files of a folder are wanted: include and exclude globs, and which folders need not be entered for them.
 
-use flowstone_core::{OptionError};
+use flowstone_core::OptionError;
 
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-
 
 /// The files that a source takes, by their path below its root (with `/` between names).
 #[derive(Debug)]
@@ -18,16 +17,36 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn new(include: &[&str], exclude: &[&str], hidden: bool) -> Result<Self, OptionError> {
-        let all = include.iter().any(|pattern| matches!(*pattern, "**" | "**/*"));
+    pub(crate) fn new(
+        include: &[&str],
+        exclude: &[&str],
+        hidden: bool,
+    ) -> Result<Self, OptionError> {
+        let all = include
+            .iter()
+            .any(|pattern| matches!(*pattern, "**" | "**/*"));
         let routes: Vec<Route> = include.iter().map(|pattern| Route::of(pattern)).collect();
         // A folder that is excluded as a whole is not entered: `target` and `target/**` both say so.
-        let folders = exclude.iter().filter_map(|pattern| pattern.strip_suffix("/**"));
+        let folders = exclude
+            .iter()
+            .filter_map(|pattern| pattern.strip_suffix("/**"));
         let exclude: Vec<&str> = exclude.iter().copied().chain(folders).collect();
         Ok(Filter {
-            include: if all { None } else { Some(set("include", include)?) },
-            routes: if all || routes.iter().any(Route::goes_anywhere) { None } else { Some(routes) },
-            exclude: if exclude.is_empty() { None } else { Some(set("exclude", &exclude)?) },
+            include: if all {
+                None
+            } else {
+                Some(set("include", include)?)
+            },
+            routes: if all || routes.iter().any(Route::goes_anywhere) {
+                None
+            } else {
+                Some(routes)
+            },
+            exclude: if exclude.is_empty() {
+                None
+            } else {
+                Some(set("exclude", &exclude)?)
+            },
             hidden,
         })
     }
@@ -43,19 +62,32 @@ impl Filter {
             return true;
         }
         let candidate = Candidate::from_bytes(path);
-        self.include.as_ref().is_none_or(|globs| globs.is_match_candidate(&candidate))
-            && !self.exclude.as_ref().is_some_and(|globs| globs.is_match_candidate(&candidate))
+        self.include
+            .as_ref()
+            .is_none_or(|globs| globs.is_match_candidate(&candidate))
+            && !self
+                .exclude
+                .as_ref()
+                .is_some_and(|globs| globs.is_match_candidate(&candidate))
     }
 
     /// Whether wanted files may lie in the folder at this path (which ends in no `/`).
     pub(crate) fn enters(&self, path: &[u8]) -> bool {
-        let excluded = || self.exclude.as_ref().is_some_and(|globs| globs.is_match_candidate(&Candidate::from_bytes(path)));
-        self.routes.as_ref().is_none_or(|routes| routes.iter().any(|route| route.leads_through(path))) && !excluded()
+        let excluded = || {
+            self.exclude
+                .as_ref()
+                .is_some_and(|globs| globs.is_match_candidate(&Candidate::from_bytes(path)))
+        };
+        self.routes
+            .as_ref()
+            .is_none_or(|routes| routes.iter().any(|route| route.leads_through(path)))
+            && !excluded()
     }
 }
 
 fn set(option: &str, patterns: &[&str]) -> Result<GlobSet, OptionError> {
-    let bad = |error: globset::Error| OptionError::new(option, format!("option `{option}`: {error}"));
+    let bad =
+        |error: globset::Error| OptionError::new(option, format!("option `{option}`: {error}"));
     let mut builder = GlobSetBuilder::new();
     for pattern in patterns {
         builder.add(glob(pattern).map_err(bad)?);
@@ -64,7 +96,10 @@ fn set(option: &str, patterns: &[&str]) -> Result<GlobSet, OptionError> {
 }
 
 fn glob(pattern: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()
+    GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
 }
 
 /// The folders that an include glob leads through: one matcher per name, as far as they can be told.
@@ -78,13 +113,21 @@ struct Route {
 impl Route {
     fn of(pattern: &str) -> Self {
         let names: Vec<&str> = pattern.split('/').collect();
-        let mut route = Route { steps: Vec::new(), open: false };
+        let mut route = Route {
+            steps: Vec::new(),
+            open: false,
+        };
         for name in &names[..names.len() - 1] {
             // A `/` may hide in braces, brackets and escapes; from there on anything goes.
             let plain = !name.contains("**") && !name.contains(['{', '}', '[', ']', '\\']);
             match glob(name) {
                 Ok(step) if plain => route.steps.push(step.compile_matcher()),
-                _ => return Route { open: true, ..route },
+                _ => {
+                    return Route {
+                        open: true,
+                        ..route
+                    };
+                }
             }
         }
         route.open = names.last().is_some_and(|last| last.contains("**"));
@@ -121,9 +164,13 @@ mod tests {
     #[test]
     fn a_star_stays_within_a_folder() {
         let filter = filter(&["*.md", "docs/**/*.txt"], &[]);
-        for (path, taken) in
-            [("a.md", true), ("d/a.md", false), ("docs/a.txt", true), ("docs/x/y/a.txt", true), ("a.txt", false)]
-        {
+        for (path, taken) in [
+            ("a.md", true),
+            ("d/a.md", false),
+            ("docs/a.txt", true),
+            ("docs/x/y/a.txt", true),
+            ("a.txt", false),
+        ] {
             assert_eq!(filter.takes_file(path.as_bytes()), taken, "{path}");
         }
     }

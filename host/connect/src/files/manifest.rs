@@ -34,7 +34,10 @@ impl Manifest {
     pub(crate) fn open(root: &Path) -> Result<(Self, Option<Owner>), ConnectError> {
         let path = root.join(MANIFEST_NAME);
         // With a rollback journal the books are one file whenever nobody writes.
-        let mut manifest = Manifest { connection: open(&path, false)?, path };
+        let mut manifest = Manifest {
+            connection: open(&path, false)?,
+            path,
+        };
         let transaction = manifest.begin()?;
         let sql = "CREATE TABLE IF NOT EXISTS target (one INTEGER PRIMARY KEY CHECK (one = 1), flow TEXT NOT NULL, \
                    target TEXT NOT NULL, token TEXT NOT NULL, batch INTEGER NOT NULL, format INTEGER NOT NULL); \
@@ -44,27 +47,46 @@ impl Manifest {
         let sql = "SELECT flow, target, token, batch, format FROM target";
         let found = transaction
             .query_row(sql, [], |row| {
-                let identity = TargetIdentity { flow: row.get(0)?, target: row.get(1)?, token: row.get(2)? };
-                Ok((Owner { identity, batch: row.get::<_, i64>(3)? as u64 }, row.get::<_, i64>(4)?))
+                let identity = TargetIdentity {
+                    flow: row.get(0)?,
+                    target: row.get(1)?,
+                    token: row.get(2)?,
+                };
+                Ok((
+                    Owner {
+                        identity,
+                        batch: row.get::<_, i64>(3)? as u64,
+                    },
+                    row.get::<_, i64>(4)?,
+                ))
             })
             .optional()
             .map_err(failed)?;
         transaction.commit().map_err(failed)?;
         match found {
-            Some((_, format)) if format > FORMAT => {
-                Err(ConnectError::NewerFormat { path: root.to_owned(), found: format, known: FORMAT })
-            }
+            Some((_, format)) if format > FORMAT => Err(ConnectError::NewerFormat {
+                path: root.to_owned(),
+                found: format,
+                known: FORMAT,
+            }),
             found => Ok((manifest, found.map(|(owner, _)| owner))),
         }
     }
 
     /// Writes down whose the target is; forgets all files when `clear`.
-    pub(crate) fn take_over(&mut self, owner: &TargetIdentity, batch: u64, clear: bool) -> Result<(), ConnectError> {
+    pub(crate) fn take_over(
+        &mut self,
+        owner: &TargetIdentity,
+        batch: u64,
+        clear: bool,
+    ) -> Result<(), ConnectError> {
         let path = self.path.clone();
         let failed = |error| failure(&path, "write the owner", error);
         let transaction = self.begin()?;
         if clear {
-            transaction.execute("DELETE FROM file", []).map_err(failed)?;
+            transaction
+                .execute("DELETE FROM file", [])
+                .map_err(failed)?;
         }
         let sql = format!("INSERT OR REPLACE INTO target VALUES (1, ?1, ?2, ?3, ?4, {FORMAT})");
         let row = params![owner.flow, owner.target, owner.token, batch as i64];
@@ -75,7 +97,10 @@ impl Manifest {
     /// Of these paths (sorted, each once), those that the target did not make so far.
     pub(crate) fn unknown<'a>(&self, paths: &[&'a str]) -> Result<Vec<&'a str>, ConnectError> {
         let failed = |error| failure(&self.path, "read the list of files", error);
-        let mut known = self.connection.prepare("SELECT 1 FROM file WHERE path = ?1").map_err(failed)?;
+        let mut known = self
+            .connection
+            .prepare("SELECT 1 FROM file WHERE path = ?1")
+            .map_err(failed)?;
         let mut unknown = Vec::new();
         for path in paths {
             if !known.exists([path]).map_err(failed)? {
@@ -90,12 +115,18 @@ impl Manifest {
         let path = self.path.clone();
         let failed = |error| failure(&path, "write the list of files", error);
         let transaction = self.begin()?;
-        let owner: Option<String> =
-            transaction.query_row("SELECT token FROM target", [], |row| row.get(0)).optional().map_err(failed)?;
+        let owner: Option<String> = transaction
+            .query_row("SELECT token FROM target", [], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
         if owner.as_deref() != Some(token) {
-            return Err(ConnectError::misuse("the target belongs to another flow by now"));
+            return Err(ConnectError::misuse(
+                "the target belongs to another flow by now",
+            ));
         }
-        let mut claim = transaction.prepare("INSERT OR REPLACE INTO file VALUES (?1, 1)").map_err(failed)?;
+        let mut claim = transaction
+            .prepare("INSERT OR REPLACE INTO file VALUES (?1, 1)")
+            .map_err(failed)?;
         for path in paths {
             claim.execute([path]).map_err(failed)?;
         }
@@ -104,20 +135,31 @@ impl Manifest {
     }
 
     /// Notes that a batch is done: these files are written, those are gone.
-    pub(crate) fn settle(&mut self, batch: u64, written: &[&str], gone: &[&str]) -> Result<(), ConnectError> {
+    pub(crate) fn settle(
+        &mut self,
+        batch: u64,
+        written: &[&str],
+        gone: &[&str],
+    ) -> Result<(), ConnectError> {
         let path = self.path.clone();
         let failed = |error| failure(&path, "write the list of files", error);
         let transaction = self.begin()?;
-        let mut write = transaction.prepare("UPDATE file SET pending = 0 WHERE path = ?1").map_err(failed)?;
+        let mut write = transaction
+            .prepare("UPDATE file SET pending = 0 WHERE path = ?1")
+            .map_err(failed)?;
         for path in written {
             write.execute([path]).map_err(failed)?;
         }
-        let mut forget = transaction.prepare("DELETE FROM file WHERE path = ?1").map_err(failed)?;
+        let mut forget = transaction
+            .prepare("DELETE FROM file WHERE path = ?1")
+            .map_err(failed)?;
         for path in gone {
             forget.execute([path]).map_err(failed)?;
         }
         drop((write, forget));
-        transaction.execute("UPDATE target SET batch = ?1", [batch as i64]).map_err(failed)?;
+        transaction
+            .execute("UPDATE target SET batch = ?1", [batch as i64])
+            .map_err(failed)?;
         transaction.commit().map_err(failed)
     }
 

@@ -38,22 +38,43 @@ impl<'a> OutputOptions<'a> {
         let root = options.required_text("root")?;
         let template = Template::parse(options.required_text("path")?, &spec.columns)?;
         let name = options.text("content")?.unwrap_or("content");
-        let names = || spec.columns.iter().map(|column| column.name.clone()).collect();
+        let names = || {
+            spec.columns
+                .iter()
+                .map(|column| column.name.clone())
+                .collect()
+        };
         let Some(content) = spec.columns.iter().position(|column| column.name == name) else {
-            let message = format!("the target has no column `{name}`, which is to be the content of the files");
-            return Err(OptionError { candidates: names(), ..OptionError::new("content", message) });
+            let message = format!(
+                "the target has no column `{name}`, which is to be the content of the files"
+            );
+            return Err(OptionError {
+                candidates: names(),
+                ..OptionError::new("content", message)
+            });
         };
         let ty = &spec.columns[content].ty;
         if *ty != Type::String && *ty != Type::bytes() {
-            let message = format!("column `{name}` is of type `{ty}`: the content of a file is `string` or `list<u8>`");
+            let message = format!(
+                "column `{name}` is of type `{ty}`: the content of a file is `string` or `list<u8>`"
+            );
             return Err(OptionError::new("content", message));
         }
         let mut columns = spec.columns.iter().enumerate();
-        if let Some((_, unused)) = columns.find(|(position, _)| *position != content && !template.uses(*position)) {
-            let message = format!("column `{}` is neither in `path` nor the content", unused.name);
+        if let Some((_, unused)) =
+            columns.find(|(position, _)| *position != content && !template.uses(*position))
+        {
+            let message = format!(
+                "column `{}` is neither in `path` nor the content",
+                unused.name
+            );
             return Err(OptionError::new("columns", message));
         }
-        Ok(OutputOptions { root, template, content })
+        Ok(OutputOptions {
+            root,
+            template,
+            content,
+        })
     }
 }
 
@@ -69,16 +90,26 @@ pub(crate) fn open_target(
     identity: &TargetIdentity,
     allow_outside: bool,
 ) -> Result<(Box<dyn Target>, TargetState), ConnectError> {
-    let OutputOptions { root, template, content } = OutputOptions::read(spec)?;
+    let OutputOptions {
+        root,
+        template,
+        content,
+    } = OutputOptions::read(spec)?;
     let root_path = place_target(base, "root", root, allow_outside)?;
     if !allow_outside && leads_out(base, &root_path)? {
         return Err(ConnectError::OutsideFlow { path: root.into() });
     }
     if root_path.exists() && !root_path.is_dir() {
-        return Err(ConnectError::WrongType { path: root_path, expected: "a folder" });
+        return Err(ConnectError::WrongType {
+            path: root_path,
+            expected: "a folder",
+        });
     }
-    std::fs::create_dir_all(&root_path).map_err(|error| ConnectError::io("create the folder", &root_path, error))?;
-    let root_path = root_path.canonicalize().map_err(|error| ConnectError::io("resolve", &root_path, error))?;
+    std::fs::create_dir_all(&root_path)
+        .map_err(|error| ConnectError::io("create the folder", &root_path, error))?;
+    let root_path = root_path
+        .canonicalize()
+        .map_err(|error| ConnectError::io("resolve", &root_path, error))?;
     let dir = Dir::open_ambient_dir(&root_path, ambient_authority())
         .map_err(|error| ConnectError::io("open", &root_path, error))?;
     let (mut manifest, owner) = Manifest::open(&root_path)?;
@@ -87,9 +118,10 @@ pub(crate) fn open_target(
             manifest.take_over(identity, 0, false)?;
             TargetState::Created
         }
-        Some(owner) if owner.identity.token != identity.token => {
-            TargetState::Foreign { flow: owner.identity.flow, target: owner.identity.target }
-        }
+        Some(owner) if owner.identity.token != identity.token => TargetState::Foreign {
+            flow: owner.identity.flow,
+            target: owner.identity.target,
+        },
         Some(owner) => {
             if owner.identity != *identity {
                 manifest.take_over(identity, owner.batch, false)?;
@@ -160,10 +192,17 @@ impl FileOutput {
 impl Target for FileOutput {
     fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError> {
         if row.len() != self.width {
-            return Err(RowError::content(format!("the row has {} values for {} columns", row.len(), self.width)));
+            return Err(RowError::content(format!(
+                "the row has {} values for {} columns",
+                row.len(),
+                self.width
+            )));
         }
         content_of(&row[self.content]).map_err(|error| RowError::content(error.to_string()))?;
-        self.template.render(row).map(String::into_bytes).map_err(RowError::content)
+        self.template
+            .render(row)
+            .map(String::into_bytes)
+            .map_err(RowError::content)
     }
 
     fn display_key(&self, key: &[u8]) -> String {
@@ -177,18 +216,26 @@ impl Target for FileOutput {
 
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError> {
         if !self.usable {
-            return Err(ConnectError::misuse("the target must be cleared before it is written"));
+            return Err(ConnectError::misuse(
+                "the target must be cleared before it is written",
+            ));
         }
         self.folders.forget();
         let (writes, removals) = sorted(ops)?;
         let written: Vec<&str> = writes.iter().map(|(path, _)| *path).collect();
         let fresh = self.manifest.unknown(&written)?;
         let not_ours = self.manifest.unknown(&removals)?;
-        let removals: Vec<&str> = removals.into_iter().filter(|path| not_ours.binary_search(path).is_err()).collect();
+        let removals: Vec<&str> = removals
+            .into_iter()
+            .filter(|path| not_ours.binary_search(path).is_err())
+            .collect();
         for path in fresh {
             if self.folders.has_file(path)? {
                 let what = format!("the file `{}`", printable(path.as_bytes()));
-                return Err(ConnectError::NotOurs { what, path: self.root_path.clone() });
+                return Err(ConnectError::NotOurs {
+                    what,
+                    path: self.root_path.clone(),
+                });
             }
         }
         self.manifest.claim(&self.identity.token, &written)?;
@@ -200,7 +247,9 @@ impl Target for FileOutput {
             }
         }
         for (index, (path, row)) in writes.iter().enumerate() {
-            let content = row.get(self.content).ok_or_else(|| ConnectError::misuse("the row has too few values"))?;
+            let content = row
+                .get(self.content)
+                .ok_or_else(|| ConnectError::misuse("the row has too few values"))?;
             self.folders.write(path, content_of(content)?)?;
             if is_last_in_folder(&written, index) {
                 self.folders.finish(path, false)?;
@@ -223,7 +272,11 @@ impl Target for FileOutput {
         // Claiming nothing checks that it is still ours.
         self.manifest.claim(&self.identity.token, &[])?;
         self.remove_all()?;
-        let FileOutput { manifest, root_path, .. } = *self;
+        let FileOutput {
+            manifest,
+            root_path,
+            ..
+        } = *self;
         drop(manifest);
         let path = root_path.join(MANIFEST_NAME);
         std::fs::remove_file(&path).map_err(|error| ConnectError::io("remove", &path, error))?;
@@ -237,7 +290,9 @@ fn content_of(value: &Value) -> Result<&[u8], ConnectError> {
     match value {
         Value::Str(text) => Ok(text.as_bytes()),
         Value::Bytes(bytes) => Ok(bytes),
-        _ => Err(ConnectError::misuse("the content of a file is text or bytes")),
+        _ => Err(ConnectError::misuse(
+            "the content of a file is text or bytes",
+        )),
     }
 }
 
@@ -247,8 +302,13 @@ type Writes<'a> = Vec<(&'a str, &'a [Value])>;
 fn sorted(ops: &[TargetOp]) -> Result<(Writes<'_>, Vec<&str>), ConnectError> {
     let mut by_path: Vec<(&str, &TargetOp)> = Vec::with_capacity(ops.len());
     for op in ops {
-        let path = std::str::from_utf8(op.key()).ok().filter(|path| check_path(path).is_ok());
-        by_path.push((path.ok_or_else(|| ConnectError::misuse("the bytes are no key of this target"))?, op));
+        let path = std::str::from_utf8(op.key())
+            .ok()
+            .filter(|path| check_path(path).is_ok());
+        by_path.push((
+            path.ok_or_else(|| ConnectError::misuse("the bytes are no key of this target"))?,
+            op,
+        ));
     }
     by_path.sort_by_key(|(path, _)| *path);
     let (mut writes, mut removals) = (Vec::new(), Vec::new());
@@ -265,5 +325,7 @@ fn sorted(ops: &[TargetOp]) -> Result<(Writes<'_>, Vec<&str>), ConnectError> {
 }
 
 fn is_last_in_folder(paths: &[&str], index: usize) -> bool {
-    paths.get(index + 1).is_none_or(|next| split(next).0 != split(paths[index]).0)
+    paths
+        .get(index + 1)
+        .is_none_or(|next| split(next).0 != split(paths[index]).0)
 }

@@ -60,15 +60,25 @@ impl Template {
                     rest = after;
                     name
                 }
-                _ => return Err(bad(format!("the `{brace}` at byte {} has no partner", text.len() - rest.len() + at))),
+                _ => {
+                    return Err(bad(format!(
+                        "the `{brace}` at byte {} has no partner",
+                        text.len() - rest.len() + at
+                    )));
+                }
             };
             let Some(position) = columns.iter().position(|column| column.name == name) else {
                 let candidates = columns.iter().map(|column| column.name.clone()).collect();
-                return Err(OptionError { candidates, ..bad(format!("the target has no column `{name}`")) });
+                return Err(OptionError {
+                    candidates,
+                    ..bad(format!("the target has no column `{name}`"))
+                });
             };
             let ty = &columns[position].ty;
             if !names_files(ty) {
-                return Err(bad(format!("column `{name}` is of type `{ty}`, which makes no file name")));
+                return Err(bad(format!(
+                    "column `{name}` is of type `{ty}`, which makes no file name"
+                )));
             }
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal)));
@@ -125,9 +135,17 @@ fn push_value(path: &mut String, value: &Value) -> Result<(), String> {
 
 /// Whether a path names one file below the root, in the only way in which that file is named.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
-    let bad = |reason: String| Err(format!("`{}` is no path for a file: {reason}", printable(path.as_bytes())));
+    let bad = |reason: String| {
+        Err(format!(
+            "`{}` is no path for a file: {reason}",
+            printable(path.as_bytes())
+        ))
+    };
     if path.len() > PATH_BYTES_MAX {
-        return bad(format!("it has {} bytes, more than {PATH_BYTES_MAX}", path.len()));
+        return bad(format!(
+            "it has {} bytes, more than {PATH_BYTES_MAX}",
+            path.len()
+        ));
     }
     if path.contains('\0') {
         return bad("it contains a zero byte".to_owned());
@@ -139,14 +157,25 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
             _ => {}
         }
         if name.len() > NAME_BYTES_MAX {
-            return bad(format!("a name in it has {} bytes, more than {NAME_BYTES_MAX}", name.len()));
+            return bad(format!(
+                "a name in it has {} bytes, more than {NAME_BYTES_MAX}",
+                name.len()
+            ));
         }
-        if name.get(..RESERVED_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX)) {
-            return bad(format!("names that begin with `{RESERVED_PREFIX}` are flowstone's own"));
+        if name
+            .get(..RESERVED_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX))
+        {
+            return bad(format!(
+                "names that begin with `{RESERVED_PREFIX}` are flowstone's own"
+            ));
         }
     }
     // Systems other than Unix have more ways to leave a folder: drives, backslashes.
-    if !Path::new(path).components().all(|c| matches!(c, Component::Normal(_))) {
+    if !Path::new(path)
+        .components()
+        .all(|c| matches!(c, Component::Normal(_)))
+    {
         return bad("it leads out of the root".to_owned());
     }
     Ok(())
@@ -157,13 +186,26 @@ mod tests {
     use super::*;
 
     fn columns() -> Vec<Column> {
-        [("path", Type::String), ("n", Type::S32), ("content", Type::bytes()), ("f", Type::F64)]
-            .map(|(name, ty)| Column { name: name.to_owned(), ty })
-            .into()
+        [
+            ("path", Type::String),
+            ("n", Type::S32),
+            ("content", Type::bytes()),
+            ("f", Type::F64),
+        ]
+        .map(|(name, ty)| Column {
+            name: name.to_owned(),
+            ty,
+        })
+        .into()
     }
 
     fn render(template: &str, path: &str, n: i32) -> Result<String, String> {
-        let row = [Value::str(path), Value::S32(n), Value::bytes(vec![]), Value::F64(0.0)];
+        let row = [
+            Value::str(path),
+            Value::S32(n),
+            Value::bytes(vec![]),
+            Value::F64(0.0),
+        ];
         Template::parse(template, &columns()).unwrap().render(&row)
     }
 
@@ -186,9 +228,19 @@ mod tests {
             ("{f}", "`f64`"),
         ] {
             let error = Template::parse(template, &columns()).unwrap_err();
-            assert!(error.message.contains(says), "{template}: {}", error.message);
+            assert!(
+                error.message.contains(says),
+                "{template}: {}",
+                error.message
+            );
         }
-        assert_eq!(Template::parse("{title}", &columns()).unwrap_err().candidates.len(), 4);
+        assert_eq!(
+            Template::parse("{title}", &columns())
+                .unwrap_err()
+                .candidates
+                .len(),
+            4
+        );
     }
 
     #[test]
@@ -196,13 +248,42 @@ mod tests {
         let long = "x".repeat(256);
         let deep = "x/".repeat(2500) + "x";
         for path in [
-            "", "/", "/etc/passwd", "..", "../a", "a/../b", "a/..", ".", "./a", "a/./b", "a//b", "a/", "a\0b", &long, &deep,
-            ".flowstone-target.db", "a/.FLOWSTONE-tmp-1", ".flowstone-x/y",
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "../a",
+            "a/../b",
+            "a/..",
+            ".",
+            "./a",
+            "a/./b",
+            "a//b",
+            "a/",
+            "a\0b",
+            &long,
+            &deep,
+            ".flowstone-target.db",
+            "a/.FLOWSTONE-tmp-1",
+            ".flowstone-x/y",
         ] {
             assert!(render("{path}", path, 0).is_err(), "{path:?}");
         }
-        for path in ["a", "a b", "...", "..a", "a\nb", ".hidden", ".flowstone", "a\\b"] {
-            assert_eq!(render("{path}", path, 0).is_ok(), cfg!(unix) || !path.contains('\\'), "{path:?}");
+        for path in [
+            "a",
+            "a b",
+            "...",
+            "..a",
+            "a\nb",
+            ".hidden",
+            ".flowstone",
+            "a\\b",
+        ] {
+            assert_eq!(
+                render("{path}", path, 0).is_ok(),
+                cfg!(unix) || !path.contains('\\'),
+                "{path:?}"
+            );
         }
     }
 }

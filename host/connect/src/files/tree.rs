@@ -49,7 +49,10 @@ pub(crate) struct SourceOptions {
 
 impl SourceOptions {
     pub(crate) fn read(options: &Options) -> Result<Self, OptionError> {
-        let options = OptionReader::new(options, &["root", "include", "exclude", "hidden", "max-size"])?;
+        let options = OptionReader::new(
+            options,
+            &["root", "include", "exclude", "hidden", "max-size"],
+        )?;
         let include = options.list("include")?.unwrap_or_else(|| vec!["**/*"]);
         let exclude = options.list("exclude")?.unwrap_or_default();
         Ok(SourceOptions {
@@ -67,7 +70,10 @@ pub(crate) fn open_source(
     base: &Path,
 ) -> Result<Box<dyn Source>, ConnectError> {
     let options = SourceOptions::read(options)?;
-    let columns = columns.iter().map(Field::of).collect::<Result<Vec<_>, _>>()?;
+    let columns = columns
+        .iter()
+        .map(Field::of)
+        .collect::<Result<Vec<_>, _>>()?;
     let root_path = base.join(options.root);
     let root = Arc::new(open_root(&root_path)?);
     Ok(Box::new(FileTree {
@@ -81,8 +87,14 @@ pub(crate) fn open_source(
 
 fn open_root(path: &Path) -> Result<Dir, ConnectError> {
     Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ConnectError::Missing { what: "the root folder of the source", path: path.to_owned() },
-        io::ErrorKind::NotADirectory => ConnectError::WrongType { path: path.to_owned(), expected: "a folder" },
+        io::ErrorKind::NotFound => ConnectError::Missing {
+            what: "the root folder of the source",
+            path: path.to_owned(),
+        },
+        io::ErrorKind::NotADirectory => ConnectError::WrongType {
+            path: path.to_owned(),
+            expected: "a folder",
+        },
         _ => ConnectError::io("open", path, error),
     })
 }
@@ -111,7 +123,7 @@ impl Field {
         let wrong = |message: String| ConnectError::Column {
             column: column.name.clone(),
             message,
-            candidates: source_columns().into_iter().map(|(name, _)| name.to_owned()).collect(),
+            candidates: source_columns().into_iter().map(|(name, _)| name).collect(),
         };
         match (column.name.as_str(), &column.ty) {
             ("path", Type::String) => Ok(Field::Path),
@@ -119,9 +131,9 @@ impl Field {
             ("content", ty) if *ty == Type::bytes() => Ok(Field::Bytes),
             ("size", Type::U64) => Ok(Field::Size),
             ("modified", Type::S64) => Ok(Field::Modified),
-            (name @ ("path" | "content" | "size" | "modified"), ty) => {
-                Err(wrong(format!("files have no column `{name}` of type `{ty}`")))
-            }
+            (name @ ("path" | "content" | "size" | "modified"), ty) => Err(wrong(format!(
+                "files have no column `{name}` of type `{ty}`"
+            ))),
             (name, _) => Err(wrong(format!("files have no column `{name}`"))),
         }
     }
@@ -136,19 +148,29 @@ impl Source for FileTree {
         let root = Arc::new(open_root(&self.root_path)?);
         *self.root.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&root);
         let with_content = self.columns.iter().any(|field| field.is_content());
-        let walk = Walk::new(root, self.root_path.clone(), Arc::clone(&self.filter), with_content)?;
+        let walk = Walk::new(
+            root,
+            self.root_path.clone(),
+            Arc::clone(&self.filter),
+            with_content,
+        )?;
         Ok(Box::new(walk))
     }
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
-        let path = std::str::from_utf8(&entry.key).map_err(|_| RowError::content("the file's name is not UTF-8"))?;
+        let path = std::str::from_utf8(&entry.key)
+            .map_err(|_| RowError::content("the file's name is not UTF-8"))?;
         if self.columns.iter().all(|field| *field == Field::Path) {
             return Ok(self.columns.iter().map(|_| Value::str(path)).collect());
         }
         let mut file = self.open(path)?;
         let stamp = stamp_of(&file)?;
         let with_content = self.columns.iter().any(|field| field.is_content());
-        let content = if with_content { self.read(&mut file, &stamp)? } else { Vec::new() };
+        let content = if with_content {
+            self.read(&mut file, &stamp)?
+        } else {
+            Vec::new()
+        };
         let value = |field: &Field| {
             Ok(match field {
                 Field::Path => Value::str(path),
@@ -168,24 +190,37 @@ impl FileTree {
         // Not blocking: what was a file when it was listed may be a FIFO now.
         let mut options = OpenOptions::new();
         options.read(true).nonblock(true);
-        let file = root.open_with(path, &options).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => RowError::Vanished,
-            _ if is_escape(&error) => RowError::passing("it is a symbolic link that leads out of the source's root"),
-            _ => failed("open", &error),
-        })?;
+        let file = root
+            .open_with(path, &options)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => RowError::Vanished,
+                _ if is_escape(&error) => {
+                    RowError::passing("it is a symbolic link that leads out of the source's root")
+                }
+                _ => failed("open", &error),
+            })?;
         let metadata = file.metadata().map_err(|error| failed("look at", &error))?;
-        if metadata.is_file() { Ok(file) } else { Err(RowError::Vanished) }
+        if metadata.is_file() {
+            Ok(file)
+        } else {
+            Err(RowError::Vanished)
+        }
     }
 
     /// The whole content. A file that is written to meanwhile gives no mixture of both versions, but a failure.
     fn read(&self, file: &mut File, before: &Stamp) -> Result<Vec<u8>, RowError> {
         if before.size > self.size_max {
             let size_max = self.size_max;
-            return Err(RowError::content(format!("it has {} bytes, and `max-size` is {size_max}", before.size)));
+            return Err(RowError::content(format!(
+                "it has {} bytes, and `max-size` is {size_max}",
+                before.size
+            )));
         }
         // One byte more than expected, so that the end is seen without growing the buffer.
         let mut content = Vec::with_capacity(before.size as usize + 1);
-        file.take(before.size + 1).read_to_end(&mut content).map_err(|error| failed("read", &error))?;
+        file.take(before.size + 1)
+            .read_to_end(&mut content)
+            .map_err(|error| failed("read", &error))?;
         if content.len() as u64 != before.size || stamp_of(file)? != *before {
             return Err(RowError::passing("it was changed while it was read"));
         }
@@ -194,7 +229,9 @@ impl FileTree {
 }
 
 fn stamp_of(file: &File) -> Result<Stamp, RowError> {
-    file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(|error| failed("look at", &error))
+    file.metadata()
+        .map(|metadata| Stamp::of(&metadata))
+        .map_err(|error| failed("look at", &error))
 }
 
 fn failed(action: &str, error: &io::Error) -> RowError {
@@ -204,6 +241,8 @@ fn failed(action: &str, error: &io::Error) -> RowError {
 fn text(content: &[u8]) -> Result<&str, RowError> {
     std::str::from_utf8(content).map_err(|error| {
         let offset = error.valid_up_to();
-        RowError::content(format!("it is not UTF-8: the byte at offset {offset} is no text"))
+        RowError::content(format!(
+            "it is not UTF-8: the byte at offset {offset} is no text"
+        ))
     })
 }

@@ -61,9 +61,19 @@ impl Walk {
         filter: Arc<Filter>,
         with_content: bool,
     ) -> Result<Self, ConnectError> {
-        let mut walk =
-            Walk { root, root_path, filter, with_content, levels: Vec::new(), path: Vec::new(), done: false };
-        let dir = walk.root.try_clone().map_err(|error| ConnectError::io("open", &walk.root_path, error))?;
+        let mut walk = Walk {
+            root,
+            root_path,
+            filter,
+            with_content,
+            levels: Vec::new(),
+            path: Vec::new(),
+            done: false,
+        };
+        let dir = walk
+            .root
+            .try_clone()
+            .map_err(|error| ConnectError::io("open", &walk.root_path, error))?;
         walk.enter(dir, 0)?;
         Ok(walk)
     }
@@ -71,8 +81,15 @@ impl Walk {
     /// Lists the folder at `self.path` and makes it the innermost one.
     fn enter(&mut self, dir: Dir, parent_len: usize) -> Result<(), ConnectError> {
         let seen = FileTime::now();
-        let names = self.list(&dir).map_err(|error| self.broken("list", &self.path, &error))?;
-        self.levels.push(Level { dir, names: names.into_iter(), parent_len, seen });
+        let names = self
+            .list(&dir)
+            .map_err(|error| self.broken("list", &self.path, &error))?;
+        self.levels.push(Level {
+            dir,
+            names: names.into_iter(),
+            parent_len,
+            seen,
+        });
         Ok(())
     }
 
@@ -120,7 +137,10 @@ impl Walk {
             path.extend_from_slice(name.as_encoded_bytes());
             if kind == Kind::Folder {
                 if self.filter.enters(&path) {
-                    let dir = level.dir.open_dir_nofollow(&name).map_err(|error| self.broken("open", &path, &error))?;
+                    let dir = level
+                        .dir
+                        .open_dir_nofollow(&name)
+                        .map_err(|error| self.broken("open", &path, &error))?;
                     path.push(b'/');
                     let parent_len = self.path.len();
                     self.path = path;
@@ -137,14 +157,21 @@ impl Walk {
                 _ => level.dir.symlink_metadata(&name),
             };
             match metadata {
-                Ok(metadata) if metadata.is_file() => return Ok(Some(self.entry(path, &metadata, seen))),
+                Ok(metadata) if metadata.is_file() => {
+                    return Ok(Some(self.entry(path, &metadata, seen)));
+                }
                 // It was replaced by something else since it was listed, or the link leads to no file.
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) if kind == Kind::Link => {
                     if !leads_nowhere(&error) {
                         // There is a file; that it cannot be reached now is for `load` to say.
-                        return Ok(Some(Entry { key: path, hint: Hint::unknown(), size: 0, locator: Locator::Key }));
+                        return Ok(Some(Entry {
+                            key: path,
+                            hint: Hint::unknown(),
+                            size: 0,
+                            locator: Locator::Key,
+                        }));
                     }
                 }
                 Err(error) => return Err(self.broken("look at", &path, &error)),
@@ -157,12 +184,19 @@ impl Walk {
     fn entry(&self, key: Vec<u8>, metadata: &Metadata, seen: FileTime) -> Entry {
         let stamp = Stamp::of(metadata);
         let size = if self.with_content { stamp.size } else { 0 };
-        Entry { hint: stamp.hint(seen), size: size + key.len() as u64, key, locator: Locator::Key }
+        Entry {
+            hint: stamp.hint(seen),
+            size: size + key.len() as u64,
+            key,
+            locator: Locator::Key,
+        }
     }
 
     /// Leaves the innermost folder. When it was removed while it was walked, what was seen of it is no full listing.
     fn leave(&mut self) -> Result<(), ConnectError> {
-        let Some(level) = self.levels.pop() else { return Ok(()) };
+        let Some(level) = self.levels.pop() else {
+            return Ok(());
+        };
         if was_removed(&level.dir) {
             return Err(self.incomplete(&self.path, "the folder was removed while it was listed"));
         }
@@ -173,11 +207,15 @@ impl Walk {
     /// The root must still be where it was: a disk that was unmounted, or a folder that was replaced, halfway through
     /// must not look like files that are gone.
     fn check_root(&self) -> Result<(), ConnectError> {
-        let now = Dir::open_ambient_dir(&self.root_path, cap_std::ambient_authority()).and_then(|dir| dir.dir_metadata());
+        let now = Dir::open_ambient_dir(&self.root_path, cap_std::ambient_authority())
+            .and_then(|dir| dir.dir_metadata());
         let then = self.root.dir_metadata();
         match (now, then) {
             (Ok(now), Ok(then)) if same_folder(&now, &then) => Ok(()),
-            _ => Err(self.incomplete(b"", "the root folder was removed or replaced while it was listed")),
+            _ => Err(self.incomplete(
+                b"",
+                "the root folder was removed or replaced while it was listed",
+            )),
         }
     }
 
@@ -187,7 +225,11 @@ impl Walk {
 
     fn incomplete(&self, path: &[u8], reason: &str) -> ConnectError {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        let path = if path.is_empty() { self.root_path.clone() } else { self.root_path.join(shown(path)) };
+        let path = if path.is_empty() {
+            self.root_path.clone()
+        } else {
+            self.root_path.join(shown(path))
+        };
         ConnectError::incomplete(&path, reason)
     }
 }
@@ -215,17 +257,25 @@ impl Name {
 /// Whether a link cannot lead to a file inside the root: it dangles, turns in circles, or leads out.
 fn leads_nowhere(error: &io::Error) -> bool {
     is_escape(error)
-        || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
         || error.raw_os_error() == Some(ELOOP)
 }
 
 /// "Too many levels of symbolic links": `std` has no stable name for it.
-const ELOOP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 40 } else { 62 };
+const ELOOP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    40
+} else {
+    62
+};
 
 #[cfg(unix)]
 fn was_removed(dir: &Dir) -> bool {
     use cap_std::fs::MetadataExt;
-    dir.dir_metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    dir.dir_metadata()
+        .is_ok_and(|metadata| metadata.nlink() == 0)
 }
 
 #[cfg(not(unix))]

@@ -2,7 +2,7 @@
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use flowstone_core::{Column, Type, Value};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::error::ConnectError;
 use crate::key::{Part, push_part};
@@ -11,7 +11,9 @@ use crate::records::input::{Body, Input, Span};
 
 /// Whether a CSV file gives values of this type: scalars, and options of them, for which an empty field is none.
 pub(crate) fn accepts(ty: &Type) -> bool {
-    let scalar = |ty: &Type| matches!(ty, Type::String | Type::Bool | Type::Char) || ty.number_width().is_some();
+    let scalar = |ty: &Type| {
+        matches!(ty, Type::String | Type::Bool | Type::Char) || ty.number_width().is_some()
+    };
     match ty {
         Type::Option(inner) => scalar(inner),
         ty => scalar(ty),
@@ -21,7 +23,7 @@ pub(crate) fn accepts(ty: &Type) -> bool {
 /// How the fields of a record become values.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    delimiter: u8,
+    splitter: Splitter,
     /// The number of fields in the header, or in the first record.
     width: usize,
     /// The columns asked for, with the positions of their fields.
@@ -45,25 +47,43 @@ pub(crate) fn begin(
     columns: &[Column],
     key: &[String],
 ) -> Result<(Layout, Reader), ConnectError> {
-    let core = core_reader(delimiter);
+    let splitter = Splitter::new(delimiter);
     let path = input.file.path.clone();
     let file = Arc::clone(&input.file);
-    let mut reader = Reader { input, core };
+    let mut reader = Reader {
+        input,
+        core: splitter.build(),
+    };
     let mut body = Body::default();
     reader.next(&mut body)?;
     let names = if header {
-        let fields = Fields::split(&body.bytes, delimiter);
-        let names: Result<Vec<String>, _> =
-            (0..fields.len()).map(|at| std::str::from_utf8(fields.get(at)).map(str::to_owned)).collect();
-        names.map_err(|_| ConnectError::WrongType { path, expected: "a CSV file in UTF-8 (its header is not)" })?
+        let fields = splitter.split(&body.bytes);
+        let names: Result<Vec<String>, _> = (0..fields.len())
+            .map(|at| std::str::from_utf8(fields.get(at)).map(str::to_owned))
+            .collect();
+        names.map_err(|_| ConnectError::WrongType {
+            path,
+            expected: "a CSV file in UTF-8 (its header is not)",
+        })?
     } else {
         // The first record is a row like the others: begin again.
-        reader = Reader { input: Input::new(file)?, core: core_reader(delimiter) };
-        (1..=Fields::split(&body.bytes, delimiter).len()).map(|number| format!("column-{number}")).collect()
+        reader = Reader {
+            input: Input::new(file)?,
+            core: splitter.build(),
+        };
+        (1..=splitter.split(&body.bytes).len())
+            .map(|number| format!("column-{number}"))
+            .collect()
     };
     // A file without a header and without records has no columns, and no row that would miss one.
     let unknown_width = !header && names.is_empty();
-    let find = |name: &str| if unknown_width { Ok(0) } else { position(&names, name) };
+    let find = |name: &str| {
+        if unknown_width {
+            Ok(0)
+        } else {
+            position(&names, name)
+        }
+    };
     let mut salt = blake3::Hasher::new();
     salt.update(&[delimiter, u8::from(header)]);
     for name in &names {
@@ -71,28 +91,41 @@ pub(crate) fn begin(
         salt.update(name.as_bytes());
     }
     let layout = Layout {
-        delimiter,
+        splitter,
         width: names.len(),
-        columns: columns.iter().map(|c| Ok((find(&c.name)?, c.clone()))).collect::<Result<_, ConnectError>>()?,
-        key: key.iter().map(|name| Ok((find(name)?, name.clone()))).collect::<Result<_, ConnectError>>()?,
+        columns: columns
+            .iter()
+            .map(|c| Ok((find(&c.name)?, c.clone())))
+            .collect::<Result<_, ConnectError>>()?,
+        key: key
+            .iter()
+            .map(|name| Ok((find(name)?, name.clone())))
+            .collect::<Result<_, ConnectError>>()?,
         salt: *salt.finalize().as_bytes(),
     };
     Ok((layout, reader))
 }
 
 fn position(names: &[String], wanted: &str) -> Result<usize, ConnectError> {
-    let mut found = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(position, _)| position);
+    let mut found = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| *name == wanted)
+        .map(|(position, _)| position);
     let message = match (found.next(), found.next()) {
         (Some(position), None) => return Ok(position),
         (Some(_), Some(_)) => format!("the file has more than one column `{wanted}`"),
         (None, _) if names.is_empty() => format!("the file has no column `{wanted}`: it is empty"),
-        (None, _) => format!("the file has no column `{wanted}`, but {}", names.join(", ")),
+        (None, _) => format!(
+            "the file has no column `{wanted}`, but {}",
+            names.join(", ")
+        ),
     };
-    Err(ConnectError::Column { column: wanted.to_owned(), message, candidates: names.to_vec() })
-}
-
-fn core_reader(delimiter: u8) -> csv_core::Reader {
-    ReaderBuilder::new().delimiter(delimiter).build()
+    Err(ConnectError::Column {
+        column: wanted.to_owned(),
+        message,
+        candidates: names.to_vec(),
+    })
 }
 
 impl Reader {
@@ -120,19 +153,93 @@ impl Reader {
             }
         }
         body.trim();
-        Ok(Some(Span { offset, len: self.input.offset - offset, line }))
+        Ok(Some(Span {
+            offset,
+            len: self.input.offset - offset,
+            line,
+        }))
     }
 
     /// The last record has no line end. If giving it one does not end it, it is inside quotes.
-    fn end_of_file(&mut self, body: &mut Body, offset: u64, line: u64) -> Result<Span, ConnectError> {
+    fn end_of_file(
+        &mut self,
+        body: &mut Body,
+        offset: u64,
+        line: u64,
+    ) -> Result<Span, ConnectError> {
         let (result, ..) = self.core.read_record(b"\n", &mut [0; 1], &mut [0; 1]);
         if !matches!(result, ReadRecordResult::Record) {
-            let reason = format!("in the record that begins in line {line}, a quote is opened and never closed");
+            let reason = format!(
+                "in the record that begins in line {line}, a quote is opened and never closed"
+            );
             return Err(ConnectError::incomplete(&self.input.file.path, reason));
         }
         body.trim();
-        Ok(Span { offset, len: self.input.offset - offset, line })
+        Ok(Span {
+            offset,
+            len: self.input.offset - offset,
+            line,
+        })
     }
+}
+
+/// How many fields of a record are expected, and how many there can be: a record of nothing but delimiters must not take
+/// many times its size in memory.
+const ENDS_AT_ONCE: usize = 32;
+const FIELDS_MAX: usize = 1 << 20;
+
+/// Splits records into fields.
+#[derive(Debug)]
+struct Splitter {
+    delimiter: u8,
+    /// Building a reader takes much longer than splitting a record, and copying one does not work (in csv-core 0.1.13 the
+    /// copy lacks a part of its tables).
+    core: Mutex<csv_core::Reader>,
+}
+
+impl Splitter {
+    fn new(delimiter: u8) -> Self {
+        let core = ReaderBuilder::new().delimiter(delimiter).build();
+        Splitter {
+            delimiter,
+            core: Mutex::new(core),
+        }
+    }
+
+    fn build(&self) -> csv_core::Reader {
+        ReaderBuilder::new().delimiter(self.delimiter).build()
+    }
+
+    fn split(&self, record: &[u8]) -> Fields {
+        match self.core.try_lock() {
+            Ok(mut core) => {
+                core.reset();
+                split(record, &mut core)
+            }
+            // Another thread is at it: do not wait.
+            Err(_) => split(record, &mut self.build()),
+        }
+    }
+}
+
+/// Splits a record with a reader that has read nothing since it was built or reset.
+fn split(record: &[u8], core: &mut csv_core::Reader) -> Fields {
+    // Fields are never longer than the record.
+    let (mut bytes, mut ends) = (vec![0; record.len() + 1], vec![0; ENDS_AT_ONCE]);
+    let (mut from, mut written, mut ended) = (0, 0, 0);
+    loop {
+        let (result, used, out, end) =
+            core.read_record(&record[from..], &mut bytes[written..], &mut ends[ended..]);
+        (from, written, ended) = (from + used, written + out, ended + end);
+        match result {
+            ReadRecordResult::InputEmpty => {}
+            ReadRecordResult::OutputEndsFull if ended < FIELDS_MAX => ends.resize(ended * 4, 0),
+            _ => break,
+        }
+    }
+    bytes.truncate(written);
+    ends.truncate(ended);
+    Fields { bytes, ends }
 }
 
 /// The fields of one record.
@@ -142,24 +249,6 @@ struct Fields {
 }
 
 impl Fields {
-    fn split(record: &[u8], delimiter: u8) -> Self {
-        let mut core = core_reader(delimiter);
-        // Fields are never longer than the record, and every one but the last is followed by a delimiter.
-        let most = record.iter().filter(|&&byte| byte == delimiter).count() + 1;
-        let (mut bytes, mut ends) = (vec![0; record.len() + 1], vec![0; most + 1]);
-        let (mut from, mut written, mut ended) = (0, 0, 0);
-        loop {
-            let (result, used, out, end) = core.read_record(&record[from..], &mut bytes[written..], &mut ends[ended..]);
-            (from, written, ended) = (from + used, written + out, ended + end);
-            if !matches!(result, ReadRecordResult::InputEmpty) {
-                break;
-            }
-        }
-        bytes.truncate(written);
-        ends.truncate(ended);
-        Fields { bytes, ends }
-    }
-
     fn len(&self) -> usize {
         self.ends.len()
     }
@@ -172,11 +261,15 @@ impl Fields {
 
 impl Layout {
     fn fields(&self, record: &[u8]) -> Result<Fields, String> {
-        let fields = Fields::split(record, self.delimiter);
+        let fields = self.splitter.split(record);
         if fields.len() == self.width {
             return Ok(fields);
         }
-        Err(format!("the record has {} fields, not {}", fields.len(), self.width))
+        Err(format!(
+            "the record has {} fields, not {}",
+            fields.len(),
+            self.width
+        ))
     }
 
     pub(crate) fn values(&self, record: &[u8]) -> Result<Vec<Value>, String> {
@@ -238,8 +331,10 @@ mod tests {
     use super::*;
 
     fn fields(record: &str) -> Vec<String> {
-        let fields = Fields::split(record.as_bytes(), b',');
-        (0..fields.len()).map(|at| String::from_utf8(fields.get(at).to_vec()).unwrap()).collect()
+        let fields = Splitter::new(b',').split(record.as_bytes());
+        (0..fields.len())
+            .map(|at| String::from_utf8(fields.get(at).to_vec()).unwrap())
+            .collect()
     }
 
     #[test]
@@ -251,6 +346,12 @@ mod tests {
         assert_eq!(fields("a"), ["a"]);
         assert_eq!(fields("\"\""), [""]);
         assert_eq!(fields(","), ["", ""]);
+    }
+
+    #[test]
+    fn a_record_may_have_many_fields_but_not_endlessly_many() {
+        assert_eq!(fields(&",".repeat(1000)).len(), 1001);
+        assert!(fields(&",".repeat(5 << 20)).len() < 4 * FIELDS_MAX);
     }
 
     #[test]
@@ -266,7 +367,10 @@ mod tests {
         assert_eq!(value("", &Type::Char), None);
         assert_eq!(value(" x ", &Type::String), Some(Value::str(" x ")));
         assert_eq!(value("", &Type::U8), None);
-        assert_eq!(value("", &Type::option(Type::U8)), Some(Value::Option(None)));
+        assert_eq!(
+            value("", &Type::option(Type::U8)),
+            Some(Value::Option(None))
+        );
         assert_eq!(value("7", &Type::option(Type::U8)), some(Value::U8(7)));
         assert_eq!(value("x", &Type::option(Type::U8)), None);
     }

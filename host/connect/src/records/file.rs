@@ -27,9 +27,17 @@ impl FileOptions {
         let options = OptionReader::new(options, &["path", "key", "delimiter", "header"])?;
         let delimiter = match options.text("delimiter")?.unwrap_or(",").as_bytes() {
             &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => byte,
-            _ => return Err(OptionError::new("delimiter", "option `delimiter` must be one ASCII character, and no quote")),
+            _ => {
+                return Err(OptionError::new(
+                    "delimiter",
+                    "option `delimiter` must be one ASCII character, and no quote",
+                ));
+            }
         };
-        let format = Format::Csv { delimiter, header: options.bool("header", true)? };
+        let format = Format::Csv {
+            delimiter,
+            header: options.bool("header", true)?,
+        };
         Self::read(&options, format)
     }
 
@@ -55,9 +63,18 @@ pub(crate) fn open(
     columns: Vec<Column>,
     base: &Path,
 ) -> Result<Box<dyn Source>, ConnectError> {
-    let source = RecordFile { path: base.join(options.path), key: options.key, format: options.format, columns };
+    let source = RecordFile {
+        path: base.join(options.path),
+        key: options.key,
+        format: options.format,
+        columns,
+    };
     // For the columns that the file's header lacks.
-    source.format.begin(Arc::new(OpenFile::open(&source.path)?), &source.columns, &source.key)?;
+    source.format.begin(
+        Arc::new(OpenFile::open(&source.path)?),
+        &source.columns,
+        &source.key,
+    )?;
     Ok(Box::new(source))
 }
 
@@ -89,30 +106,49 @@ pub(crate) struct Scanned {
 impl Source for RecordFile {
     fn entries(&self) -> Result<Entries<'_>, ConnectError> {
         let file = Arc::new(OpenFile::open(&self.path)?);
-        let (layout, reader) = self.format.begin(Arc::clone(&file), &self.columns, &self.key)?;
+        let (layout, reader) = self
+            .format
+            .begin(Arc::clone(&file), &self.columns, &self.key)?;
         let by_number = ByNumber::new(Arc::new(Scanned { file, layout }), reader);
-        Ok(if self.key.is_empty() { Box::new(by_number) } else { Box::new(begin_sorted(by_number)?) })
+        Ok(if self.key.is_empty() {
+            Box::new(by_number)
+        } else {
+            Box::new(begin_sorted(by_number)?)
+        })
     }
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
         let Locator::Record(record) = &entry.locator else {
-            return Err(RowError::passing("the record was not listed by this source"));
+            return Err(RowError::passing(
+                "the record was not listed by this source",
+            ));
         };
-        let RecordAt { scanned, span, hash: listed, problem } = record.as_ref();
+        let RecordAt {
+            scanned,
+            span,
+            hash: listed,
+            problem,
+        } = record.as_ref();
         let on_line = |reason: String| RowError::content(format!("line {}: {reason}", span.line));
         if let Some(problem) = problem {
             return Err(on_line(problem.clone()));
         }
-        let mut bytes = scanned.file.read(span.offset, span.len as usize).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => RowError::Vanished,
-            _ => RowError::passing(format!("cannot read it: {error}")),
-        })?;
+        let mut bytes = scanned
+            .file
+            .read(span.offset, span.len as usize)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => RowError::Vanished,
+                _ => RowError::passing(format!("cannot read it: {error}")),
+            })?;
         while matches!(bytes.last(), Some(b'\n' | b'\r')) {
             bytes.pop();
         }
         // The hash is of what was listed: if the bytes are others by now, the file was written to in place.
         if hash(&scanned.layout, &bytes) != listed.as_slice() {
-            return Err(RowError::passing(format!("line {}: the file was written to while it was read", span.line)));
+            return Err(RowError::passing(format!(
+                "line {}: the file was written to while it was read",
+                span.line
+            )));
         }
         scanned.layout.values(&bytes).map_err(on_line)
     }

@@ -24,7 +24,7 @@ pub(crate) enum Format {
 #[derive(Debug)]
 pub(crate) enum Layout {
     #[cfg(feature = "csv")]
-    Csv(csv::Layout),
+    Csv(Box<csv::Layout>),
     #[cfg(feature = "jsonl")]
     Jsonl(jsonl::Layout),
 }
@@ -32,7 +32,7 @@ pub(crate) enum Layout {
 /// Finds the records of a file one after the other.
 pub(crate) enum Reader {
     #[cfg(feature = "csv")]
-    Csv(csv::Reader),
+    Csv(Box<csv::Reader>),
     #[cfg(feature = "jsonl")]
     Jsonl(Input),
 }
@@ -50,10 +50,13 @@ impl Format {
             #[cfg(feature = "csv")]
             Format::Csv { delimiter, header } => {
                 let (layout, reader) = csv::begin(input, *delimiter, *header, columns, key)?;
-                Ok((Layout::Csv(layout), Reader::Csv(reader)))
+                Ok((Layout::Csv(Box::new(layout)), Reader::Csv(Box::new(reader))))
             }
             #[cfg(feature = "jsonl")]
-            Format::Jsonl => Ok((Layout::Jsonl(jsonl::Layout::new(columns, key)), Reader::Jsonl(input))),
+            Format::Jsonl => Ok((
+                Layout::Jsonl(jsonl::Layout::new(columns, key)),
+                Reader::Jsonl(input),
+            )),
         }
     }
 }

@@ -35,15 +35,26 @@ impl OpenFile {
         let file = match opened {
             Ok(file) => file.into_std(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ConnectError::Missing { what: "the file of the source", path });
+                return Err(ConnectError::Missing {
+                    what: "the file of the source",
+                    path,
+                });
             }
             Err(error) => return Err(ConnectError::io("open", &path, error)),
         };
-        let metadata = Metadata::from_file(&file).map_err(|error| ConnectError::io("look at", &path, error))?;
+        let metadata = Metadata::from_file(&file)
+            .map_err(|error| ConnectError::io("look at", &path, error))?;
         if !metadata.is_file() {
-            return Err(ConnectError::WrongType { path, expected: "a regular file" });
+            return Err(ConnectError::WrongType {
+                path,
+                expected: "a regular file",
+            });
         }
-        Ok(OpenFile { path, file, stamp: Stamp::of(&metadata) })
+        Ok(OpenFile {
+            path,
+            file,
+            stamp: Stamp::of(&metadata),
+        })
     }
 
     /// Fails when the file was written to since it was opened.
@@ -55,7 +66,10 @@ impl OpenFile {
                 if (now.size, now.modified) == (self.stamp.size, self.stamp.modified) {
                     return Ok(());
                 }
-                Err(ConnectError::incomplete(&self.path, "the file was written to while it was read"))
+                Err(ConnectError::incomplete(
+                    &self.path,
+                    "the file was written to while it was read",
+                ))
             }
             Err(error) => Err(ConnectError::io("look at", &self.path, error)),
         }
@@ -106,7 +120,13 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn new(file: Arc<OpenFile>) -> Result<Self, ConnectError> {
-        let mut input = Input { file, block: Vec::new(), used: 0, offset: 0, line: 1 };
+        let mut input = Input {
+            file,
+            block: Vec::new(),
+            used: 0,
+            offset: 0,
+            line: 1,
+        };
         // A byte order mark is no part of the first record.
         if input.peek()?.starts_with(b"\xef\xbb\xbf") {
             input.consume(3);
@@ -128,7 +148,7 @@ impl Input {
 
     pub(crate) fn consume(&mut self, count: usize) {
         let consumed = &self.block[self.used..self.used + count];
-        self.line += consumed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.line += memchr::memchr_iter(b'\n', consumed).count() as u64;
         self.used += count;
         self.offset += count as u64;
     }

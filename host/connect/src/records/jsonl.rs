@@ -29,7 +29,7 @@ pub(crate) fn next(input: &mut Input, body: &mut Body) -> Result<Option<Span>, C
             if bytes.is_empty() {
                 break;
             }
-            let used = bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| at + 1);
+            let used = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
             ended = bytes[used - 1] == b'\n';
             body.extend(&bytes[..used]);
             input.consume(used);
@@ -39,19 +39,29 @@ pub(crate) fn next(input: &mut Input, body: &mut Body) -> Result<Option<Span>, C
         }
         body.trim();
         if body.too_large || !body.bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Some(Span { offset, len: input.offset - offset, line }));
+            return Ok(Some(Span {
+                offset,
+                len: input.offset - offset,
+                line,
+            }));
         }
     }
 }
 
 impl Layout {
     pub(crate) fn new(columns: &[Column], key: &[String]) -> Self {
-        Layout { columns: columns.to_vec(), key: key.to_vec() }
+        Layout {
+            columns: columns.to_vec(),
+            key: key.to_vec(),
+        }
     }
 
     pub(crate) fn values(&self, record: &[u8]) -> Result<Vec<Value>, String> {
         let object = parse(record)?;
-        self.columns.iter().map(|column| value(&object, column)).collect()
+        self.columns
+            .iter()
+            .map(|column| value(&object, column))
+            .collect()
     }
 
     /// The key: strings as text and integers as numbers, so `1` and `"1"` are different keys; anything else by its JSON text.
@@ -60,9 +70,13 @@ impl Layout {
         let mut key = Vec::new();
         for name in &self.key {
             let part = match object.get(name) {
-                None | Some(Json::Null) => return Err(format!("the record has no `{name}`, which is its key")),
+                None | Some(Json::Null) => {
+                    return Err(format!("the record has no `{name}`, which is its key"));
+                }
                 Some(Json::String(text)) => Part::Text(Cow::Borrowed(text)),
-                Some(json) => json.as_i64().map_or_else(|| Part::Json(json.to_string().into()), Part::Int),
+                Some(json) => json
+                    .as_i64()
+                    .map_or_else(|| Part::Json(json.to_string().into()), Part::Int),
             };
             push_part(&mut key, &part);
         }
@@ -71,8 +85,12 @@ impl Layout {
 }
 
 fn parse(record: &[u8]) -> Result<Map<String, Json>, String> {
-    let text = std::str::from_utf8(record)
-        .map_err(|error| format!("the record is not UTF-8 (byte {} of it)", error.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(record).map_err(|error| {
+        format!(
+            "the record is not UTF-8 (byte {} of it)",
+            error.valid_up_to() + 1
+        )
+    })?;
     match serde_json::from_str(text) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(_) => Err("the record is no JSON object".to_owned()),
@@ -103,23 +121,48 @@ mod tests {
     use super::*;
 
     fn values(record: &str, columns: &[(&str, Type)]) -> Result<Vec<Value>, String> {
-        let columns: Vec<Column> =
-            columns.iter().map(|(name, ty)| Column { name: (*name).to_owned(), ty: ty.clone() }).collect();
+        let columns: Vec<Column> = columns
+            .iter()
+            .map(|(name, ty)| Column {
+                name: (*name).to_owned(),
+                ty: ty.clone(),
+            })
+            .collect();
         Layout::new(&columns, &[]).values(record.as_bytes())
     }
 
     #[test]
     fn any_json_can_be_a_string() {
-        let columns = [("a", Type::String), ("b", Type::String), ("c", Type::option(Type::String))];
+        let columns = [
+            ("a", Type::String),
+            ("b", Type::String),
+            ("c", Type::option(Type::String)),
+        ];
         let found = values(r#"{"a": "x", "b": {"n": [1, null]}, "c": null}"#, &columns).unwrap();
-        assert_eq!(found, [Value::str("x"), Value::str(r#"{"n":[1,null]}"#), Value::Option(None)]);
+        assert_eq!(
+            found,
+            [
+                Value::str("x"),
+                Value::str(r#"{"n":[1,null]}"#),
+                Value::Option(None)
+            ]
+        );
     }
 
     #[test]
     fn a_missing_field_is_none_or_a_failure() {
-        assert_eq!(values("{}", &[("a", Type::option(Type::U8))]).unwrap(), [Value::Option(None)]);
-        assert_eq!(values("{}", &[("a", Type::U8)]).unwrap_err(), "the record has no `a`");
-        assert_eq!(values(r#"{"a": 300}"#, &[("a", Type::U8)]).unwrap_err(), "column `a`: `300` is no `u8`");
+        assert_eq!(
+            values("{}", &[("a", Type::option(Type::U8))]).unwrap(),
+            [Value::Option(None)]
+        );
+        assert_eq!(
+            values("{}", &[("a", Type::U8)]).unwrap_err(),
+            "the record has no `a`"
+        );
+        assert_eq!(
+            values(r#"{"a": 300}"#, &[("a", Type::U8)]).unwrap_err(),
+            "column `a`: `300` is no `u8`"
+        );
     }
 
     #[test]

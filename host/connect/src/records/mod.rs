@@ -50,16 +50,31 @@ pub(crate) fn check_jsonl(options: &Options) -> Result<(), OptionError> {
 
 /// Opens a `csv` source.
 #[cfg(feature = "csv")]
-pub(crate) fn open_csv(options: &Options, columns: Vec<Column>, base: &Path) -> Result<Box<dyn Source>, ConnectError> {
+pub(crate) fn open_csv(
+    options: &Options,
+    columns: Vec<Column>,
+    base: &Path,
+) -> Result<Box<dyn Source>, ConnectError> {
     if let Some(column) = columns.iter().find(|column| !csv_accepts(&column.ty)) {
-        let message = format!("a CSV file gives no values of type `{}` (column `{}`)", column.ty, column.name);
-        return Err(ConnectError::Column { column: column.name.clone(), message, candidates: Vec::new() });
+        let message = format!(
+            "a CSV file gives no values of type `{}` (column `{}`)",
+            column.ty, column.name
+        );
+        return Err(ConnectError::Column {
+            column: column.name.clone(),
+            message,
+            candidates: Vec::new(),
+        });
     }
     file::open(file::FileOptions::read_csv(options)?, columns, base)
 }
 
 /// Opens a `jsonl` source.
 #[cfg(feature = "jsonl")]
-pub(crate) fn open_jsonl(options: &Options, columns: Vec<Column>, base: &Path) -> Result<Box<dyn Source>, ConnectError> {
+pub(crate) fn open_jsonl(
+    options: &Options,
+    columns: Vec<Column>,
+    base: &Path,
+) -> Result<Box<dyn Source>, ConnectError> {
     file::open(file::FileOptions::read_jsonl(options)?, columns, base)
 }

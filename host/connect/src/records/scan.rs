@@ -1,6 +1,7 @@
 //! Scans: the records of a file as entries, by number as they come, or sorted by key.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::error::ConnectError;
@@ -35,7 +36,13 @@ pub(crate) struct ByNumber {
 
 impl ByNumber {
     pub(crate) fn new(scanned: Arc<Scanned>, reader: Reader) -> Self {
-        ByNumber { scanned, reader, body: Body::default(), number: 0, done: false }
+        ByNumber {
+            scanned,
+            reader,
+            body: Body::default(),
+            number: 0,
+            done: false,
+        }
     }
 
     fn step(&mut self) -> Result<Option<Item>, ConnectError> {
@@ -44,7 +51,10 @@ impl ByNumber {
             return Ok(None);
         };
         self.number += 1;
-        let problem = self.body.too_large.then(|| format!("the record is larger than {} MiB", RECORD_BYTES_MAX >> 20));
+        let problem = self
+            .body
+            .too_large
+            .then(|| format!("the record is larger than {} MiB", RECORD_BYTES_MAX >> 20));
         Ok(Some(Item {
             key: self.number.to_be_bytes().to_vec(),
             number: self.number,
@@ -69,14 +79,35 @@ impl Iterator for ByNumber {
 }
 
 fn entry(item: Item, scanned: &Arc<Scanned>) -> Entry {
-    let Item { key, span, hash, problem, .. } = item;
+    let Item {
+        key,
+        span,
+        hash,
+        problem,
+        ..
+    } = item;
     let bytes = match &problem {
         None => hash.clone(),
         // What is wrong may lie in another record (the first one with the same key), so it is part of the version.
-        Some(problem) => blake3::hash(&[hash.as_slice(), problem.as_bytes()].concat()).as_bytes()[..HASH_BYTES].to_vec(),
+        Some(problem) => blake3::hash(&[hash.as_slice(), problem.as_bytes()].concat()).as_bytes()
+            [..HASH_BYTES]
+            .to_vec(),
     };
-    let record = RecordAt { scanned: Arc::clone(scanned), span, hash, problem };
-    Entry { key, hint: Hint { bytes, settled: true }, size: span.len, locator: Locator::Record(Box::new(record)) }
+    let record = RecordAt {
+        scanned: Arc::clone(scanned),
+        span,
+        hash,
+        problem,
+    };
+    Entry {
+        key,
+        hint: Hint {
+            bytes,
+            settled: true,
+        },
+        size: span.len,
+        locator: Locator::Record(Box::new(record)),
+    }
 }
 
 /// Reads all records and sorts them by their key columns.
@@ -84,7 +115,9 @@ pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError>
     let path = records.scanned.file.path.clone();
     let mut sorter = Sorter::new(&path)?;
     sorter.fill(&path, || {
-        let Some(mut item) = records.step()? else { return Ok(None) };
+        let Some(mut item) = records.step()? else {
+            return Ok(None);
+        };
         if item.problem.is_none() {
             match records.scanned.layout.key(&records.body.bytes) {
                 Ok(key) => {
@@ -97,7 +130,13 @@ pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError>
         item.key.insert(0, NO_KEY);
         Ok(Some(item))
     })?;
-    Ok(ByKey { scanned: records.scanned, sorted: sorter.sort(&path)?, page: VecDeque::new(), first: None, done: false })
+    Ok(ByKey {
+        scanned: records.scanned,
+        sorted: sorter.sort(&path)?,
+        page: VecDeque::new(),
+        first: None,
+        done: false,
+    })
 }
 
 /// The records in the order of their keys.
@@ -115,7 +154,9 @@ impl ByKey {
         if self.page.is_empty() {
             self.page = self.sorted.page(&self.scanned.file.path)?.into();
         }
-        let Some(mut item) = self.page.pop_front() else { return Ok(None) };
+        let Some(mut item) = self.page.pop_front() else {
+            return Ok(None);
+        };
         match &self.first {
             Some(first) if first.key == item.key => {
                 // After the key itself and before all greater ones, since no key is the beginning of another.
@@ -155,9 +196,13 @@ pub(crate) fn display_key(key: &[u8]) -> String {
         [0, ..] => number(key).map(|number| number.to_string()),
         [NO_KEY, rest @ ..] => number(rest).map(|number| format!("record {number}")),
         key => split_key(key).map(|(parts, rest)| {
-            let mut shown = parts.iter().map(|part: &Part<'_>| show_part(part)).collect::<Vec<_>>().join(",");
+            let mut shown = parts
+                .iter()
+                .map(|part: &Part<'_>| show_part(part))
+                .collect::<Vec<_>>()
+                .join(",");
             if let Some(number) = number(rest) {
-                shown.push_str(&format!(" (record {number})"));
+                let _ = write!(shown, " (record {number})");
             }
             shown
         }),

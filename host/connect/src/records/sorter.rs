@@ -60,9 +60,27 @@ impl Sorter {
         mut next: impl FnMut() -> Result<Option<Item>, ConnectError>,
     ) -> Result<(), ConnectError> {
         let failed = |error| failure(source, "sort the records", error);
-        let mut insert = self.connection.prepare("INSERT INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)").map_err(failed)?;
-        while let Some(Item { key, number, span, hash, problem }) = next()? {
-            let row = params![key, number as i64, span.offset as i64, span.len as i64, span.line as i64, hash, problem];
+        let mut insert = self
+            .connection
+            .prepare("INSERT INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+            .map_err(failed)?;
+        while let Some(Item {
+            key,
+            number,
+            span,
+            hash,
+            problem,
+        }) = next()?
+        {
+            let row = params![
+                key,
+                number as i64,
+                span.offset as i64,
+                span.len as i64,
+                span.line as i64,
+                hash,
+                problem
+            ];
             insert.execute(row).map_err(failed)?;
         }
         Ok(())
@@ -70,8 +88,13 @@ impl Sorter {
 
     pub(crate) fn sort(self, source: &Path) -> Result<Sorted, ConnectError> {
         let sql = "CREATE TABLE sorted AS SELECT * FROM item ORDER BY key, number; DROP TABLE item; COMMIT;";
-        self.connection.execute_batch(sql).map_err(|error| failure(source, "sort the records", error))?;
-        Ok(Sorted { connection: self.connection, taken: 0 })
+        self.connection
+            .execute_batch(sql)
+            .map_err(|error| failure(source, "sort the records", error))?;
+        Ok(Sorted {
+            connection: self.connection,
+            taken: 0,
+        })
     }
 }
 
@@ -86,7 +109,11 @@ impl Sorted {
             Ok(Item {
                 key: row.get(0)?,
                 number: number(1)?,
-                span: Span { offset: number(2)?, len: number(3)?, line: number(4)? },
+                span: Span {
+                    offset: number(2)?,
+                    len: number(3)?,
+                    line: number(4)?,
+                },
                 hash: row.get(5)?,
                 problem: row.get(6)?,
             })

@@ -61,7 +61,12 @@ pub(crate) fn cell<'a>(value: &'a Value, ty: &Type) -> Result<Cell<'a>, String> 
         (Value::S64(v), _) => Cell::Integer(*v),
         (Value::U64(v), _) => match i64::try_from(*v) {
             Ok(v) => Cell::Integer(v),
-            Err(_) => return Err(format!("{v} is beyond the integers of SQLite, which end at {}", i64::MAX)),
+            Err(_) => {
+                return Err(format!(
+                    "{v} is beyond the integers of SQLite, which end at {}",
+                    i64::MAX
+                ));
+            }
         },
         (Value::F32(v), _) => real(f64::from(*v)),
         (Value::F64(v), _) => real(*v),
@@ -77,7 +82,11 @@ pub(crate) fn cell<'a>(value: &'a Value, ty: &Type) -> Result<Cell<'a>, String> 
 }
 
 fn real<'a>(number: f64) -> Cell<'a> {
-    if number.is_nan() { Cell::Null } else { Cell::Real(number) }
+    if number.is_nan() {
+        Cell::Null
+    } else {
+        Cell::Real(number)
+    }
 }
 
 impl<'a> Cell<'a> {
@@ -129,8 +138,13 @@ pub(crate) fn part_from_json<'a>(json: &'a Json, ty: &Type) -> Option<Part<'a>> 
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8)).collect()
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    pairs
+        .iter()
+        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8))
+        .collect()
 }
 
 #[cfg(test)]
@@ -151,16 +165,41 @@ mod tests {
         let cases: [(Value, Type, &str, &str); 14] = [
             (Value::Bool(true), Type::Bool, "Integer(1)", "INTEGER"),
             (Value::S8(-3), Type::S8, "Integer(-3)", "INTEGER"),
-            (Value::U64(1 << 62), Type::U64, "Integer(4611686018427387904)", "INTEGER"),
+            (
+                Value::U64(1 << 62),
+                Type::U64,
+                "Integer(4611686018427387904)",
+                "INTEGER",
+            ),
             (Value::F32(0.5), Type::F32, "Real(0.5)", "REAL"),
             (Value::F64(f64::NAN), Type::F64, "Null", "REAL"),
             (Value::F64(f64::INFINITY), Type::F64, "Real(inf)", "REAL"),
             (Value::Char('ß'), Type::Char, "Text(\"ß\")", "TEXT"),
             (Value::str("a\0b"), Type::String, "Text(\"a\\0b\")", "TEXT"),
-            (Value::bytes(vec![1, 2]), Type::bytes(), "Blob([1, 2])", "BLOB"),
-            (Value::Packed([1, 0].into()), Type::list(Type::U16), "Blob([1, 0])", "BLOB"),
-            (Value::Option(None), Type::option(Type::U8), "Null", "INTEGER"),
-            (some(Value::U8(4)), Type::option(Type::U8), "Integer(4)", "INTEGER"),
+            (
+                Value::bytes(vec![1, 2]),
+                Type::bytes(),
+                "Blob([1, 2])",
+                "BLOB",
+            ),
+            (
+                Value::Packed([1, 0].into()),
+                Type::list(Type::U16),
+                "Blob([1, 0])",
+                "BLOB",
+            ),
+            (
+                Value::Option(None),
+                Type::option(Type::U8),
+                "Null",
+                "INTEGER",
+            ),
+            (
+                some(Value::U8(4)),
+                Type::option(Type::U8),
+                "Integer(4)",
+                "INTEGER",
+            ),
             (Value::Enum(1), color, "Text(\"blue\")", "TEXT"),
             (
                 Value::Record([Value::U8(1), Value::str("p")].into()),

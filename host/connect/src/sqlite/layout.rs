@@ -1,6 +1,6 @@
 //! The shape of a table: what it should be, what it is, and the way from one to the other.
 
-use flowstone_core::{TargetSpec};
+use flowstone_core::TargetSpec;
 
 use std::path::Path;
 
@@ -30,28 +30,47 @@ pub(crate) enum Change {
 impl Layout {
     pub(crate) fn of(spec: &TargetSpec) -> Self {
         Layout {
-            columns: spec.columns.iter().map(|c| (c.name.clone(), declared_type(&c.ty).to_owned())).collect(),
+            columns: spec
+                .columns
+                .iter()
+                .map(|c| (c.name.clone(), declared_type(&c.ty).to_owned()))
+                .collect(),
             key: spec.key.clone(),
         }
     }
 
     /// The layout of an existing table; `None` when there is no such table.
-    pub(crate) fn read(connection: &Connection, path: &Path, table: &str) -> Result<Option<Self>, ConnectError> {
+    pub(crate) fn read(
+        connection: &Connection,
+        path: &Path,
+        table: &str,
+    ) -> Result<Option<Self>, ConnectError> {
         let failed = |error| failure(path, "read the columns of a table", error);
         let sql = "SELECT name, type, pk FROM pragma_table_xinfo(?1) ORDER BY cid";
         let mut statement = connection.prepare(sql).map_err(failed)?;
         let rows = statement.query_map([table], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, u32>(2)?))
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, u32>(2)?,
+            ))
         });
         let rows: Vec<_> = rows.and_then(Iterator::collect).map_err(failed)?;
         if rows.is_empty() {
             return Ok(None);
         }
-        let mut key: Vec<(u32, usize)> =
-            rows.iter().enumerate().filter(|(_, row)| row.2 > 0).map(|(position, row)| (row.2, position)).collect();
+        let mut key: Vec<(u32, usize)> = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.2 > 0)
+            .map(|(position, row)| (row.2, position))
+            .collect();
         key.sort_unstable();
         Ok(Some(Layout {
-            columns: rows.into_iter().map(|(name, declared, _)| (name, declared)).collect(),
+            columns: rows
+                .into_iter()
+                .map(|(name, declared, _)| (name, declared))
+                .collect(),
             key: key.into_iter().map(|(_, position)| position).collect(),
         }))
     }
@@ -60,16 +79,27 @@ impl Layout {
     /// with 40, 500 and 4,000 bytes of text took it 0.75, 1.1 and 1.1 times as long when new, and 0.9, 1.2 and 3.9 times
     /// when they were there already (`benches/connect.rs`). Rows of flows are often long, and a single integer key is the
     /// rowid itself.
-    pub(crate) fn create(&self, connection: &Connection, path: &Path, table: &str) -> Result<(), ConnectError> {
+    pub(crate) fn create(
+        &self,
+        connection: &Connection,
+        path: &Path,
+        table: &str,
+    ) -> Result<(), ConnectError> {
         let mut columns: Vec<String> = Vec::with_capacity(self.columns.len() + 1);
         for (position, (name, declared)) in self.columns.iter().enumerate() {
-            let null = if self.key.contains(&position) { " NOT NULL" } else { "" };
+            let null = if self.key.contains(&position) {
+                " NOT NULL"
+            } else {
+                ""
+            };
             columns.push(format!("{} {declared}{null}", quoted(name)));
         }
         let key: Vec<String> = self.key_columns().map(|(name, _)| quoted(name)).collect();
         columns.push(format!("PRIMARY KEY ({})", key.join(", ")));
         let sql = format!("CREATE TABLE {} ({})", quoted(table), columns.join(", "));
-        connection.execute_batch(&sql).map_err(|error| failure(path, "create the table", error))
+        connection
+            .execute_batch(&sql)
+            .map_err(|error| failure(path, "create the table", error))
     }
 
     /// Brings a table of the layout `found` to this one: columns that are missing are added (holding NULL), columns that
@@ -81,26 +111,42 @@ impl Layout {
         path: &Path,
         table: &str,
     ) -> Result<Change, ConnectError> {
-        if !self.key_columns().map(folded).eq(found.key_columns().map(folded)) {
+        if !self
+            .key_columns()
+            .map(folded)
+            .eq(found.key_columns().map(folded))
+        {
             return Ok(Change::Rekeyed);
         }
         let table = quoted(table);
         let dropped = found.columns.iter().filter(|column| !self.has(column));
         let added = self.columns.iter().filter(|column| !found.has(column));
         let statements = dropped
-            .map(|(name, _)| (format!("ALTER TABLE {table} DROP COLUMN {}", quoted(name)), "drop a column"))
+            .map(|(name, _)| {
+                (
+                    format!("ALTER TABLE {table} DROP COLUMN {}", quoted(name)),
+                    "drop a column",
+                )
+            })
             .chain(added.map(|(name, declared)| {
-                (format!("ALTER TABLE {table} ADD COLUMN {} {declared}", quoted(name)), "add a column")
+                (
+                    format!("ALTER TABLE {table} ADD COLUMN {} {declared}", quoted(name)),
+                    "add a column",
+                )
             }));
         for (sql, action) in statements {
-            connection.execute_batch(&sql).map_err(|error| failure(path, action, error))?;
+            connection
+                .execute_batch(&sql)
+                .map_err(|error| failure(path, action, error))?;
         }
         Ok(Change::Fits)
     }
 
     /// Whether the layouts have the same key and the same columns, in whatever order.
     pub(crate) fn same(&self, other: &Layout) -> bool {
-        self.key_columns().map(folded).eq(other.key_columns().map(folded))
+        self.key_columns()
+            .map(folded)
+            .eq(other.key_columns().map(folded))
             && self.columns.iter().all(|column| other.has(column))
             && other.columns.iter().all(|column| self.has(column))
     }
@@ -116,14 +162,22 @@ impl Layout {
     pub(crate) fn upsert_sql(&self, table: &str) -> String {
         let names: Vec<String> = self.columns.iter().map(|(name, _)| quoted(name)).collect();
         let slots: Vec<String> = (1..=names.len()).map(|slot| format!("?{slot}")).collect();
-        let key: Vec<&str> = self.key.iter().map(|&position| names[position].as_str()).collect();
+        let key: Vec<&str> = self
+            .key
+            .iter()
+            .map(|&position| names[position].as_str())
+            .collect();
         let set: Vec<String> = names
             .iter()
             .enumerate()
             .filter(|(position, _)| !self.key.contains(position))
             .map(|(_, name)| format!("{name} = excluded.{name}"))
             .collect();
-        let or_else = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
+        let or_else = if set.is_empty() {
+            "NOTHING".to_owned()
+        } else {
+            format!("UPDATE SET {}", set.join(", "))
+        };
         format!(
             "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO {or_else}",
             quoted(table),
@@ -134,9 +188,16 @@ impl Layout {
     }
 
     pub(crate) fn delete_sql(&self, table: &str) -> String {
-        let terms: Vec<String> =
-            self.key_columns().enumerate().map(|(slot, (name, _))| format!("{} = ?{}", quoted(name), slot + 1)).collect();
-        format!("DELETE FROM {} WHERE {}", quoted(table), terms.join(" AND "))
+        let terms: Vec<String> = self
+            .key_columns()
+            .enumerate()
+            .map(|(slot, (name, _))| format!("{} = ?{}", quoted(name), slot + 1))
+            .collect();
+        format!(
+            "DELETE FROM {} WHERE {}",
+            quoted(table),
+            terms.join(" AND ")
+        )
     }
 }
 

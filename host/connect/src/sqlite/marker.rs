@@ -25,23 +25,43 @@ pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), Connec
         "CREATE TABLE IF NOT EXISTS {MARKER_TABLE} (table_name TEXT PRIMARY KEY COLLATE NOCASE NOT NULL, \
          flow TEXT NOT NULL, target TEXT NOT NULL, token TEXT NOT NULL, batch INTEGER NOT NULL, format INTEGER NOT NULL)"
     );
-    connection.execute_batch(&sql).map_err(|error| failure(path, "create the table `_flowstone`", error))
+    connection
+        .execute_batch(&sql)
+        .map_err(|error| failure(path, "create the table `_flowstone`", error))
 }
 
 /// Reads the marker of a table. The marker table must be there.
-pub(crate) fn read(connection: &Connection, path: &Path, table: &str) -> Result<Option<Marker>, ConnectError> {
-    let sql = format!("SELECT flow, target, token, batch, format FROM {MARKER_TABLE} WHERE table_name = ?1");
+pub(crate) fn read(
+    connection: &Connection,
+    path: &Path,
+    table: &str,
+) -> Result<Option<Marker>, ConnectError> {
+    let sql = format!(
+        "SELECT flow, target, token, batch, format FROM {MARKER_TABLE} WHERE table_name = ?1"
+    );
     let found = connection
         .query_row(&sql, [table], |row| {
-            let owner = TargetIdentity { flow: row.get(0)?, target: row.get(1)?, token: row.get(2)? };
-            Ok((Marker { owner, batch: row.get::<_, i64>(3)? as u64 }, row.get::<_, i64>(4)?))
+            let owner = TargetIdentity {
+                flow: row.get(0)?,
+                target: row.get(1)?,
+                token: row.get(2)?,
+            };
+            Ok((
+                Marker {
+                    owner,
+                    batch: row.get::<_, i64>(3)? as u64,
+                },
+                row.get::<_, i64>(4)?,
+            ))
         })
         .optional()
         .map_err(|error| failure(path, "read the table `_flowstone`", error))?;
     match found {
-        Some((_, format)) if format > FORMAT => {
-            Err(ConnectError::NewerFormat { path: path.to_owned(), found: format, known: FORMAT })
-        }
+        Some((_, format)) if format > FORMAT => Err(ConnectError::NewerFormat {
+            path: path.to_owned(),
+            found: format,
+            known: FORMAT,
+        }),
         found => Ok(found.map(|(marker, _)| marker)),
     }
 }
@@ -60,19 +80,35 @@ pub(crate) fn write(
          token = excluded.token, batch = excluded.batch, format = excluded.format"
     );
     connection
-        .execute(&sql, params![table, owner.flow, owner.target, owner.token, batch as i64])
+        .execute(
+            &sql,
+            params![table, owner.flow, owner.target, owner.token, batch as i64],
+        )
         .map(drop)
         .map_err(|error| failure(path, "write the table `_flowstone`", error))
 }
 
 /// Removes the marker of a table, and the marker table with the last one.
-pub(crate) fn remove(connection: &Connection, path: &Path, table: &str) -> Result<(), ConnectError> {
+pub(crate) fn remove(
+    connection: &Connection,
+    path: &Path,
+    table: &str,
+) -> Result<(), ConnectError> {
     let failed = |error| failure(path, "write the table `_flowstone`", error);
-    connection.execute(&format!("DELETE FROM {MARKER_TABLE} WHERE table_name = ?1"), [table]).map_err(failed)?;
+    connection
+        .execute(
+            &format!("DELETE FROM {MARKER_TABLE} WHERE table_name = ?1"),
+            [table],
+        )
+        .map_err(failed)?;
     let sql = format!("SELECT count(*) FROM {MARKER_TABLE}");
-    let left: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)?;
+    let left: i64 = connection
+        .query_row(&sql, [], |row| row.get(0))
+        .map_err(failed)?;
     if left == 0 {
-        connection.execute_batch(&format!("DROP TABLE {}", quoted(MARKER_TABLE))).map_err(failed)?;
+        connection
+            .execute_batch(&format!("DROP TABLE {}", quoted(MARKER_TABLE)))
+            .map_err(failed)?;
     }
     Ok(())
 }

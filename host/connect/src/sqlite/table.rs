@@ -24,20 +24,38 @@ pub(crate) fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
     let options = OptionReader::new(&spec.options, &["path", "table"])?;
     options.required_text("path")?;
     let table = options.required_text("table")?;
-    if table.contains('\0') || table.eq_ignore_ascii_case(MARKER_TABLE) || starts_with_ignore_case(table, "sqlite_") {
-        return Err(OptionError::new("table", format!("a table cannot be named `{}`", table.escape_debug())));
+    if table.contains('\0')
+        || table.eq_ignore_ascii_case(MARKER_TABLE)
+        || starts_with_ignore_case(table, "sqlite_")
+    {
+        return Err(OptionError::new(
+            "table",
+            format!("a table cannot be named `{}`", table.escape_debug()),
+        ));
     }
     let bad_column = |message: String| Err(OptionError::new("columns", message));
     if spec.columns.len() > COLUMNS_MAX {
-        return bad_column(format!("SQLite tables have at most {COLUMNS_MAX} columns, not {}", spec.columns.len()));
+        return bad_column(format!(
+            "SQLite tables have at most {COLUMNS_MAX} columns, not {}",
+            spec.columns.len()
+        ));
     }
     for (position, column) in spec.columns.iter().enumerate() {
         let name = &column.name;
         if name.is_empty() || name.contains('\0') {
-            return bad_column(format!("a column cannot be named `{}`", name.escape_debug()));
+            return bad_column(format!(
+                "a column cannot be named `{}`",
+                name.escape_debug()
+            ));
         }
-        if let Some(other) = spec.columns[..position].iter().find(|other| other.name.eq_ignore_ascii_case(name)) {
-            return bad_column(format!("the columns `{}` and `{name}` have the same name to SQLite", other.name));
+        if let Some(other) = spec.columns[..position]
+            .iter()
+            .find(|other| other.name.eq_ignore_ascii_case(name))
+        {
+            return bad_column(format!(
+                "the columns `{}` and `{name}` have the same name to SQLite",
+                other.name
+            ));
         }
     }
     check_key(spec)
@@ -46,7 +64,9 @@ pub(crate) fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
 fn check_key(spec: &TargetSpec) -> Result<(), OptionError> {
     let bad_key = |message: String| Err(OptionError::new("key", message));
     if spec.key.is_empty() {
-        return bad_key("a table needs key columns: the columns that tell its rows apart".to_owned());
+        return bad_key(
+            "a table needs key columns: the columns that tell its rows apart".to_owned(),
+        );
     }
     for (index, &position) in spec.key.iter().enumerate() {
         let Column { name, ty } = &spec.columns[position];
@@ -55,14 +75,17 @@ fn check_key(spec: &TargetSpec) -> Result<(), OptionError> {
         }
         // NULL is not equal to itself, NaN is kept as NULL, and the two zeros are one: none of them finds its row again.
         if matches!(ty, Type::Option(_) | Type::F32 | Type::F64) {
-            return bad_key(format!("`{name}` is of type `{ty}`, which cannot be part of a key"));
+            return bad_key(format!(
+                "`{name}` is of type `{ty}`, which cannot be part of a key"
+            ));
         }
     }
     Ok(())
 }
 
 fn starts_with_ignore_case(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// Opens the table, or makes it.
@@ -94,10 +117,14 @@ pub(crate) fn open_target(
 /// Switches a database that is empty, and so most likely ours, to write-ahead logging.
 fn prefer_write_ahead_log(connection: &Connection, path: &Path) -> Result<(), ConnectError> {
     let failed = |error| failure(path, "set the journal mode", error);
-    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(failed)?;
+    let pages: i64 = connection
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .map_err(failed)?;
     if pages == 0 {
         // File systems without shared memory answer with the mode they stay in, which is fine too.
-        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(failed)?;
+        connection
+            .query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
+            .map_err(failed)?;
     }
     Ok(())
 }
@@ -125,7 +152,10 @@ impl TableTarget {
         };
         let state = match (marker, Layout::read(&transaction, path, table)?) {
             (None, Some(_)) => {
-                return Err(ConnectError::NotOurs { what: format!("the table `{table}`"), path: path.clone() });
+                return Err(ConnectError::NotOurs {
+                    what: format!("the table `{table}`"),
+                    path: path.clone(),
+                });
             }
             // A marker without its table: somebody dropped it, and with it all that it held.
             (_, None) => {
@@ -135,17 +165,26 @@ impl TableTarget {
                 TargetState::Created
             }
             (Some(marker), Some(_)) if marker.owner.token != self.identity.token => {
-                TargetState::Foreign { flow: marker.owner.flow, target: marker.owner.target }
-            }
-            (Some(marker), Some(found)) => match self.layout.evolve(&found, &transaction, path, table)? {
-                Change::Rekeyed => TargetState::Rekeyed { batch: marker.batch },
-                Change::Fits => {
-                    if marker.owner != self.identity {
-                        marker::write(&transaction, path, table, &self.identity, marker.batch)?;
-                    }
-                    TargetState::Known { batch: marker.batch }
+                TargetState::Foreign {
+                    flow: marker.owner.flow,
+                    target: marker.owner.target,
                 }
-            },
+            }
+            (Some(marker), Some(found)) => {
+                match self.layout.evolve(&found, &transaction, path, table)? {
+                    Change::Rekeyed => TargetState::Rekeyed {
+                        batch: marker.batch,
+                    },
+                    Change::Fits => {
+                        if marker.owner != self.identity {
+                            marker::write(&transaction, path, table, &self.identity, marker.batch)?;
+                        }
+                        TargetState::Known {
+                            batch: marker.batch,
+                        }
+                    }
+                }
+            }
         };
         commit(transaction, &self.path)?;
         Ok(state)
@@ -156,7 +195,10 @@ impl TableTarget {
     }
 
     fn key_names(&self) -> String {
-        self.key_columns().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ")
+        self.key_columns()
+            .map(|column| format!("`{}`", column.name))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -167,7 +209,10 @@ impl Target for TableTarget {
         for &position in &self.key {
             let cell = std::mem::replace(&mut cells[position], Cell::Null);
             let part = cell.into_part().ok_or_else(|| {
-                RowError::content(format!("key column `{}` has no value", self.columns[position].name))
+                RowError::content(format!(
+                    "key column `{}` has no value",
+                    self.columns[position].name
+                ))
             })?;
             push_part(&mut key, &part);
         }
@@ -176,17 +221,31 @@ impl Target for TableTarget {
 
     fn display_key(&self, key: &[u8]) -> String {
         let parts = split_key(key).map(|(parts, _)| parts).unwrap_or_default();
-        let pairs = self.key_columns().zip(&parts).map(|(column, part)| format!("{}={}", column.name, show_part(part)));
+        let pairs = self
+            .key_columns()
+            .zip(&parts)
+            .map(|(column, part)| format!("{}={}", column.name, show_part(part)));
         pairs.collect::<Vec<_>>().join(", ")
     }
 
     fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError> {
         let count = self.key.len();
-        let array = if text.starts_with('[') { serde_json::from_str::<Vec<Json>>(text).ok() } else { None };
-        let texts: Vec<&str> = if count == 1 { vec![text] } else { text.split(',').map(str::trim).collect() };
+        let array = if text.starts_with('[') {
+            serde_json::from_str::<Vec<Json>>(text).ok()
+        } else {
+            None
+        };
+        let texts: Vec<&str> = if count == 1 {
+            vec![text]
+        } else {
+            text.split(',').map(str::trim).collect()
+        };
         let found = array.as_ref().map_or(texts.len(), Vec::len);
         if found != count {
-            let message = format!("the key has {count} parts ({}), not {found}", self.key_names());
+            let message = format!(
+                "the key has {count} parts ({}), not {found}",
+                self.key_names()
+            );
             return Err(KeyParseError { message });
         }
         let mut key = Vec::new();
@@ -195,7 +254,9 @@ impl Target for TableTarget {
                 Some(items) => part_from_json(&items[index], ty),
                 None => part_from_text(texts[index], ty),
             };
-            let part = part.ok_or_else(|| KeyParseError { message: format!("key column `{name}` needs a value of type `{ty}`") })?;
+            let part = part.ok_or_else(|| KeyParseError {
+                message: format!("key column `{name}` needs a value of type `{ty}`"),
+            })?;
             push_part(&mut key, &part);
         }
         Ok(key)
@@ -203,7 +264,10 @@ impl Target for TableTarget {
 
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError> {
         if !self.usable {
-            return Err(ConnectError::misuse(format!("the table `{}` must be cleared before it is written", self.table)));
+            return Err(ConnectError::misuse(format!(
+                "the table `{}` must be cleared before it is written",
+                self.table
+            )));
         }
         // In key order the pages of the table are visited once; of operations on one key the last one stays last.
         let mut sorted: Vec<&TargetOp> = ops.iter().collect();
@@ -211,8 +275,12 @@ impl Target for TableTarget {
         let transaction = begin(&mut self.connection, &self.path)?;
         still_ours(&transaction, &self.path, &self.table, &self.identity)?;
         let failed = |error| failure(&self.path, "write rows", error);
-        let mut upsert = transaction.prepare(&self.layout.upsert_sql(&self.table)).map_err(failed)?;
-        let mut delete = transaction.prepare(&self.layout.delete_sql(&self.table)).map_err(failed)?;
+        let mut upsert = transaction
+            .prepare(&self.layout.upsert_sql(&self.table))
+            .map_err(failed)?;
+        let mut delete = transaction
+            .prepare(&self.layout.delete_sql(&self.table))
+            .map_err(failed)?;
         for op in sorted {
             match op {
                 TargetOp::Upsert { row, .. } => {
@@ -236,11 +304,15 @@ impl Target for TableTarget {
         let failed = |error| failure(path, "empty the table", error);
         match Layout::read(&transaction, path, table)? {
             Some(found) if self.layout.same(&found) => {
-                transaction.execute(&format!("DELETE FROM {}", quoted(table)), []).map_err(failed)?;
+                transaction
+                    .execute(&format!("DELETE FROM {}", quoted(table)), [])
+                    .map_err(failed)?;
             }
             found => {
                 if found.is_some() {
-                    transaction.execute_batch(&format!("DROP TABLE {}", quoted(table))).map_err(failed)?;
+                    transaction
+                        .execute_batch(&format!("DROP TABLE {}", quoted(table)))
+                        .map_err(failed)?;
                 }
                 self.layout.create(&transaction, path, table)?;
             }
@@ -257,7 +329,9 @@ impl Target for TableTarget {
         let (path, table) = (&self.path, &self.table);
         still_ours(&transaction, path, table, &self.identity)?;
         let sql = format!("DROP TABLE IF EXISTS {}", quoted(table));
-        transaction.execute_batch(&sql).map_err(|error| failure(path, "drop the table", error))?;
+        transaction
+            .execute_batch(&sql)
+            .map_err(|error| failure(path, "drop the table", error))?;
         marker::remove(&transaction, path, table)?;
         commit(transaction, path)
     }
@@ -265,7 +339,11 @@ impl Target for TableTarget {
 
 fn cells<'a>(columns: &[Column], row: &'a [Value]) -> Result<Vec<Cell<'a>>, String> {
     if row.len() != columns.len() {
-        return Err(format!("the row has {} values for {} columns", row.len(), columns.len()));
+        return Err(format!(
+            "the row has {} values for {} columns",
+            row.len(),
+            columns.len()
+        ));
     }
     let cells = row.iter().zip(columns).map(|(value, column)| {
         cell(value, &column.ty).map_err(|reason| format!("column `{}`: {reason}", column.name))
@@ -275,15 +353,24 @@ fn cells<'a>(columns: &[Column], row: &'a [Value]) -> Result<Vec<Cell<'a>>, Stri
 
 fn key_cells(key: &[u8], count: usize) -> Result<Vec<Cell<'static>>, ConnectError> {
     match split_key(key) {
-        Some((parts, [])) if parts.len() == count => Ok(parts.into_iter().map(Cell::of_part).collect()),
+        Some((parts, [])) if parts.len() == count => {
+            Ok(parts.into_iter().map(Cell::of_part).collect())
+        }
         _ => Err(ConnectError::misuse("the bytes are no key of this table")),
     }
 }
 
-fn still_ours(connection: &Connection, path: &Path, table: &str, identity: &TargetIdentity) -> Result<(), ConnectError> {
+fn still_ours(
+    connection: &Connection,
+    path: &Path,
+    table: &str,
+    identity: &TargetIdentity,
+) -> Result<(), ConnectError> {
     match marker::read(connection, path, table)? {
         Some(marker) if marker.owner.token == identity.token => Ok(()),
-        _ => Err(ConnectError::misuse(format!("the table `{table}` belongs to another flow by now"))),
+        _ => Err(ConnectError::misuse(format!(
+            "the table `{table}` belongs to another flow by now"
+        ))),
     }
 }
 
@@ -295,5 +382,7 @@ fn begin<'a>(connection: &'a mut Connection, path: &Path) -> Result<Transaction<
 }
 
 fn commit(transaction: Transaction<'_>, path: &Path) -> Result<(), ConnectError> {
-    transaction.commit().map_err(|error| failure(path, "commit", error))
+    transaction
+        .commit()
+        .map_err(|error| failure(path, "commit", error))
 }

@@ -14,16 +14,29 @@ pub(crate) fn list(items: &[&str]) -> OptionValue {
 }
 
 pub(crate) fn options(pairs: &[(&str, OptionValue)]) -> Options {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect()
 }
 
 pub(crate) fn columns(pairs: &[(&str, Type)]) -> Vec<Column> {
-    pairs.iter().map(|(name, ty)| Column { name: (*name).to_owned(), ty: ty.clone() }).collect()
+    pairs
+        .iter()
+        .map(|(name, ty)| Column {
+            name: (*name).to_owned(),
+            ty: ty.clone(),
+        })
+        .collect()
 }
 
 pub(crate) fn identity(token: char) -> TargetIdentity {
     let token = token.to_string().repeat(32);
-    TargetIdentity { flow: "handbook".to_owned(), target: "index".to_owned(), token }
+    TargetIdentity {
+        flow: "handbook".to_owned(),
+        target: "index".to_owned(),
+        token,
+    }
 }
 
 /// A table `section` in `out/x.db`, keyed by `path` and `heading`.
@@ -31,7 +44,11 @@ pub(crate) fn table_spec() -> TargetSpec {
     TargetSpec {
         kind: "sqlite".to_owned(),
         options: options(&[("path", text("out/x.db")), ("table", text("section"))]),
-        columns: columns(&[("path", Type::String), ("heading", Type::String), ("content", Type::String)]),
+        columns: columns(&[
+            ("path", Type::String),
+            ("heading", Type::String),
+            ("content", Type::String),
+        ]),
         key: vec![0, 1],
     }
 }
@@ -40,8 +57,15 @@ pub(crate) fn table_spec() -> TargetSpec {
 pub(crate) fn files_spec() -> TargetSpec {
     TargetSpec {
         kind: "files".to_owned(),
-        options: options(&[("root", text("out/pages")), ("path", text("{path}/{heading}.txt"))]),
-        columns: columns(&[("path", Type::String), ("heading", Type::String), ("content", Type::String)]),
+        options: options(&[
+            ("root", text("out/pages")),
+            ("path", text("{path}/{heading}.txt")),
+        ]),
+        columns: columns(&[
+            ("path", Type::String),
+            ("heading", Type::String),
+            ("content", Type::String),
+        ]),
         key: vec![],
     }
 }

@@ -82,7 +82,11 @@ pub struct OptionError {
 impl OptionError {
     /// What is wrong with the option `option`.
     pub fn new(option: &str, message: impl Into<String>) -> Self {
-        Self { option: Some(option.to_owned()), message: message.into(), candidates: Vec::new() }
+        Self {
+            option: Some(option.to_owned()),
+            message: message.into(),
+            candidates: Vec::new(),
+        }
     }
 }
 

@@ -114,13 +114,28 @@ fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
     if let Some(name) = &name
         && (name.value.is_empty() || name.value.chars().any(char::is_control))
     {
-        errors.push(Diagnostic::at(&name.span, "the flow's name is empty or has control characters in it"));
+        errors.push(Diagnostic::at(
+            &name.span,
+            "the flow's name is empty or has control characters in it",
+        ));
     }
     let file = FlowFile {
-        plugins: plugins.iter().filter_map(|(name, node)| read_plugin(name, node, errors)).collect(),
-        sources: sources.iter().filter_map(|(name, node)| read_source(name, node, errors)).collect(),
-        transforms: transforms.iter().filter_map(|(name, node)| read_transform(name, node, errors)).collect(),
-        targets: targets.iter().filter_map(|(name, node)| read_target(name, node, errors)).collect(),
+        plugins: plugins
+            .iter()
+            .filter_map(|(name, node)| read_plugin(name, node, errors))
+            .collect(),
+        sources: sources
+            .iter()
+            .filter_map(|(name, node)| read_source(name, node, errors))
+            .collect(),
+        transforms: transforms
+            .iter()
+            .filter_map(|(name, node)| read_transform(name, node, errors))
+            .collect(),
+        targets: targets
+            .iter()
+            .filter_map(|(name, node)| read_target(name, node, errors))
+            .collect(),
         name: name?,
     };
     if file.sources.is_empty() && errors.is_empty() {
@@ -132,7 +147,11 @@ fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
     Some(file)
 }
 
-fn read_plugin(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<PluginDecl> {
+fn read_plugin(
+    name: &Located<String>,
+    node: &Node,
+    errors: &mut Vec<Diagnostic>,
+) -> Option<PluginDecl> {
     let mut fields = Fields::of(format!("plugin `{}`", name.value), node, errors)?;
     let source = fields.str("source");
     let component = fields.str("component");
@@ -143,11 +162,16 @@ fn read_plugin(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>
         (None, Some(path)) => Located::new(PluginOrigin::Component(path.value), path.span),
         (Some(_), Some(second)) => {
             let message = format!("plugin `{}` has both `source` and `component`", name.value);
-            errors.push(Diagnostic::at(&second.span, message).help("keep the one that it comes from"));
+            errors.push(
+                Diagnostic::at(&second.span, message).help("keep the one that it comes from"),
+            );
             return None;
         }
         (None, None) => {
-            let message = format!("plugin `{}` has neither `source` nor `component`", name.value);
+            let message = format!(
+                "plugin `{}` has neither `source` nor `component`",
+                name.value
+            );
             errors.push(
                 Diagnostic::at(&name.span, message)
                     .help("name its folder, `source = \"plugins/text\"`, or its file, `component = \"text.wasm\"`"),
@@ -155,9 +179,19 @@ fn read_plugin(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>
             return None;
         }
     };
-    let mut plugin = PluginDecl { name: name.clone(), origin, memory_bytes_max: None, time_max: None };
+    let mut plugin = PluginDecl {
+        name: name.clone(),
+        origin,
+        memory_bytes_max: None,
+        time_max: None,
+    };
     if let Some((limits, span)) = limits {
-        let mut fields = Fields::new(&format!("the limits of plugin `{}`", name.value), span, limits, errors);
+        let mut fields = Fields::new(
+            &format!("the limits of plugin `{}`", name.value),
+            span,
+            limits,
+            errors,
+        );
         plugin.memory_bytes_max = fields.parsed("memory", "a size such as \"64MiB\"", parse_size);
         plugin.time_max = fields.parsed("time", "a duration such as \"2s\"", parse_duration);
         fields.finish();
@@ -165,7 +199,11 @@ fn read_plugin(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>
     Some(plugin)
 }
 
-fn read_source(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<SourceDecl> {
+fn read_source(
+    name: &Located<String>,
+    node: &Node,
+    errors: &mut Vec<Diagnostic>,
+) -> Option<SourceDecl> {
     let mut fields = Fields::of(format!("source `{}`", name.value), node, errors)?;
     let kind = fields.required_str("kind", "kind = \"files\"");
     let on_error = fields.parsed("on-error", "\"keep\" or \"drop\"", |text| match text {
@@ -174,21 +212,45 @@ fn read_source(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>
         _ => None,
     });
     let (options, option_spans) = fields.rest();
-    Some(SourceDecl { name: name.clone(), kind: kind?, options, option_spans, on_error: on_error.unwrap_or_default() })
+    Some(SourceDecl {
+        name: name.clone(),
+        kind: kind?,
+        options,
+        option_spans,
+        on_error: on_error.unwrap_or_default(),
+    })
 }
 
-fn read_transform(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<TransformDecl> {
+fn read_transform(
+    name: &Located<String>,
+    node: &Node,
+    errors: &mut Vec<Diagnostic>,
+) -> Option<TransformDecl> {
     let mut fields = Fields::of(format!("transform `{}`", name.value), node, errors)?;
     let call = fields.required_str("call", "call = \"plugin.function\"");
     let each = fields.required_str("each", "each = \"page\"");
     let rows = fields.bool("rows").unwrap_or(false);
-    let with = fields.table("with").map(|(entries, _)| entries.to_vec()).unwrap_or_default();
+    let with = fields
+        .table("with")
+        .map(|(entries, _)| entries.to_vec())
+        .unwrap_or_default();
     let from = fields.strings_table("from");
     fields.finish();
-    Some(TransformDecl { name: name.clone(), call: call?, each: each?, rows, with, from })
+    Some(TransformDecl {
+        name: name.clone(),
+        call: call?,
+        each: each?,
+        rows,
+        with,
+        from,
+    })
 }
 
-fn read_target(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<TargetDecl> {
+fn read_target(
+    name: &Located<String>,
+    node: &Node,
+    errors: &mut Vec<Diagnostic>,
+) -> Option<TargetDecl> {
     let mut fields = Fields::of(format!("target `{}`", name.value), node, errors)?;
     let kind = fields.required_str("kind", "kind = \"sqlite\"");
     let rows = fields.required_str("rows", "rows = \"section\"");
@@ -199,10 +261,19 @@ fn read_target(name: &Located<String>, node: &Node, errors: &mut Vec<Diagnostic>
     if !has_columns {
         let message = format!("target `{}` has no `columns`", name.value);
         errors.push(
-            Diagnostic::at(&name.span, message).help("for example: `columns = { path = \"page.path\", text = \"text\" }`"),
+            Diagnostic::at(&name.span, message)
+                .help("for example: `columns = { path = \"page.path\", text = \"text\" }`"),
         );
     }
-    Some(TargetDecl { name: name.clone(), kind: kind?, options, option_spans, rows: rows?, key, columns })
+    Some(TargetDecl {
+        name: name.clone(),
+        kind: kind?,
+        options,
+        option_spans,
+        rows: rows?,
+        key,
+        columns,
+    })
 }
 
 /// The fields of one table, read one by one; what nobody asked for is reported at the end.
@@ -221,20 +292,38 @@ impl<'a, 'e> Fields<'a, 'e> {
         entries: &'a [Entry],
         errors: &'e mut Vec<Diagnostic>,
     ) -> Self {
-        Self { owner: owner.to_owned(), span, entries, asked: BTreeSet::new(), errors }
+        Self {
+            owner: owner.to_owned(),
+            span,
+            entries,
+            asked: BTreeSet::new(),
+            errors,
+        }
     }
 
     fn of(owner: String, node: &'a Node, errors: &'e mut Vec<Diagnostic>) -> Option<Self> {
         let Kind::Table(entries) = &node.value else {
-            errors.push(Diagnostic::at(&node.span, format!("{owner} is a table, not {}", node.value.noun())));
+            errors.push(Diagnostic::at(
+                &node.span,
+                format!("{owner} must be a table, not {}", node.value.noun()),
+            ));
             return None;
         };
-        Some(Self { owner, span: node.span.clone(), entries, asked: BTreeSet::new(), errors })
+        Some(Self {
+            owner,
+            span: node.span.clone(),
+            entries,
+            asked: BTreeSet::new(),
+            errors,
+        })
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Node> {
         self.asked.insert(key);
-        self.entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
+        self.entries
+            .iter()
+            .find(|entry| entry.key.value == key)
+            .map(|entry| &entry.value)
     }
 
     fn has(&mut self, key: &'static str) -> bool {
@@ -242,7 +331,11 @@ impl<'a, 'e> Fields<'a, 'e> {
     }
 
     fn wrong(&mut self, node: &Node, key: &str, expected: &str) {
-        let message = format!("`{key}` of {} is {expected}, not {}", self.owner, node.value.noun());
+        let message = format!(
+            "`{key}` of {} must be {expected}, not {}",
+            self.owner,
+            node.value.noun()
+        );
         self.errors.push(Diagnostic::at(&node.span, message));
     }
 
@@ -258,7 +351,9 @@ impl<'a, 'e> Fields<'a, 'e> {
     fn required_str(&mut self, key: &'static str, example: &str) -> Option<Located<String>> {
         if !self.has(key) {
             let message = format!("{} has no `{key}`", self.owner);
-            self.errors.push(Diagnostic::at(&self.span, message).help(format!("for example: `{example}`")));
+            self.errors.push(
+                Diagnostic::at(&self.span, message).help(format!("for example: `{example}`")),
+            );
             return None;
         }
         self.str(key)
@@ -273,11 +368,19 @@ impl<'a, 'e> Fields<'a, 'e> {
         None
     }
 
-    fn parsed<T>(&mut self, key: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let text = self.str(key)?;
         let parsed = parse(&text.value);
         if parsed.is_none() {
-            let message = format!("`{key}` of {} is {expected}, not `{}`", self.owner, text.value);
+            let message = format!(
+                "`{key}` of {} must be {expected}, not `{}`",
+                self.owner, text.value
+            );
             self.errors.push(Diagnostic::at(&text.span, message));
         }
         parsed
@@ -293,14 +396,23 @@ impl<'a, 'e> Fields<'a, 'e> {
     }
 
     fn strings_table(&mut self, key: &'static str) -> Vec<(Located<String>, Located<String>)> {
-        let Some((entries, _)) = self.table(key) else { return Vec::new() };
+        let Some((entries, _)) = self.table(key) else {
+            return Vec::new();
+        };
         let mut strings = Vec::with_capacity(entries.len());
         for entry in entries {
             match &entry.value.value {
                 Kind::Str(text) => {
-                    strings.push((entry.key.clone(), Located::new(text.clone(), entry.value.span.clone())));
+                    strings.push((
+                        entry.key.clone(),
+                        Located::new(text.clone(), entry.value.span.clone()),
+                    ));
                 }
-                _ => self.wrong(&entry.value, &format!("{key}.{}", entry.key.value), "a string"),
+                _ => self.wrong(
+                    &entry.value,
+                    &format!("{key}.{}", entry.key.value),
+                    "a string",
+                ),
             }
         }
         strings
@@ -324,7 +436,9 @@ impl<'a, 'e> Fields<'a, 'e> {
 
     /// The sub-tables `[key.NAME]`.
     fn tables(&mut self, key: &'static str) -> Vec<(Located<String>, &'a Node)> {
-        let Some((entries, _)) = self.table(key) else { return Vec::new() };
+        let Some((entries, _)) = self.table(key) else {
+            return Vec::new();
+        };
         let mut tables = Vec::with_capacity(entries.len());
         for entry in entries {
             if is_name(&entry.key.value) {
@@ -385,7 +499,8 @@ impl<'a, 'e> Fields<'a, 'e> {
             if !self.asked.contains(&*entry.key.value) {
                 let message = format!("{} has no setting `{}`", self.owner, entry.key.value);
                 let help = suggest(&entry.key.value, self.asked.iter().copied());
-                self.errors.push(Diagnostic::at(&entry.key.span, message).help(help));
+                self.errors
+                    .push(Diagnostic::at(&entry.key.span, message).help(help));
             }
         }
     }
@@ -393,5 +508,7 @@ impl<'a, 'e> Fields<'a, 'e> {
 
 fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

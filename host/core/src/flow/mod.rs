@@ -14,9 +14,12 @@ mod plan;
 mod tree;
 mod wire;
 
-pub use connectors::{Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec};
+pub use connectors::{
+    Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,
+};
 pub use declaration::{FlowFile, OnError, PluginDecl, PluginOrigin, SourceDecl};
 pub use plan::{
-    Argument, Collection, ColumnKind, ColumnRef, Plan, ResultShape, SourcePlan, Stage, TargetPlan, Transform,
+    Argument, Collection, ColumnKind, ColumnRef, Plan, ResultShape, SourcePlan, Stage, TargetPlan,
+    Transform,
 };
 pub use tree::Located;

@@ -137,7 +137,11 @@ pub struct TargetPlan {
 impl ResultShape {
     /// The shape of a function's result; none for a function without a result.
     pub fn of(result: Option<&Type>) -> Option<Self> {
-        let mut shape = Self { fallible: None, optional: false, value: result?.clone() };
+        let mut shape = Self {
+            fallible: None,
+            optional: false,
+            value: result?.clone(),
+        };
         if let Type::Result { ok, err } = &shape.value {
             let value = ok.as_deref()?.clone();
             shape.fallible = Some(err.as_deref().cloned());
@@ -165,9 +169,10 @@ impl Transform {
         let params = self.arguments.iter().zip(&self.function.params).enumerate();
         params
             .filter_map(|(position, (argument, param))| match argument {
-                Argument::Literal(value) => {
-                    Some((position as u32, fingerprint(value, &param.ty, &param.ty.fingerprint())))
-                }
+                Argument::Literal(value) => Some((
+                    position as u32,
+                    fingerprint(value, &param.ty, &param.ty.fingerprint()),
+                )),
                 Argument::Column(_) => None,
             })
             .collect()
@@ -179,17 +184,29 @@ impl Stage {
     pub fn column_path(&self, column: &ColumnRef) -> String {
         let collection = &self.collections[column.collection];
         let field = |ty: Option<&Type>, position: usize| {
-            let field = ty.and_then(Type::fields).and_then(|fields| fields.get(position));
+            let field = ty
+                .and_then(Type::fields)
+                .and_then(|fields| fields.get(position));
             field.map_or_else(String::new, |field| field.name.to_string())
         };
         match column.kind {
-            ColumnKind::Source(position) => format!("{}.{}", collection.name, self.source.columns[position].name),
+            ColumnKind::Source(position) => {
+                format!("{}.{}", collection.name, self.source.columns[position].name)
+            }
             ColumnKind::Row => collection.name.clone(),
-            ColumnKind::Field(position) => format!("{}.{}", collection.name, field(collection.row.as_ref(), position)),
+            ColumnKind::Field(position) => format!(
+                "{}.{}",
+                collection.name,
+                field(collection.row.as_ref(), position)
+            ),
             ColumnKind::Result(transform) => self.transforms[transform].name.clone(),
             ColumnKind::ResultField(transform, position) => {
                 let transform = &self.transforms[transform];
-                format!("{}.{}", transform.name, field(Some(&transform.result.value), position))
+                format!(
+                    "{}.{}",
+                    transform.name,
+                    field(Some(&transform.result.value), position)
+                )
             }
         }
     }

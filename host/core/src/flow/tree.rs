@@ -56,11 +56,16 @@ impl Kind {
 }
 
 /// Parses `text` and fills in its variables: the `[var]` table's, overridden by `overrides`.
-pub(crate) fn parse(text: &str, overrides: &BTreeMap<String, String>) -> Result<Vec<Entry>, FlowErrors> {
+pub(crate) fn parse(
+    text: &str,
+    overrides: &BTreeMap<String, String>,
+) -> Result<Vec<Entry>, FlowErrors> {
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        FlowErrors(vec![Diagnostic::at(&span, message).help("flow files are TOML, see https://toml.io")])
+        FlowErrors(vec![
+            Diagnostic::at(&span, message).help("flow files are TOML, see https://toml.io"),
+        ])
     })?;
     let mut errors = Vec::new();
     let mut entries = convert_table(table.get_ref(), &mut errors);
@@ -68,7 +73,11 @@ pub(crate) fn parse(text: &str, overrides: &BTreeMap<String, String>) -> Result<
     for entry in &mut entries {
         fill_in(&mut entry.value, &variables, &mut errors);
     }
-    if errors.is_empty() { Ok(entries) } else { Err(FlowErrors(errors)) }
+    if errors.is_empty() {
+        Ok(entries)
+    } else {
+        Err(FlowErrors(errors))
+    }
 }
 
 fn convert_table(table: &DeTable<'_>, errors: &mut Vec<Diagnostic>) -> Vec<Entry> {
@@ -76,7 +85,10 @@ fn convert_table(table: &DeTable<'_>, errors: &mut Vec<Diagnostic>) -> Vec<Entry
         .iter()
         .filter_map(|(key, value)| {
             let key = Located::new(key.get_ref().to_string(), key.span());
-            Some(Entry { key, value: convert(value, errors)? })
+            Some(Entry {
+                key,
+                value: convert(value, errors)?,
+            })
         })
         .collect();
     // The parser sorts by name; people expect the order of the file.
@@ -104,10 +116,18 @@ fn convert(value: &Spanned<DeValue<'_>>, errors: &mut Vec<Diagnostic>) -> Option
         },
         DeValue::Boolean(value) => Kind::Bool(*value),
         DeValue::Datetime(_) => {
-            errors.push(Diagnostic::at(&span, "a date has no use here").help("write it as a string, in quotes"));
+            errors.push(
+                Diagnostic::at(&span, "a date has no use here")
+                    .help("write it as a string, in quotes"),
+            );
             return None;
         }
-        DeValue::Array(items) => Kind::List(items.iter().filter_map(|item| convert(item, errors)).collect()),
+        DeValue::Array(items) => Kind::List(
+            items
+                .iter()
+                .filter_map(|item| convert(item, errors))
+                .collect(),
+        ),
         DeValue::Table(table) => Kind::Table(convert_table(table, errors)),
     };
     Some(Located::new(kind, span))
@@ -122,7 +142,10 @@ fn take_variables(
     if let Some(position) = entries.iter().position(|entry| entry.key.value == "var") {
         let entry = entries.remove(position);
         let Kind::Table(declared) = entry.value.value else {
-            errors.push(Diagnostic::at(&entry.value.span, "`var` is a table: `[var]`, then `name = \"default\"`"));
+            errors.push(Diagnostic::at(
+                &entry.value.span,
+                "`var` is a table: `[var]`, then `name = \"default\"`",
+            ));
             return variables;
         };
         for variable in declared {
@@ -132,7 +155,11 @@ fn take_variables(
                 Kind::Float(number) => number.to_string(),
                 Kind::Bool(value) => value.to_string(),
                 other => {
-                    let message = format!("the variable `{}` is {}, not a string", variable.key.value, other.noun());
+                    let message = format!(
+                        "the variable `{}` is {}, not a string",
+                        variable.key.value,
+                        other.noun()
+                    );
                     errors.push(Diagnostic::at(&variable.value.span, message));
                     continue;
                 }
@@ -158,9 +185,14 @@ fn fill_in(node: &mut Node, variables: &BTreeMap<String, String>, errors: &mut V
     match &mut node.value {
         Kind::Str(text) if text.contains("${") => match substitute(text, variables) {
             Ok(filled) => *text = filled,
-            Err(fault) => errors.push(Diagnostic { span: Some(node.span.clone()), ..fault }),
+            Err(fault) => errors.push(Diagnostic {
+                span: Some(node.span.clone()),
+                ..fault
+            }),
         },
-        Kind::List(items) => items.iter_mut().for_each(|item| fill_in(item, variables, errors)),
+        Kind::List(items) => items
+            .iter_mut()
+            .for_each(|item| fill_in(item, variables, errors)),
         Kind::Table(entries) => {
             for entry in entries {
                 fill_in(&mut entry.value, variables, errors);
@@ -184,13 +216,16 @@ fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Result<String
         filled.push_str(&rest[..start]);
         let inside = &rest[start + 2..];
         let Some(end) = inside.find('}') else {
-            return Err(Diagnostic::at(&(0..0), "`${` has no closing `}`").help("write `$${` for a plain `${`"));
+            return Err(Diagnostic::at(&(0..0), "`${` has no closing `}`")
+                .help("write `$${` for a plain `${`"));
         };
         let name = &inside[..end];
         let Some(value) = variables.get(name) else {
             let help = suggest(name, variables.keys().map(String::as_str));
-            return Err(Diagnostic::at(&(0..0), format!("there is no variable `{name}`"))
-                .help(format!("{help}; variables are declared under `[var]`")));
+            return Err(
+                Diagnostic::at(&(0..0), format!("there is no variable `{name}`"))
+                    .help(format!("{help}; variables are declared under `[var]`")),
+            );
         };
         filled.push_str(value);
         rest = &inside[end + 1..];
@@ -211,8 +246,14 @@ mod tests {
     #[test]
     fn variables_are_filled_in_and_can_be_escaped() {
         assert_eq!(filled("${root}/a/${root}"), Ok("docs/a/docs".to_owned()));
-        assert_eq!(filled("cost: $5 $${root}"), Ok("cost: $5 ${root}".to_owned()));
-        assert_eq!(filled("${rot}"), Err("there is no variable `rot`".to_owned()));
+        assert_eq!(
+            filled("cost: $5 $${root}"),
+            Ok("cost: $5 ${root}".to_owned())
+        );
+        assert_eq!(
+            filled("${rot}"),
+            Err("there is no variable `rot`".to_owned())
+        );
         assert_eq!(filled("${root"), Err("`${` has no closing `}`".to_owned()));
     }
 }

@@ -1,0 +1,285 @@
+//! The arguments as they are typed, with their help. What they mean is resolved in `settings`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use flowstone::core::{parse_duration, parse_size};
+
+/// Incremental data flows whose steps are WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flowstone",
+    version,
+    long_about = "Incremental data flows whose steps are WebAssembly components.\n\n\
+        flowstone remembers what every step produced, from which code and which inputs. A run does only the work that \
+        a change asks for, and keeps the targets in step with the sources.",
+    after_help = "Exit status: 0 done; 1 done, but rows failed; 2 the flow, a plugin or the arguments are wrong; \
+        3 the store, a source or a target failed; 130 interrupted.",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct TypedArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct GlobalArgs {
+    /// Print one JSON object on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print answers and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print changed rows and the plugins' logs too
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On terminals, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Check a flow: types, wiring, options; runs nothing
+    #[command(after_help = "Examples:\n  flowstone check\n  flowstone check handbook/ --json")]
+    Check(CheckArgs),
+    /// Say what a run would do, and why; runs nothing
+    #[command(
+        after_help = "Examples:\n  flowstone plan\n  flowstone plan handbook/flow.toml --rows"
+    )]
+    Plan(PlanArgs),
+    /// Bring the targets of a flow up to date
+    #[command(
+        long_about = "Bring the targets of a flow up to date.\n\n\
+            Only what a change asks for is called. Rows that fail keep what they made before and are listed at the end. \
+            An interrupted run keeps what it has finished; the next one does the rest.",
+        after_help = "Examples:\n  flowstone run\n  flowstone run handbook/ --set root=docs --jobs 4\n  \
+            flowstone run --json | jq .targets"
+    )]
+    Run(RunArgs),
+    /// Call one function of a component
+    #[command(
+        long_about = "Call one function of a component, with arguments and result as WAVE text.\n\n\
+            A plain word is a string where the parameter is one; `@FILE` reads a string, bytes or WAVE text from a \
+            file. Exits 1 when the function returns an `err` or traps.",
+        after_help = "Examples:\n  flowstone call text.wasm word-count 'one two three'\n  \
+            flowstone call plugins/text sections @README.md 1200\n  \
+            flowstone call --flow flow.toml text tokens 'the plugin `text` of a flow'"
+    )]
+    Call(CallArgs),
+    /// Show what a component offers and needs
+    #[command(
+        after_help = "Examples:\n  flowstone inspect text.wasm\n  flowstone inspect plugins/text --json"
+    )]
+    Inspect(InspectArgs),
+    /// Show where a target row came from, or what a source row became
+    #[command(
+        override_usage = "flowstone lineage [OPTIONS] [FLOW] <TARGET> <KEY>\n       \
+            flowstone lineage [OPTIONS] [FLOW] --down <SOURCE> <KEY>",
+        after_help = "Examples:\n  flowstone lineage index '[\"guide.md\",\"Install\"]'\n  \
+            flowstone lineage --down page guide.md\n  flowstone lineage handbook/ --down page guide.md"
+    )]
+    Lineage(LineageArgs),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Example:\n  flowstone completions bash > ~/.local/share/bash-completion/completions/flowstone"
+    )]
+    Completions(CompletionsArgs),
+}
+
+/// Which flow, and how it is worked on.
+#[derive(Debug, Args)]
+pub(crate) struct FlowArgs {
+    /// The flow file, or the folder of a `flow.toml` [default: flow.toml]
+    #[arg(value_name = "FLOW")]
+    pub(crate) flow: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// How a flow is worked on.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// The store's folder [default: .flowstone beside the flow]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Set a variable of the flow's `[var]` table; may be given more than once
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
+    /// How many bytes of values may be in flight
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
+    pub(crate) memory: u64,
+    /// How many threads call functions [default: one per processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Let targets lie outside of the flow's folder
+    #[arg(long)]
+    pub(crate) allow_outside: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+    /// List the rows that differ
+    #[arg(long)]
+    pub(crate) rows: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+    /// Go on where more than half of a source's rows are gone
+    #[arg(long)]
+    pub(crate) allow_deletes: bool,
+}
+
+/// Which component.
+#[derive(Debug, Args)]
+pub(crate) struct ComponentArgs {
+    /// A component file, a plugin's source folder, or with --flow a plugin's name
+    #[arg(value_name = "COMPONENT")]
+    pub(crate) component: String,
+    /// Take the plugin of this name from a flow
+    #[arg(long, value_name = "FLOW")]
+    pub(crate) flow: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    #[command(flatten)]
+    pub(crate) component: ComponentArgs,
+    /// The function: its name, or interface#name where several interfaces have one of that name
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function: String,
+    /// The arguments as WAVE text, one per parameter
+    #[arg(value_name = "ARGS", allow_negative_numbers = true)]
+    pub(crate) arguments: Vec<String>,
+    /// How much memory the call may take [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory_limit: Option<u64>,
+    /// How long the call may take [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    pub(crate) time_limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) component: ComponentArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LineageArgs {
+    /// The target or source, and the row's key; before them the flow, if it is not `flow.toml`
+    #[arg(value_name = "[FLOW] TARGET KEY", num_args = 2..=3, required = true)]
+    pub(crate) names: Vec<String>,
+    /// Start at a row of a source and show what it became
+    #[arg(long)]
+    pub(crate) down: bool,
+    /// The flow file or its folder, as an option
+    #[arg(long = "flow", value_name = "FLOW")]
+    pub(crate) flow: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it is written NAME=VALUE".to_owned()),
+    }
+}
+
+/// Less would not hold one value of any use.
+const MEMORY_BYTES_MIN: u64 = 1 << 20;
+
+fn memory(text: &str) -> Result<u64, String> {
+    match parse_size(text) {
+        Some(bytes) if bytes >= MEMORY_BYTES_MIN => Ok(bytes),
+        Some(_) => Err("at least 1MiB is needed".to_owned()),
+        None => Err("it is a size such as 64MiB or 1.5GB".to_owned()),
+    }
+}
+
+fn time_ms(text: &str) -> Result<u64, String> {
+    match parse_duration(text).map(|time| u64::try_from(time.as_millis())) {
+        Some(Ok(ms)) if ms > 0 => Ok(ms),
+        Some(_) => Err("it is too short or too long".to_owned()),
+        None => Err("it is a time such as 2s or 250ms".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        TypedArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn lineage_takes_the_flow_before_the_names_or_as_an_option() {
+        let names = |line: &[&str]| match TypedArgs::try_parse_from(line)
+            .expect("these arguments are right")
+            .verb
+        {
+            Verb::Lineage(args) => (args.names, args.down, args.flow),
+            other => panic!("{other:?}"),
+        };
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (given, down, flow) = names(&["flowstone", "lineage", "index", "a.md"]);
+        assert_eq!(
+            (given, down, flow),
+            (words(&["index", "a.md"]), false, None)
+        );
+        let (given, down, _) = names(&["flowstone", "lineage", "x.toml", "--down", "page", "a.md"]);
+        assert_eq!((given, down), (words(&["x.toml", "page", "a.md"]), true));
+        assert!(TypedArgs::try_parse_from(["flowstone", "lineage", "index"]).is_err());
+    }
+
+    #[test]
+    fn sizes_times_and_variables_are_checked_as_they_are_typed() {
+        assert_eq!(memory("64MiB"), Ok(64 << 20));
+        assert!(memory("12").is_err());
+        assert!(memory("lots").is_err());
+        assert_eq!(time_ms("2s"), Ok(2000));
+        assert!(time_ms("0s").is_err());
+        assert_eq!(variable("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(variable("a="), Ok(("a".to_owned(), String::new())));
+        assert!(variable("=b").is_err() && variable("a").is_err());
+    }
+}

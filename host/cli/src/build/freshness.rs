@@ -1,0 +1,298 @@
+//! Whether a built component is as new as its sources, found out without running a build tool.
+//!
+//! Everything that cargo says the component was made of is on record with size and time, and every other file of the
+//! folder too: a new file there may be part of the next build. When anything differs, cargo decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowstone::core::{Type, Value, fingerprint};
+use serde::{Deserialize, Serialize};
+
+/// Raised when the record's meaning changes.
+const VERSION: u32 = 1;
+
+/// So many files are looked at; a folder with more is built each time.
+const FILES_MAX: usize = 20_000;
+
+/// What the file system's clock may be off from the system's.
+const CLOCK_SLACK: Duration = Duration::from_millis(50);
+
+/// What a component was built from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    version: u32,
+    /// The fingerprint of the component's bytes.
+    component: String,
+    /// Every file by its path; none where there was no file.
+    files: BTreeMap<PathBuf, Option<Stamp>>,
+}
+
+/// What tells that a file changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    bytes: u64,
+    /// Nanoseconds since 1970.
+    modified: u64,
+}
+
+impl Record {
+    /// What `artifact`, built from `folder`, was made of. None when something changed since the build began at
+    /// `begun`: cargo may have read it before or after.
+    pub(super) fn of(folder: &Path, artifact: &Path, begun: SystemTime) -> Option<Self> {
+        let mut paths = files_of(folder)?;
+        let listed = fs::read_to_string(artifact.with_extension("d")).ok()?;
+        let listed = dep_info(&listed, folder);
+        for manifest in listed
+            .iter()
+            .filter_map(|file| manifest_above(file))
+            .collect::<BTreeSet<_>>()
+        {
+            paths.insert(manifest);
+        }
+        paths.extend(listed);
+        paths.extend(settings_above(folder));
+        let files: BTreeMap<_, _> = paths
+            .into_iter()
+            .map(|path| (path.clone(), stamp(&path)))
+            .collect();
+        let begun = nanoseconds(begun.checked_sub(CLOCK_SLACK)?)?;
+        let settled = files.values().flatten().all(|stamp| stamp.modified < begun);
+        // Cargo writes its lock file itself when it is missing or old; the next build is then a short one.
+        settled.then_some(Self {
+            version: VERSION,
+            component: String::new(),
+            files,
+        })
+    }
+
+    /// The same for these bytes.
+    pub(super) fn for_component(&self, bytes: &[u8]) -> Self {
+        Self {
+            component: identity(bytes),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it is about these bytes.
+    pub(super) fn is_of(&self, bytes: &[u8]) -> bool {
+        self.component == identity(bytes)
+    }
+
+    /// Whether all files are as they were, and no new one is in `folder`.
+    pub(super) fn is_fresh(&self, folder: &Path) -> bool {
+        let unchanged = self
+            .files
+            .iter()
+            .all(|(path, before)| stamp(path) == *before);
+        unchanged
+            && files_of(folder)
+                .is_some_and(|files| files.iter().all(|path| self.files.contains_key(path)))
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes)
+            .ok()
+            .filter(|record: &Self| record.version == VERSION)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+fn identity(bytes: &[u8]) -> String {
+    let ty = Type::bytes();
+    fingerprint(&Value::bytes(bytes), &ty, &ty.fingerprint()).to_string()
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some(Stamp {
+        bytes: meta.len(),
+        modified: nanoseconds(meta.modified().ok()?)?,
+    })
+}
+
+fn nanoseconds(time: SystemTime) -> Option<u64> {
+    u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+}
+
+/// Every file below `folder` but hidden ones and those of a `target` folder. None when there are too many.
+fn files_of(folder: &Path) -> Option<BTreeSet<PathBuf>> {
+    let (mut files, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).ok()? {
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            let kind = entry.file_type().ok()?;
+            if name.as_encoded_bytes().starts_with(b".") || (kind.is_dir() && name == "target") {
+                continue;
+            }
+            // A symbolic link is looked at as what it leads to, but not walked into.
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files.insert(entry.path());
+            }
+        }
+        if files.len() > FILES_MAX {
+            return None;
+        }
+    }
+    Some(files)
+}
+
+/// The files in a dep-info file of cargo: `artifact: file file`, with `\ ` for a space.
+fn dep_info(text: &str, folder: &Path) -> Vec<PathBuf> {
+    let Some((_, list)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
+        return Vec::new();
+    };
+    let mut files = vec![String::new()];
+    let mut characters = list.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, files.last_mut()) {
+            ('\\', Some(file)) if characters.peek() == Some(&' ') => file.extend(characters.next()),
+            (' ', _) => files.push(String::new()),
+            (character, Some(file)) => file.push(character),
+            (_, None) => {}
+        }
+    }
+    files.retain(|file| !file.is_empty());
+    files.into_iter().map(|file| folder.join(file)).collect()
+}
+
+/// The manifest of the package that a file belongs to.
+fn manifest_above(file: &Path) -> Option<PathBuf> {
+    file.ancestors()
+        .skip(1)
+        .map(|folder| folder.join("Cargo.toml"))
+        .find(|manifest| manifest.is_file())
+}
+
+/// What changes a build from outside of the package: manifests, lock files and settings of the folders above, also
+/// those that are not there yet.
+fn settings_above(folder: &Path) -> Vec<PathBuf> {
+    const NAMES: [&str; 5] = [
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+        "rust-toolchain.toml",
+        "rust-toolchain",
+    ];
+    folder
+        .ancestors()
+        .flat_map(|folder| NAMES.map(|name| folder.join(name)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with sources, a dep-info file beside an artifact, and the record of it.
+    struct Built {
+        root: tempfile::TempDir,
+    }
+
+    impl Built {
+        fn new() -> Self {
+            let root = tempfile::tempdir().expect("a folder for the test");
+            let built = Self { root };
+            built.write("plugin/Cargo.toml", "[package]");
+            built.write("plugin/src/lib.rs", "mod a;");
+            built.write("shared/Cargo.toml", "[package]");
+            built.write("shared/src/lib.rs", "");
+            let path = |name: &str| built.path(name).display().to_string();
+            let list = format!(
+                "{}: {} {}\n",
+                path("out/p.wasm"),
+                path("plugin/src/lib.rs"),
+                path("shared/src/lib.rs")
+            );
+            built.write("out/p.d", &list);
+            built
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.root.path().join(name)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let path = self.path(name);
+            fs::create_dir_all(path.parent().expect("it is below the root"))
+                .expect("it can be made");
+            fs::write(path, text).expect("it can be written to");
+        }
+
+        fn record(&self) -> Record {
+            let later = SystemTime::now() + Duration::from_secs(60);
+            Record::of(&self.path("plugin"), &self.path("out/p.wasm"), later)
+                .expect("nothing changed since")
+        }
+    }
+
+    #[test]
+    fn what_did_not_change_is_fresh() {
+        let built = Built::new();
+        assert!(built.record().is_fresh(&built.path("plugin")));
+        built.write("plugin/target/debug/x", "");
+        built.write("plugin/.flowstone/built/x", "");
+        assert!(
+            built.record().is_fresh(&built.path("plugin")),
+            "artifacts and stores are no sources"
+        );
+    }
+
+    #[test]
+    fn a_change_anywhere_is_seen() {
+        for (name, text) in [
+            ("plugin/src/lib.rs", "mod a; mod b;"),
+            ("plugin/src/new.rs", ""),
+            ("plugin/wit/world.wit", ""),
+            ("shared/src/lib.rs", "fn f() {}"),
+            ("shared/Cargo.toml", "[package] # other"),
+            ("Cargo.lock", ""),
+            ("rust-toolchain.toml", ""),
+        ] {
+            let built = Built::new();
+            let record = built.record();
+            built.write(name, text);
+            assert!(!record.is_fresh(&built.path("plugin")), "{name}");
+        }
+        let built = Built::new();
+        let record = built.record();
+        fs::remove_file(built.path("plugin/src/lib.rs")).expect("it is there");
+        assert!(!record.is_fresh(&built.path("plugin")), "a deleted file");
+    }
+
+    #[test]
+    fn a_file_written_during_the_build_leaves_no_record() {
+        let built = Built::new();
+        let begun = SystemTime::now() - Duration::from_secs(60);
+        assert_eq!(
+            Record::of(&built.path("plugin"), &built.path("out/p.wasm"), begun),
+            None
+        );
+    }
+
+    #[test]
+    fn a_record_is_about_the_bytes_it_was_made_for() {
+        let built = Built::new();
+        let record = built.record().for_component(b"one");
+        assert!(record.is_of(b"one") && !record.is_of(b"two"));
+        assert_eq!(Record::read(&record.to_bytes()), Some(record));
+        assert_eq!(Record::read(b"{}"), None);
+    }
+
+    #[test]
+    fn spaces_in_dep_info_are_escaped() {
+        let files = dep_info("/t/a.wasm: /a\\ b/lib.rs src/c.rs\n", Path::new("/p"));
+        assert_eq!(
+            files,
+            [PathBuf::from("/a b/lib.rs"), PathBuf::from("/p/src/c.rs")]
+        );
+    }
+}

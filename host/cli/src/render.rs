@@ -1,0 +1,211 @@
+//! Failures as people read them, with the place in the flow file, and as scripts do.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+
+use miette::{
+    LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, ReportHandler, SourceCode,
+};
+use serde_json::{Value as Json, json};
+
+use crate::failure::{Failure, FlowText, Kind};
+use crate::output::{Output, Style};
+
+/// The width of messages where there is no terminal to ask.
+const WIDTH: usize = 100;
+
+/// Prints a failure: to standard error, or as the answer where that is JSON.
+pub(crate) fn failure(failure: &Failure, output: &Output) {
+    if output.json {
+        // There is no other place to say that standard output is closed.
+        let _ = output.object(&object(failure));
+    } else {
+        output.say(&text(failure, output));
+    }
+}
+
+/// Prints a mistake in the arguments as JSON; the arguments are not there to make an [`Output`] of.
+pub(crate) fn usage_json(error: &clap::Error) {
+    let text = error.to_string();
+    let mut parts = text
+        .trim()
+        .strip_prefix("error: ")
+        .unwrap_or(text.trim())
+        .split("\n\n");
+    let message = parts.next().unwrap_or_default();
+    let mut failure = Failure::new(Kind::Usage, message);
+    failure.hints = parts
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect();
+    let _ = std::io::stdout().write_all(format!("{}\n", object(&failure)).as_bytes());
+}
+
+/// `{"error": {"kind", "message", "detail", "hints", "diagnostics"}}`
+fn object(failure: &Failure) -> Json {
+    let diagnostics: Vec<Json> = failure
+        .diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let place = failure
+                .flow
+                .as_ref()
+                .and_then(|flow| diagnostic.position(&flow.text));
+            json!({
+                "message": diagnostic.message,
+                "line": place.map(|(line, _)| line),
+                "column": place.map(|(_, column)| column),
+                "label": diagnostic.label,
+                "help": diagnostic.help,
+            })
+        })
+        .collect();
+    json!({"error": {
+        "kind": failure.kind.name(),
+        "message": failure.message,
+        "detail": failure.detail,
+        "hints": failure.hints,
+        "diagnostics": diagnostics,
+    }})
+}
+
+fn text(failure: &Failure, output: &Output) -> String {
+    let paint = output.paint_notes();
+    let mut text = String::new();
+    if let Some(flow) = &failure.flow {
+        let mut options = MietteHandlerOpts::new()
+            .force_graphical(true)
+            .terminal_links(false)
+            .unicode(true)
+            .color(paint.0)
+            .rgb_colors(miette::RgbColors::Never);
+        if !output.stderr_terminal {
+            options = options.width(WIDTH);
+        }
+        let handler = options.build();
+        let source = NamedSource::new(&flow.name, Arc::new(flow.text.clone()));
+        for fault in &failure.diagnostics {
+            let place = Place::new(fault, flow, &source);
+            text.push_str(&format!("{}\n", Graphical(&handler, &place)));
+        }
+    }
+    if let Some(detail) = &failure.detail {
+        text.push_str(detail.trim_end());
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "{} {}\n",
+        paint.text(Style::Red, "error:"),
+        failure.message
+    ));
+    for hint in &failure.hints {
+        text.push_str(&format!("{} {hint}\n", paint.text(Style::Cyan, "hint:")));
+    }
+    text
+}
+
+/// A diagnostic with its source, in miette's terms.
+#[derive(Debug)]
+struct Place<'a> {
+    fault: &'a flowstone::Diagnostic,
+    label: Option<LabeledSpan>,
+    source: &'a NamedSource<Arc<String>>,
+}
+
+impl<'a> Place<'a> {
+    fn new(
+        fault: &'a flowstone::Diagnostic,
+        flow: &FlowText,
+        source: &'a NamedSource<Arc<String>>,
+    ) -> Self {
+        let label = fault.span.as_ref().map(|span| {
+            // A place behind the end is the end: a file may be cut off.
+            let end = span.end.min(flow.text.len());
+            let start = span.start.min(end);
+            let label = fault.label.clone().unwrap_or_else(|| "here".to_owned());
+            LabeledSpan::new_with_span(Some(label), start..end)
+        });
+        Self {
+            fault,
+            label,
+            source,
+        }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fault.message)
+    }
+}
+
+impl std::error::Error for Place<'_> {}
+
+impl miette::Diagnostic for Place<'_> {
+    fn help<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        self.fault
+            .help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.label.as_ref().map(|_| self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.label.iter().cloned()))
+    }
+}
+
+struct Graphical<'a>(&'a MietteHandler, &'a Place<'a>);
+
+impl fmt::Display for Graphical<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.debug(self.1, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowstone::Diagnostic;
+
+    #[test]
+    fn a_fault_has_its_line_and_column_in_json() {
+        let flow = FlowText {
+            name: "flow.toml".to_owned(),
+            text: "a = 1\nbü = 2\n".to_owned(),
+        };
+        let fault = Diagnostic::at(&(9..10), "it is wrong").help("mend it");
+        let failure = Failure::from(flowstone::FlowErrors(vec![fault])).in_flow(&flow);
+        let object = object(&failure);
+        assert_eq!(object["error"]["kind"], "flow");
+        assert_eq!(
+            object["error"]["diagnostics"][0],
+            json!({"message": "it is wrong", "line": 2, "column": 3, "label": null, "help": "mend it"})
+        );
+    }
+
+    #[test]
+    fn a_place_behind_the_end_is_the_end() {
+        let flow = FlowText {
+            name: "flow.toml".to_owned(),
+            text: "a".to_owned(),
+        };
+        let source = NamedSource::new("flow.toml", Arc::new(flow.text.clone()));
+        let fault = Diagnostic::at(&(5..9), "cut off");
+        let place = Place::new(&fault, &flow, &source);
+        let handler = MietteHandlerOpts::new()
+            .force_graphical(true)
+            .color(false)
+            .width(WIDTH)
+            .build();
+        let text = Graphical(&handler, &place).to_string();
+        assert!(
+            text.contains("cut off") && text.contains("flow.toml:1:2"),
+            "{text}"
+        );
+    }
+}

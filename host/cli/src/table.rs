@@ -1,0 +1,140 @@
+//! Small tables of text: the first column to the left, numbers to the right, two spaces between.
+
+use crate::output::{Paint, Style};
+
+/// A table as it grows.
+#[derive(Debug)]
+pub(crate) struct Table {
+    heads: Vec<&'static str>,
+    /// The columns that are text, and so stand to the left.
+    left: Vec<bool>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table of numbers, whose first column names them.
+    pub(crate) fn of_numbers(heads: &[&'static str]) -> Self {
+        let left = (0..heads.len()).map(|column| column == 0).collect();
+        Self {
+            heads: heads.to_vec(),
+            left,
+            rows: Vec::new(),
+        }
+    }
+
+    /// A table of text.
+    pub(crate) fn of_text(heads: &[&'static str]) -> Self {
+        Self {
+            heads: heads.to_vec(),
+            left: vec![true; heads.len()],
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, which has as many cells as the table has columns.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The table as lines, each with its line break; nothing for one without rows.
+    pub(crate) fn text(&self, paint: Paint) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let widths: Vec<usize> = self
+            .heads
+            .iter()
+            .enumerate()
+            .map(|(column, head)| {
+                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                cells
+                    .map(|cell| width(cell))
+                    .max()
+                    .unwrap_or(0)
+                    .max(head.len())
+            })
+            .collect();
+        let heads: Vec<String> = self.heads.iter().map(ToString::to_string).collect();
+        let mut text = String::new();
+        for (index, row) in std::iter::once(&heads).chain(&self.rows).enumerate() {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let gap = " ".repeat(widths[column].saturating_sub(width(cell)));
+                let (before, after) = if self.left[column] {
+                    ("", &*gap)
+                } else {
+                    (&*gap, "")
+                };
+                line.extend([before, cell, after, "  "]);
+            }
+            let line = line.trim_end();
+            text.push_str(&if index == 0 {
+                paint.text(Style::Dim, line)
+            } else {
+                line.to_owned()
+            });
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Good enough for names and numbers: characters.
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// A duration in seconds, as short as it can be said.
+pub(crate) fn seconds(seconds: f64) -> String {
+    match seconds {
+        0.0 => "0 s".to_owned(),
+        ..0.001 => "<1 ms".to_owned(),
+        ..1.0 => format!("{:.0} ms", seconds * 1000.0),
+        ..100.0 => format!("{seconds:.2} s"),
+        _ => format!(
+            "{:.0} min {:02.0} s",
+            (seconds / 60.0).floor(),
+            (seconds % 60.0).floor()
+        ),
+    }
+}
+
+/// `1 row`, `2 rows`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_to_the_right_and_names_to_the_left() {
+        let mut table = Table::of_numbers(&["source", "rows"]);
+        table.row(["page".to_owned(), "128".to_owned()]);
+        table.row(["überschrift".to_owned(), "1".to_owned()]);
+        assert_eq!(
+            table.text(Paint(false)),
+            "source       rows\npage          128\nüberschrift     1\n"
+        );
+        assert_eq!(Table::of_numbers(&["source"]).text(Paint(false)), "");
+    }
+
+    #[test]
+    fn times_are_short() {
+        let shown = [0.0, 0.0001, 0.0123, 1.234, 75.5, 3725.0].map(seconds);
+        assert_eq!(
+            shown,
+            ["0 s", "<1 ms", "12 ms", "1.23 s", "75.50 s", "62 min 05 s"]
+        );
+    }
+
+    #[test]
+    fn counts_have_their_plural() {
+        assert_eq!(
+            (count(1, "row"), count(2, "row")),
+            ("1 row".to_owned(), "2 rows".to_owned())
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! The verbs, one file each.
+
+mod call;
+mod check;
+mod completions;
+mod inspect;
+mod lineage;
+mod plan;
+mod run;
+
+use crate::args::Verb;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Does what was asked; the exit status where that was possible.
+pub(crate) fn verb(verb: &Verb, output: &Output) -> Result<u8, Failure> {
+    match verb {
+        Verb::Check(args) => check::check(args, output),
+        Verb::Plan(args) => plan::plan(args, output),
+        Verb::Run(args) => run::run(args, output),
+        Verb::Call(args) => call::call(args, output),
+        Verb::Inspect(args) => inspect::inspect(args, output),
+        Verb::Lineage(args) => lineage::lineage(args, output),
+        Verb::Completions(args) => completions::completions(args, output),
+    }
+}

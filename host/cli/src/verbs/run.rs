@@ -1,0 +1,203 @@
+//! `flowstone run`: brings the targets up to date, shows how it goes on, and sums up.
+
+use flowstone::{RunOptions, RunReport};
+
+use crate::args::RunArgs;
+use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure};
+use crate::opening;
+use crate::output::{Output, Paint, Style};
+use crate::progress::Progress;
+use crate::settings::FlowSettings;
+use crate::signals;
+use crate::table::{Table, count, seconds};
+
+/// So many failed rows are listed.
+const FAILED_LISTED_MAX: usize = 10;
+
+/// Runs a flow.
+pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<u8, Failure> {
+    let settings = FlowSettings::new(&args.flow)?;
+    let opened = opening::open(&settings, output)?;
+    let progress = Progress::start(output);
+    let options = RunOptions {
+        allow_deletes: args.allow_deletes,
+        observed: progress.shows_keys(),
+    };
+    let outcome = opened
+        .engine
+        .run(&opened.flow, &options, signals::listen(), &progress);
+    progress.finish();
+    let report = outcome?;
+    if output.json {
+        output.object(&report)?;
+    } else {
+        output.summary(&summary(&report, output.paint_summary()))?;
+    }
+    Ok(status(&report))
+}
+
+fn status(report: &RunReport) -> u8 {
+    if report.interrupted {
+        EXIT_INTERRUPTED
+    } else if report.failures > 0 {
+        EXIT_FAILED_ROWS
+    } else {
+        EXIT_DONE
+    }
+}
+
+fn summary(report: &RunReport, paint: Paint) -> String {
+    let title = paint.text(
+        Style::Bold,
+        &format!("run {} of {}", report.run, report.flow),
+    );
+    let mut text = format!("{title}, {}\n", seconds(report.seconds));
+    let mut sources =
+        Table::of_numbers(&["source", "rows", "added", "changed", "removed", "unchanged"]);
+    for (name, counts) in &report.sources {
+        let numbers = [
+            counts.rows,
+            counts.added,
+            counts.changed,
+            counts.removed,
+            counts.unchanged,
+        ];
+        sources.row(cells(name, &numbers));
+    }
+    let mut transforms = Table::of_numbers(&["transform", "called", "reused", "failed", "time"]);
+    for (name, counts) in &report.transforms {
+        let numbers = cells(name, &[counts.called, counts.reused, counts.failed]);
+        transforms.row(numbers.into_iter().chain([seconds(counts.seconds)]));
+    }
+    let mut targets = Table::of_numbers(&["target", "inserted", "updated", "deleted", "unchanged"]);
+    for (name, counts) in &report.targets {
+        targets.row(cells(
+            name,
+            &[
+                counts.inserted,
+                counts.updated,
+                counts.deleted,
+                counts.unchanged,
+            ],
+        ));
+    }
+    for table in [sources, transforms, targets] {
+        let table = table.text(paint);
+        if !table.is_empty() {
+            text.push('\n');
+            text.push_str(&table);
+        }
+    }
+    text.push_str(&failures(report, paint));
+    if report.interrupted {
+        text.push_str("\ninterrupted: what was finished is kept, the next run does the rest\n");
+    }
+    text
+}
+
+fn cells(name: &str, numbers: &[u64]) -> Vec<String> {
+    std::iter::once(name.to_owned())
+        .chain(numbers.iter().map(u64::to_string))
+        .collect()
+}
+
+/// The first failed rows, and where to find the others.
+fn failures(report: &RunReport, paint: Paint) -> String {
+    if report.failures == 0 {
+        return String::new();
+    }
+    let (verb, now) = (
+        if report.failures == 1 { "is" } else { "are" },
+        report.failed.len() as u64,
+    );
+    let title = format!("{} {verb} failed", count(report.failures, "row"));
+    let mut text = format!("\n{}\n", paint.text(Style::Red, &title));
+    for row in report.failed.iter().take(FAILED_LISTED_MAX) {
+        let reason = row.reason.trim_end().replace('\n', "\n    ");
+        text.push_str(&format!("  {} {}: {reason}\n", row.source, row.key));
+    }
+    let listed = now.min(FAILED_LISTED_MAX as u64);
+    let hint = paint.text(Style::Cyan, "hint:");
+    if now > listed {
+        text.push_str(&format!("  ... and more\n{hint} `--json` lists them under `failed`, `-v` prints each as it fails\n"));
+    }
+    if now == 0 {
+        text.push_str("  since an earlier run, and unchanged since\n");
+        text.push_str(&format!(
+            "{hint} `flowstone lineage --down SOURCE KEY` shows why a row failed\n"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowstone::{FailedRow, SourceCounts};
+    use std::collections::BTreeMap;
+
+    fn report(failures: u64, listed: usize) -> RunReport {
+        let row = |index| FailedRow {
+            source: "page".to_owned(),
+            key: format!("{index}.md"),
+            reason: "it is empty".to_owned(),
+        };
+        RunReport {
+            run: flowstone::core::RunId(3),
+            flow: "handbook".to_owned(),
+            seconds: 0.5,
+            sources: BTreeMap::from([(
+                "page".to_owned(),
+                SourceCounts {
+                    rows: 12,
+                    ..SourceCounts::default()
+                },
+            )]),
+            transforms: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            failures,
+            failed: (0..listed).map(row).collect(),
+            interrupted: false,
+        }
+    }
+
+    #[test]
+    fn the_exit_status_says_whether_rows_failed() {
+        assert_eq!(status(&report(0, 0)), EXIT_DONE);
+        assert_eq!(
+            status(&report(1, 0)),
+            EXIT_FAILED_ROWS,
+            "also of an earlier run"
+        );
+        assert_eq!(
+            status(&RunReport {
+                interrupted: true,
+                ..report(1, 1)
+            }),
+            EXIT_INTERRUPTED
+        );
+    }
+
+    #[test]
+    fn ten_failed_rows_are_listed_and_the_others_pointed_at() {
+        let text = summary(&report(12, 12), Paint(false));
+        assert!(
+            text.starts_with("run 3 of handbook, 500 ms\n\nsource  rows"),
+            "{text}"
+        );
+        assert!(
+            text.contains("12 rows are failed\n  page 0.md: it is empty\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("page 9.md") && !text.contains("page 10.md"),
+            "{text}"
+        );
+        assert!(text.contains("`--json` lists them"), "{text}");
+        let earlier = summary(&report(1, 0), Paint(false));
+        assert!(
+            earlier.contains("1 row is failed\n  since an earlier run"),
+            "{earlier}"
+        );
+    }
+}

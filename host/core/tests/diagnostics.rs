@@ -1,0 +1,317 @@
+//! What a person is told when a flow is wrong: the message, the place, and what to do. One snapshot per message.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use flowstone_core::{
+    Case, Connectors, FlowErrors, FlowFile, Function, Interface, OptionError, OptionValue, Options,
+    Param, Plan, SourceColumns, TargetSpec, Type, UnsupportedFunction,
+};
+
+/// Two kinds of sources and two of targets, as strict as the real ones.
+struct Kinds;
+
+impl Connectors for Kinds {
+    fn source_kinds(&self) -> &[&'static str] {
+        &["files", "csv"]
+    }
+
+    fn source_columns(&self, kind: &str) -> Option<SourceColumns> {
+        match kind {
+            "files" => Some(SourceColumns::Fixed(vec![
+                ("path".to_owned(), vec![Type::String]),
+                ("content".to_owned(), vec![Type::String, Type::bytes()]),
+                ("size".to_owned(), vec![Type::U64]),
+            ])),
+            "csv" => Some(SourceColumns::Open),
+            _ => None,
+        }
+    }
+
+    fn accepts(&self, kind: &str, column: &str, ty: &Type) -> bool {
+        match self.source_columns(kind) {
+            Some(SourceColumns::Fixed(columns)) => columns
+                .iter()
+                .any(|(name, types)| name == column && types.contains(ty)),
+            Some(SourceColumns::Open) => matches!(ty, Type::String | Type::U32 | Type::F64),
+            None => false,
+        }
+    }
+
+    fn check_source(&self, _: &str, options: &Options) -> Result<(), OptionError> {
+        match options
+            .keys()
+            .find(|name| !["root", "include", "path"].contains(&&***name))
+        {
+            Some(name) => Err(OptionError {
+                candidates: vec!["root".to_owned(), "include".to_owned()],
+                ..OptionError::new(name, format!("there is no option `{name}` here"))
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn target_kinds(&self) -> &[&'static str] {
+        &["sqlite", "files"]
+    }
+
+    fn implied_key(&self, kind: &str, options: &Options) -> Option<Vec<String>> {
+        (kind == "files").then(|| match options.get("path") {
+            Some(OptionValue::Str(path)) => vec![path.trim_matches(['{', '}']).to_owned()],
+            _ => Vec::new(),
+        })
+    }
+
+    fn check_target(&self, spec: &TargetSpec) -> Result<(), OptionError> {
+        if spec.kind == "sqlite" && spec.key.is_empty() {
+            return Err(OptionError::new("key", "an SQLite target needs a `key`"));
+        }
+        Ok(())
+    }
+}
+
+fn function(name: &str, params: &[(&str, Type)], result: Option<Type>) -> Function {
+    let params = params.iter().map(|(name, ty)| Param {
+        name: (*name).to_owned(),
+        ty: ty.clone(),
+    });
+    Function {
+        name: name.to_owned(),
+        params: params.collect(),
+        result,
+        docs: None,
+    }
+}
+
+fn interfaces() -> BTreeMap<String, Interface> {
+    let section = Type::record([
+        ("heading", Type::String),
+        ("text", Type::String),
+        ("level", Type::U8),
+    ]);
+    let sections = Type::Result {
+        ok: Some(Type::list(section.clone()).into()),
+        err: Some(Type::String.into()),
+    };
+    let mode = Type::Enum(["fast".into(), "exact".into()].into());
+    let shape = Type::Variant(
+        [
+            Case {
+                name: "all".into(),
+                ty: None,
+            },
+            Case {
+                name: "first".into(),
+                ty: Some(Type::U32),
+            },
+        ]
+        .into(),
+    );
+    let text = Interface {
+        functions: vec![
+            function(
+                "sections",
+                &[("content", Type::String), ("max-chars", Type::U32)],
+                Some(sections),
+            ),
+            function("word-count", &[("text", Type::String)], Some(Type::U32)),
+            function("twice", &[("number", Type::U32)], Some(Type::U32)),
+            function("info", &[("content", Type::String)], Some(section)),
+            function(
+                "both",
+                &[("left", Type::U32), ("right", Type::U32)],
+                Some(Type::U32),
+            ),
+            function(
+                "tune",
+                &[("text", Type::String), ("mode", mode), ("take", shape)],
+                Some(Type::String),
+            ),
+            function("hash", &[("content", Type::bytes())], Some(Type::U64)),
+            function("log", &[("text", Type::String)], None),
+        ],
+        unsupported: vec![UnsupportedFunction {
+            name: "open".to_owned(),
+            reason: "its parameter `file` is a resource; pass the bytes instead".to_owned(),
+        }],
+        imports: Vec::new(),
+    };
+    BTreeMap::from([("text".to_owned(), text)])
+}
+
+fn wire(text: &str) -> Result<Plan, FlowErrors> {
+    FlowFile::parse(text, &BTreeMap::new())?.wire(&interfaces(), &Kinds)
+}
+
+/// The errors as a person would read them, with line and column.
+fn told(text: &str) -> String {
+    match wire(text) {
+        Ok(_) => "no error\n".to_owned(),
+        Err(errors) => errors.0.iter().fold(String::new(), |mut out, fault| {
+            let place = fault
+                .position(text)
+                .map_or("-".to_owned(), |(line, column)| format!("{line}:{column}"));
+            writeln!(out, "{place}: {}", fault.message).expect("a string takes text");
+            for (what, said) in [("at", &fault.label), ("help", &fault.help)] {
+                if let Some(said) = said {
+                    writeln!(out, "  {what}: {said}").expect("a string takes text");
+                }
+            }
+            out
+        }),
+    }
+}
+
+const HEAD: &str = r#"name = "handbook"
+[plugin.text]
+component = "text.wasm"
+[source.page]
+kind = "files"
+root = "docs"
+[transform.section]
+call = "text.sections"
+each = "page"
+rows = true
+with = { max-chars = 1200 }
+"#;
+
+/// A good flow, with more at its end.
+fn with(more: &str) -> String {
+    format!("{HEAD}{more}")
+}
+
+const WORDS: &str = "[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\n";
+
+const INDEX: &str = r#"[target.index]
+kind = "sqlite"
+rows = "section"
+key = ["path", "heading"]
+columns = { path = "page.path", heading = "section.heading", words = "words" }
+"#;
+
+#[test]
+fn the_flow_of_the_design_is_wired() {
+    let plan = wire(&with(&format!("{WORDS}{INDEX}"))).expect("the flow is right");
+    let stage = &plan.stages[0];
+    let names: Vec<&str> = stage
+        .transforms
+        .iter()
+        .map(|transform| &*transform.name)
+        .collect();
+    assert_eq!(names, ["section", "words"]);
+    let arguments: Vec<String> = stage.transforms[1]
+        .columns()
+        .map(|column| stage.column_path(column))
+        .collect();
+    assert_eq!(arguments, ["section.text"]);
+    let columns: Vec<String> = stage.targets[0]
+        .columns
+        .iter()
+        .map(|column| stage.column_path(column))
+        .collect();
+    assert_eq!(columns, ["page.path", "section.heading", "words"]);
+    assert_eq!(stage.targets[0].spec.key, [0, 1]);
+    let source: Vec<&str> = stage
+        .source
+        .columns
+        .iter()
+        .map(|column| &*column.name)
+        .collect();
+    assert_eq!(source, ["content", "path"]);
+}
+
+#[test]
+fn one_column_can_be_read_as_text_and_as_bytes() {
+    let more = "[transform.sum]\ncall = \"text.hash\"\neach = \"page\"\n";
+    let plan = wire(&with(more)).expect("the flow is right");
+    let types: Vec<String> = plan.stages[0]
+        .source
+        .columns
+        .iter()
+        .map(|column| column.ty.to_string())
+        .collect();
+    assert_eq!(types, ["string", "list<u8>"]);
+}
+
+#[test]
+fn a_field_of_a_result_is_a_column() {
+    let more = "[transform.about]\ncall = \"text.info\"\neach = \"page\"\n\
+                [transform.words]\ncall = \"text.word-count\"\neach = \"page\"\nfrom = { text = \"about.text\" }\n";
+    let plan = wire(&with(more)).expect("the flow is right");
+    let stage = &plan.stages[0];
+    let words = stage
+        .transforms
+        .iter()
+        .find(|transform| transform.name == "words")
+        .expect("it is there");
+    let column = words.columns().next().expect("it has an argument");
+    assert_eq!(stage.column_path(column), "about.text");
+}
+
+#[test]
+fn transforms_run_after_those_that_they_need_whatever_the_order_of_the_file() {
+    let more = "[transform.again]\ncall = \"text.twice\"\neach = \"section\"\nfrom = { number = \"words\" }\n";
+    let plan = wire(&with(&format!("{more}{WORDS}"))).expect("the flow is right");
+    let names: Vec<&str> = plan.stages[0]
+        .transforms
+        .iter()
+        .map(|transform| &*transform.name)
+        .collect();
+    assert_eq!(names, ["section", "words", "again"]);
+}
+
+macro_rules! tells {
+    ($($name:ident: $text:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::with_settings!({ omit_expression => true }, {
+                insta::assert_snapshot!(stringify!($name), told(&$text));
+            });
+        }
+    )*};
+}
+
+tells! {
+    not_toml: "name = handbook";
+    no_name: "[source.page]\nkind = \"files\"";
+    no_source: "name = \"x\"";
+    unknown_setting: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nrow = true\n");
+    unknown_table: with("[sink.x]\nkind = \"sqlite\"\n");
+    wrong_kind_of_setting: with("[transform.words]\ncall = 3\neach = \"section\"\n");
+    plugin_without_origin: "name = \"x\"\n[plugin.p]\n[source.page]\nkind = \"files\"\n";
+    plugin_with_two_origins: "name = \"x\"\n[plugin.p]\nsource = \"a\"\ncomponent = \"b\"\n[source.page]\nkind = \"files\"\n";
+    bad_limits: "name = \"x\"\n[plugin.p]\nsource = \"a\"\nlimits = { memory = \"lots\", time = \"2\" }\n[source.page]\nkind = \"files\"\n";
+    unknown_variable: with("[target.t]\nkind = \"sqlite\"\npath = \"${rot}/x\"\n");
+    unknown_source_kind: "name = \"x\"\n[source.page]\nkind = \"file\"\n";
+    unknown_source_option: "name = \"x\"\n[source.page]\nkind = \"files\"\nrot = \"docs\"\n";
+    bad_on_error: "name = \"x\"\n[source.page]\nkind = \"files\"\non-error = \"stop\"\n";
+    call_without_function: with("[transform.words]\ncall = \"text\"\neach = \"section\"\n");
+    unknown_plugin: with("[transform.words]\ncall = \"txt.word-count\"\neach = \"section\"\n");
+    unknown_function: with("[transform.words]\ncall = \"text.wordcount\"\neach = \"section\"\n");
+    unsupported_function: with("[transform.words]\ncall = \"text.open\"\neach = \"section\"\n");
+    function_without_result: with("[transform.words]\ncall = \"text.log\"\neach = \"section\"\n");
+    unknown_collection: with("[transform.words]\ncall = \"text.word-count\"\neach = \"sections\"\n");
+    column_as_collection: with(&format!("{WORDS}[transform.more]\ncall = \"text.twice\"\neach = \"words\"\n"));
+    collection_of_itself: with("[transform.a]\ncall = \"text.sections\"\neach = \"a\"\nrows = true\n");
+    rows_of_no_list: with("[transform.a]\ncall = \"text.info\"\neach = \"page\"\nrows = true\n");
+    no_such_column: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nfrom = { text = \"section.txt\" }\n");
+    no_column_of_the_name: with("[transform.more]\ncall = \"text.twice\"\neach = \"section\"\n");
+    column_of_another_type: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nfrom = { text = \"level\" }\n");
+    unknown_parameter: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nwith = { txt = \"a\" }\n");
+    parameter_given_twice: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nwith = { text = \"a\" }\nfrom = { text = \"text\" }\n");
+    literal_of_another_type: with("[transform.a]\ncall = \"text.sections\"\neach = \"page\"\nrows = true\nwith = { max-chars = \"many\" }\n");
+    literal_that_does_not_fit: with("[transform.a]\ncall = \"text.sections\"\neach = \"page\"\nrows = true\nwith = { max-chars = -1 }\n");
+    literal_of_unknown_case: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fsat\", take = { first = 3 } }\n");
+    literal_without_payload: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fast\", take = \"first\" }\n");
+    name_taken_by_a_field: with("[transform.text]\ncall = \"text.word-count\"\neach = \"section\"\n");
+    name_taken_by_a_source: with("[transform.page]\ncall = \"text.word-count\"\neach = \"section\"\n");
+    circle: with("[transform.a]\ncall = \"text.twice\"\neach = \"page\"\nfrom = { number = \"b\" }\n[transform.b]\ncall = \"text.twice\"\neach = \"page\"\nfrom = { number = \"a\" }\n");
+    unknown_target_kind: with("[target.t]\nkind = \"sqlight\"\nrows = \"page\"\ncolumns = { path = \"path\" }\n");
+    unknown_target_column: with(&format!("{WORDS}{}", INDEX.replace("section.heading\"", "section.headin\"")));
+    unknown_key_column: with(&format!("{WORDS}{}", INDEX.replace("\"heading\"]", "\"title\"]")));
+    target_without_key: with(&format!("{WORDS}{}", INDEX.replace("key = [\"path\", \"heading\"]\n", "")));
+    target_without_columns: with("[target.t]\nkind = \"sqlite\"\nrows = \"page\"\nkey = [\"path\"]\n");
+    target_of_unknown_rows: with("[target.t]\nkind = \"sqlite\"\nrows = \"pages\"\nkey = [\"path\"]\ncolumns = { path = \"path\" }\n");
+    key_where_it_is_implied: with("[target.t]\nkind = \"files\"\nrows = \"page\"\npath = \"{path}\"\nkey = [\"path\"]\ncolumns = { path = \"path\" }\n");
+    many_errors_at_once: with("[transform.a]\ncall = \"text.nope\"\neach = \"nowhere\"\n[transform.b]\ncall = \"text.twice\"\neach = \"page\"\n");
+}
