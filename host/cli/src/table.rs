@@ -31,6 +31,15 @@ impl Table {
         }
     }
 
+    /// The same with these columns to the right.
+    #[must_use]
+    pub(crate) fn numbers(mut self, columns: impl IntoIterator<Item = usize>) -> Self {
+        for column in columns {
+            self.left[column] = false;
+        }
+        self
+    }
+
     /// Adds a row, which has as many cells as the table has columns.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());

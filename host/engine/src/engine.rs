@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use flowstone_core::{Argument, FlowFile, Interface, Plan, Value};
-use flowstone_sandbox::{CallError, Limits, Output, scan};
+use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
@@ -171,6 +171,49 @@ impl Engine {
             place,
             plugins,
         })
+    }
+}
+
+/// A component by itself, without store or flow.
+pub struct Component {
+    plugin: Plugin,
+}
+
+impl Component {
+    /// Compiles a component; `name` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// When it is no component, or needs what the sandbox does not offer.
+    pub fn load(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let plugin = SandboxCell::new(1)
+            .get()?
+            .load(bytes)
+            .map_err(|error| Error::Plugin { plugin: name.to_owned(), error })?;
+        Ok(Self { plugin })
+    }
+
+    /// What it offers.
+    pub fn interface(&self) -> &Interface {
+        self.plugin.interface()
+    }
+
+    /// One call of a function.
+    ///
+    /// # Errors
+    ///
+    /// When the component has no such function; the outer result. The inner one is the call's own.
+    pub fn call(
+        &self,
+        function: &str,
+        arguments: &[Value],
+        limits: &Limits,
+    ) -> Result<Result<Output, CallError>, Error> {
+        let callable = self
+            .plugin
+            .function(function)
+            .ok_or_else(|| Error::NotFound(format!("the component has no function `{function}`")))?;
+        Ok(callable.call(arguments, limits, [0; 32]))
     }
 }
 

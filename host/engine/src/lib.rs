@@ -25,7 +25,7 @@ mod run;
 mod scan;
 mod stage;
 
-pub use engine::{Engine, EngineConfig, Flow, FlowPlace, argument_text, call_once, describe};
+pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text, call_once, describe};
 pub use error::Error;
 pub use event::{Change, Event, Observer};
 pub use flowstone_connect::ConnectError;

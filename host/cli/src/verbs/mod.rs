@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod completions;
+mod component;
 mod inspect;
 mod lineage;
 mod plan;

@@ -1,0 +1,4 @@
+//! The command end to end: what a person sees, what is left after a kill, and what hostile input does.
+
+mod kill;
+mod support;
