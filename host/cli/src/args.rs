@@ -196,7 +196,7 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LineageArgs {
     /// The target or source, and the row's key; before them the flow, if it is not `flow.toml`
-    #[arg(value_name = "[FLOW] TARGET KEY", num_args = 2..=3, required = true)]
+    #[arg(value_name = "[FLOW] TARGET KEY", required = true)]
     pub(crate) names: Vec<String>,
     /// Start at a row of a source and show what it became
     #[arg(long)]
@@ -268,7 +268,9 @@ mod tests {
         );
         let (given, down, _) = names(&["flowstone", "lineage", "x.toml", "--down", "page", "a.md"]);
         assert_eq!((given, down), (words(&["x.toml", "page", "a.md"]), true));
-        assert!(TypedArgs::try_parse_from(["flowstone", "lineage", "index"]).is_err());
+        let (given, ..) = names(&["flowstone", "lineage", "--down", "page", "a.md"]);
+        assert_eq!(given, words(&["page", "a.md"]));
+        assert!(TypedArgs::try_parse_from(["flowstone", "lineage"]).is_err());
     }
 
     #[test]

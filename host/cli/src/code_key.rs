@@ -40,7 +40,7 @@ fn read(path: &Path) -> Option<[u8; 32]> {
 fn is_private(file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     file.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.mode() & 0o077 == 0)
+        .is_ok_and(|meta| meta.is_file() && meta.mode() & 0o777 | 0o700 == 0o700)
 }
 
 #[cfg(not(unix))]

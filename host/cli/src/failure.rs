@@ -86,7 +86,11 @@ pub(crate) struct FlowText {
 
 /// Why a verb could not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Details>);
+
+/// What there is to say about a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Details {
     /// Whose fault it is.
     pub(crate) kind: Kind,
     /// What happened, in one sentence.
@@ -101,30 +105,45 @@ pub(crate) struct Failure {
     pub(crate) flow: Option<FlowText>,
 }
 
+impl std::ops::Deref for Failure {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
 impl Failure {
     /// A failure without advice.
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind,
             message: message.into(),
             detail: None,
             hints: Vec::new(),
             diagnostics: Vec::new(),
             flow: None,
-        }
+        }))
+    }
+
+    /// The same with several pieces of advice.
+    #[must_use]
+    pub(crate) fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.0.hints.extend(hints);
+        self
     }
 
     /// The same with advice.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.0.hints.push(hint.into());
         self
     }
 
     /// The same with what another program said.
     #[must_use]
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into()).filter(|detail| !detail.is_empty());
+        self.0.detail = Some(detail.into()).filter(|detail| !detail.is_empty());
         self
     }
 
@@ -134,8 +153,8 @@ impl Failure {
         if !self.diagnostics.is_empty() {
             let many = self.diagnostics.len();
             let problems = if many == 1 { "problem" } else { "problems" };
-            self.message = format!("`{}` has {many} {problems}", flow.name);
-            self.flow = Some(flow.clone());
+            self.0.message = format!("`{}` has {many} {problems}", flow.name);
+            self.0.flow = Some(flow.clone());
         }
         self
     }
@@ -149,10 +168,9 @@ impl Failure {
 impl From<flowstone::FlowErrors> for Failure {
     fn from(errors: flowstone::FlowErrors) -> Self {
         let message = errors.to_string();
-        Self {
-            diagnostics: errors.0,
-            ..Failure::new(Kind::Flow, message)
-        }
+        let mut failure = Failure::new(Kind::Flow, message);
+        failure.0.diagnostics = errors.0;
+        failure
     }
 }
 
@@ -161,21 +179,12 @@ impl From<Error> for Failure {
         let message = error.to_string();
         match error {
             Error::Flow(errors) => errors.into(),
-            Error::Plugin { error, .. } => Failure {
-                hints: load_hints(&error),
-                ..Failure::new(Kind::Plugin, message)
-            },
+            Error::Plugin { error, .. } => Failure::new(Kind::Plugin, message).hints(load_hints(&error)),
             Error::Sandbox(_) => Failure::new(Kind::Machine, message)
                 .hint("WebAssembly needs address space and threads: look at the limits of this account (`ulimit -a`)"),
             Error::Store(error) => error.into(),
-            Error::Source { error, .. } => Failure {
-                hints: connect_hints(&error),
-                ..Failure::new(connect_kind(&error, Kind::Source), message)
-            },
-            Error::Target { error, .. } => Failure {
-                hints: connect_hints(&error),
-                ..Failure::new(connect_kind(&error, Kind::Target), message)
-            },
+            Error::Source { error, .. } => Failure::new(connect_kind(&error, Kind::Source), message).hints(connect_hints(&error)),
+            Error::Target { error, .. } => Failure::new(connect_kind(&error, Kind::Target), message).hints(connect_hints(&error)),
             Error::TargetTaken { .. } => Failure::new(Kind::Target, message)
                 .hint("give this target a place of its own: another `path`, or another `table`"),
             Error::TooManyDeletes { source_name, .. } => Failure::new(Kind::Deletes, message)

@@ -38,10 +38,10 @@ fn command() -> u8 {
     };
     signals::install();
     let output = Output::new(&args.global);
-    match verbs::verb(&args.verb, &output) {
+    match verbs::verb(&args.verb, output) {
         Ok(status) => status,
         Err(failure) => {
-            render::failure(&failure, &output);
+            render::failure(&failure, output);
             failure.exit()
         }
     }

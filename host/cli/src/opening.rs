@@ -26,7 +26,7 @@ pub(crate) struct Opened {
 }
 
 /// Opens a flow. Nothing is run.
-pub(crate) fn open(settings: &FlowSettings, output: &Output) -> Result<Opened, Failure> {
+pub(crate) fn open(settings: &FlowSettings, output: Output) -> Result<Opened, Failure> {
     let text = read_flow(settings)?;
     let file = parse(&text, settings)?;
     // Before the store is made: a flow that cannot be run leaves nothing behind.
@@ -59,7 +59,7 @@ pub(crate) fn open(settings: &FlowSettings, output: &Output) -> Result<Opened, F
 pub(crate) fn plugin(
     settings: &FlowSettings,
     name: &str,
-    output: &Output,
+    output: Output,
 ) -> Result<Vec<u8>, Failure> {
     let text = read_flow(settings)?;
     let mut file = parse(&text, settings)?;
@@ -118,11 +118,7 @@ fn read_flow(settings: &FlowSettings) -> Result<FlowText, Failure> {
         }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count()
-                + 1;
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
             let message = format!("`{shown}` is not UTF-8 text: line {line}, byte {at}");
             Err(Failure::new(Kind::Flow, message).hint("save it as UTF-8"))
         }

@@ -18,12 +18,18 @@ pub(crate) struct Output {
     pub(crate) quiet: bool,
     /// Whether rows and the plugins' logs are wanted.
     pub(crate) verbose: bool,
-    /// Whether a person reads standard output.
-    pub(crate) stdout_terminal: bool,
-    /// Whether a person reads standard error.
-    pub(crate) stderr_terminal: bool,
-    stdout_color: bool,
-    stderr_color: bool,
+    /// Where answers go.
+    pub(crate) stdout: Stream,
+    /// Where everything else goes.
+    pub(crate) stderr: Stream,
+}
+
+/// A standard stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stream {
+    /// Whether a person reads it.
+    pub(crate) terminal: bool,
+    paint: Paint,
 }
 
 /// How a word looks.
@@ -62,34 +68,34 @@ impl Paint {
 impl Output {
     /// Resolves what was asked for against the terminal and `NO_COLOR`.
     pub(crate) fn new(args: &GlobalArgs) -> Self {
-        let (stdout_terminal, stderr_terminal) = (stdout().is_terminal(), stderr().is_terminal());
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let color = |terminal| colored(args.color, no_color, terminal);
+        let stream = |terminal| Stream {
+            terminal,
+            paint: Paint(colored(args.color, no_color, terminal)),
+        };
         Self {
             json: args.json,
             quiet: args.quiet,
             verbose: args.verbose,
-            stdout_terminal,
-            stderr_terminal,
-            stdout_color: color(stdout_terminal),
-            stderr_color: color(stderr_terminal),
+            stdout: stream(stdout().is_terminal()),
+            stderr: stream(stderr().is_terminal()),
         }
     }
 
     /// How answers are dressed.
-    pub(crate) fn paint(&self) -> Paint {
-        Paint(self.stdout_color)
+    pub(crate) fn paint(self) -> Paint {
+        self.stdout.paint
     }
 
     /// How notes and errors are dressed.
-    pub(crate) fn paint_notes(&self) -> Paint {
-        Paint(self.stderr_color)
+    pub(crate) fn paint_notes(self) -> Paint {
+        self.stderr.paint
     }
 
     /// How summaries are dressed.
-    pub(crate) fn paint_summary(&self) -> Paint {
-        if self.stdout_terminal {
+    pub(crate) fn paint_summary(self) -> Paint {
+        if self.stdout.terminal {
             self.paint()
         } else {
             self.paint_notes()
@@ -97,7 +103,7 @@ impl Output {
     }
 
     /// Prints what was asked for.
-    pub(crate) fn answer(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn answer(self, text: &str) -> Result<(), Failure> {
         let mut out = stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
@@ -109,8 +115,8 @@ impl Output {
     }
 
     /// Prints one JSON object: on several lines for a person, on one for a program.
-    pub(crate) fn object(&self, object: &impl Serialize) -> Result<(), Failure> {
-        let text = if self.stdout_terminal {
+    pub(crate) fn object(self, object: &impl Serialize) -> Result<(), Failure> {
+        let text = if self.stdout.terminal {
             serde_json::to_string_pretty(object)
         } else {
             serde_json::to_string(object)
@@ -122,11 +128,11 @@ impl Output {
     }
 
     /// Prints what a run came to: for a person at the terminal, else beside the way of standard output.
-    pub(crate) fn summary(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn summary(self, text: &str) -> Result<(), Failure> {
         if self.quiet {
             return Ok(());
         }
-        if self.stdout_terminal {
+        if self.stdout.terminal {
             return self.answer(text);
         }
         self.say(text);
@@ -134,7 +140,7 @@ impl Output {
     }
 
     /// Prints a line beside the answer, unless only that is wanted.
-    pub(crate) fn note(&self, line: &str) {
+    pub(crate) fn note(self, line: &str) {
         if !self.quiet {
             self.say(&format!("{line}\n"));
         }
@@ -142,7 +148,7 @@ impl Output {
 
     /// Prints to standard error as it is.
     #[expect(clippy::unused_self, reason = "text goes out through this one type")]
-    pub(crate) fn say(&self, text: &str) {
+    pub(crate) fn say(self, text: &str) {
         // Nobody is left to tell.
         let _ = stderr().lock().write_all(text.as_bytes());
     }

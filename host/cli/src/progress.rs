@@ -27,7 +27,7 @@ const LINES_APART: Duration = Duration::from_secs(5);
 /// With a tenth of the work done there is a line sooner, but not more often than this.
 const LINES_APART_MIN: Duration = Duration::from_secs(1);
 
-const BAR: &str = "{bar:24.cyan/dim} {pos}/{len} rows, {per_sec}, {wide_msg}";
+const BAR: &str = "{bar:24.cyan/dim} {pos}/{len} rows, {wide_msg}";
 const SPINNER: &str = "{spinner} {wide_msg}";
 
 /// The observer of a run, which shows what it sees.
@@ -54,11 +54,11 @@ struct Seen {
 
 impl Progress {
     /// Begins to show a run.
-    pub(crate) fn start(output: &Output) -> Self {
-        let bar = (output.stderr_terminal && !output.quiet)
+    pub(crate) fn start(output: Output) -> Self {
+        let bar = (output.stderr.terminal && !output.quiet)
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()));
         let seen = Arc::new(Seen {
-            output: *output,
+            output,
             paint: output.paint_notes(),
             bar,
             rows: AtomicU64::new(0),
@@ -189,7 +189,7 @@ impl Seen {
             last: start,
             tenth: 0,
         };
-        let mut told = false;
+        let (mut told, mut begun) = (false, None);
         while !self.ended.load(Ordering::SeqCst) {
             std::thread::park_timeout(TICK);
             if self.ended.load(Ordering::SeqCst) {
@@ -199,7 +199,7 @@ impl Seen {
                 self.line("stopping when what has begun is settled; once more ends at once");
             }
             match &self.bar {
-                Some(bar) if start.elapsed() >= BAR_AFTER => self.draw_bar(bar),
+                Some(bar) if start.elapsed() >= BAR_AFTER => self.draw_bar(bar, &mut begun),
                 Some(_) => {}
                 None => self.draw_line(&mut lines),
             }
@@ -209,33 +209,40 @@ impl Seen {
         }
     }
 
-    fn draw_bar(&self, bar: &ProgressBar) {
-        let scanned = self.scanned.load(Ordering::Relaxed);
+    /// Draws the bar once; `begun` is since when there are rows to do.
+    fn draw_bar(&self, bar: &ProgressBar, begun: &mut Option<Instant>) {
+        let style = |template: &str| {
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━━╌"));
+            }
+        };
+        let (rows, done) = (
+            self.rows.load(Ordering::Relaxed),
+            self.rows_done.load(Ordering::Relaxed),
+        );
+        if self.scanned.load(Ordering::Relaxed) {
+            let begun = *begun.get_or_insert_with(|| {
+                style(BAR);
+                Instant::now()
+            });
+            self.wants_label.store(true, Ordering::Relaxed);
+            let label = self
+                .label
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let rate = done as f64 / (begun.elapsed() + BAR_AFTER).as_secs_f64();
+            bar.set_length(rows);
+            bar.set_position(done);
+            bar.set_message(format!("{rate:.0}/s, {}", self.counts(&label)));
+        } else {
+            style(SPINNER);
+            bar.set_message("listing the sources");
+        }
+        // Hidden until now, so that nothing half set is drawn.
         if bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        if scanned && bar.length().is_none() {
-            bar.reset();
-        }
-        let template = if scanned { BAR } else { SPINNER };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━━╌"));
-        }
-        if scanned {
-            bar.set_length(self.rows.load(Ordering::Relaxed));
-            bar.set_position(self.rows_done.load(Ordering::Relaxed));
-        }
-        self.wants_label.store(true, Ordering::Relaxed);
-        let label = self
-            .label
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        bar.set_message(if scanned {
-            self.counts(&label)
-        } else {
-            "listing the sources".to_owned()
-        });
         bar.tick();
     }
 

@@ -16,7 +16,7 @@ use crate::output::{Output, Style};
 const WIDTH: usize = 100;
 
 /// Prints a failure: to standard error, or as the answer where that is JSON.
-pub(crate) fn failure(failure: &Failure, output: &Output) {
+pub(crate) fn failure(failure: &Failure, output: Output) {
     if output.json {
         // There is no other place to say that standard output is closed.
         let _ = output.object(&object(failure));
@@ -34,12 +34,16 @@ pub(crate) fn usage_json(error: &clap::Error) {
         .unwrap_or(text.trim())
         .split("\n\n");
     let message = parts.next().unwrap_or_default();
-    let mut failure = Failure::new(Kind::Usage, message);
-    failure.hints = parts
+    let hints = parts
         .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect();
-    let _ = std::io::stdout().write_all(format!("{}\n", object(&failure)).as_bytes());
+        .filter(|part| !part.is_empty());
+    let _ = std::io::stdout().write_all(
+        format!(
+            "{}\n",
+            object(&Failure::new(Kind::Usage, message).hints(hints))
+        )
+        .as_bytes(),
+    );
 }
 
 /// `{"error": {"kind", "message", "detail", "hints", "diagnostics"}}`
@@ -70,7 +74,7 @@ fn object(failure: &Failure) -> Json {
     }})
 }
 
-fn text(failure: &Failure, output: &Output) -> String {
+fn text(failure: &Failure, output: Output) -> String {
     let paint = output.paint_notes();
     let mut text = String::new();
     if let Some(flow) = &failure.flow {
@@ -80,7 +84,7 @@ fn text(failure: &Failure, output: &Output) -> String {
             .unicode(true)
             .color(paint.0)
             .rgb_colors(miette::RgbColors::Never);
-        if !output.stderr_terminal {
+        if !output.stderr.terminal {
             options = options.width(WIDTH);
         }
         let handler = options.build();
@@ -123,8 +127,7 @@ impl<'a> Place<'a> {
             // A place behind the end is the end: a file may be cut off.
             let end = span.end.min(flow.text.len());
             let start = span.start.min(end);
-            let label = fault.label.clone().unwrap_or_else(|| "here".to_owned());
-            LabeledSpan::new_with_span(Some(label), start..end)
+            LabeledSpan::new_with_span(fault.label.clone(), start..end)
         });
         Self {
             fault,

@@ -32,7 +32,7 @@ pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
-    CallError, Limits, LoadError, LogLine, Output, SandboxError, scan as scan_component,
+    CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError, scan as scan_component,
 };
 pub use flowstone_store::StoreError;
 pub use report::{

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 /// Sees to it that the toolchain of `folder` can build components.
-pub(super) fn require(folder: &Path, output: &Output) -> Result<(), Failure> {
+pub(super) fn require(folder: &Path, output: Output) -> Result<(), Failure> {
     if library(folder)?.is_dir() {
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub(crate) fn component(
     plugin: &str,
     folder: &Path,
     store: &Path,
-    output: &Output,
+    output: Output,
 ) -> Result<Vec<u8>, Failure> {
     let failed = |error| {
         Failure::new(
@@ -76,7 +76,7 @@ pub(crate) fn component(
         )
     })?;
     // It is only kept for the next time: without it that builds again.
-    let _ = place.keep(&bytes, &Record::of(&folder, &artifact, begun.0));
+    let _ = place.keep(&bytes, Record::of(&folder, &artifact, begun.0).as_ref());
     Ok(bytes)
 }
 
@@ -108,7 +108,7 @@ impl Place {
     }
 
     /// Keeps a component. A kill in between leaves a record that does not fit, which is none.
-    fn keep(&self, bytes: &[u8], record: &Option<Record>) -> std::io::Result<()> {
+    fn keep(&self, bytes: &[u8], record: Option<&Record>) -> std::io::Result<()> {
         let Some(record) = record else {
             return fs::remove_file(&self.record);
         };

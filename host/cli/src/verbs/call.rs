@@ -13,7 +13,7 @@ use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, Failure, Kind};
 use crate::output::{Output, Style};
 
 /// Calls a function.
-pub(crate) fn call(args: &CallArgs, output: &Output) -> Result<u8, Failure> {
+pub(crate) fn call(args: &CallArgs, output: Output) -> Result<u8, Failure> {
     let bytes = component::bytes(&args.component, output)?;
     let component = flowstone::Component::load(&args.component.component, &bytes)?;
     let function = function(component.interface(), &args.function)?;
@@ -30,7 +30,12 @@ pub(crate) fn call(args: &CallArgs, output: &Output) -> Result<u8, Failure> {
     }
 }
 
-fn show(function: &Function, returned: &CallOutput, seconds: f64, output: &Output) -> Result<u8, Failure> {
+fn show(
+    function: &Function,
+    returned: &CallOutput,
+    seconds: f64,
+    output: Output,
+) -> Result<u8, Failure> {
     let result = returned.value.as_ref().zip(function.result.as_ref());
     if output.json {
         output.object(&json!({
@@ -50,11 +55,14 @@ fn show(function: &Function, returned: &CallOutput, seconds: f64, output: &Outpu
     Ok(if is_err { EXIT_FAILED_ROWS } else { EXIT_DONE })
 }
 
-fn failed(function: &Function, error: &CallError, output: &Output) -> Failure {
+fn failed(function: &Function, error: &CallError, output: Output) -> Failure {
     if !output.json {
         say_log(&error.log, output);
     }
-    let failure = Failure::new(Kind::Call, format!("`{}` failed: {}", function.name, error.reason));
+    let failure = Failure::new(
+        Kind::Call,
+        format!("`{}` failed: {}", function.name, error.reason),
+    );
     match error.kind {
         flowstone::FailureKind::Timeout => failure.hint("`--time-limit TIME` gives it more time"),
         flowstone::FailureKind::OutOfMemory | flowstone::FailureKind::ArgumentTooLarge => {
@@ -64,7 +72,7 @@ fn failed(function: &Function, error: &CallError, output: &Output) -> Failure {
     }
 }
 
-fn say_log(log: &[LogLine], output: &Output) {
+fn say_log(log: &[LogLine], output: Output) {
     let paint = output.paint_notes();
     for line in log {
         output.note(&paint.text(Style::Dim, &line.to_string()));
@@ -72,26 +80,42 @@ fn say_log(log: &[LogLine], output: &Output) {
 }
 
 fn log_object(log: &[LogLine]) -> Vec<Json> {
-    log.iter().map(|line| json!({"level": line.level.to_string(), "text": line.text})).collect()
+    log.iter()
+        .map(|line| json!({"level": line.level.to_string(), "text": line.text}))
+        .collect()
 }
 
 fn function<'a>(interface: &'a Interface, name: &str) -> Result<&'a Function, Failure> {
     if let Some(function) = interface.function(name) {
         return Ok(function);
     }
-    if let Some(unsupported) = interface.unsupported.iter().find(|function| function.name == name) {
+    if let Some(unsupported) = interface
+        .unsupported
+        .iter()
+        .find(|function| function.name == name)
+    {
         let message = format!("`{name}` cannot be called: {}", unsupported.reason);
         return Err(Failure::new(Kind::Usage, message));
     }
     let full = |function: &&Function| function.short_name() == name;
     if interface.functions.iter().filter(full).count() > 1 {
-        let names: Vec<_> = interface.functions.iter().filter(full).map(|function| format!("`{}`", function.name)).collect();
+        let names: Vec<_> = interface
+            .functions
+            .iter()
+            .filter(full)
+            .map(|function| format!("`{}`", function.name))
+            .collect();
         let message = format!("several interfaces of the component have a function `{name}`");
-        return Err(Failure::new(Kind::Usage, message).hint(format!("name one of {}", names.join(", "))));
+        return Err(
+            Failure::new(Kind::Usage, message).hint(format!("name one of {}", names.join(", ")))
+        );
     }
     let names = interface.functions.iter().map(|function| &*function.name);
-    Err(Failure::new(Kind::NotFound, format!("the component has no function `{name}`"))
-        .hint(flowstone::core::suggest(name, names)))
+    Err(Failure::new(
+        Kind::NotFound,
+        format!("the component has no function `{name}`"),
+    )
+    .hint(flowstone::core::suggest(name, names)))
 }
 
 fn arguments(function: &Function, given: &[String]) -> Result<Vec<Value>, Failure> {
@@ -101,7 +125,8 @@ fn arguments(function: &Function, given: &[String]) -> Result<Vec<Value>, Failur
             (_, Some(missing)) => format!("the argument `{}` is missing", missing.name),
             (many, None) => format!("{many} arguments were given, and the function takes {wanted}"),
         };
-        return Err(Failure::new(Kind::Usage, message).hint(format!("the function is `{}`", signature(function))));
+        return Err(Failure::new(Kind::Usage, message)
+            .hint(format!("the function is `{}`", signature(function))));
     }
     function
         .params
@@ -109,8 +134,11 @@ fn arguments(function: &Function, given: &[String]) -> Result<Vec<Value>, Failur
         .zip(given)
         .map(|(param, text)| {
             argument(param, text).map_err(|reason| {
-                Failure::new(Kind::Usage, format!("the argument `{}`: {reason}", param.name))
-                    .hint(format!("the function is `{}`", signature(function)))
+                Failure::new(
+                    Kind::Usage,
+                    format!("the argument `{}`: {reason}", param.name),
+                )
+                .hint(format!("the function is `{}`", signature(function)))
             })
         })
         .collect()
@@ -149,20 +177,36 @@ mod tests {
     use super::*;
 
     fn value(ty: Type, text: &str) -> Result<Value, String> {
-        argument(&Param { name: "x".to_owned(), ty }, text)
+        argument(
+            &Param {
+                name: "x".to_owned(),
+                ty,
+            },
+            text,
+        )
     }
 
     #[test]
     fn a_plain_word_is_a_string_where_one_is_wanted() {
-        assert_eq!(value(Type::String, "hello world"), Ok(Value::str("hello world")));
+        assert_eq!(
+            value(Type::String, "hello world"),
+            Ok(Value::str("hello world"))
+        );
         assert_eq!(value(Type::String, "12"), Ok(Value::str("12")));
-        assert_eq!(value(Type::String, "\"a\\nb\""), Ok(Value::str("a\nb")), "in quotes it is WAVE");
+        assert_eq!(
+            value(Type::String, "\"a\\nb\""),
+            Ok(Value::str("a\nb")),
+            "in quotes it is WAVE"
+        );
         assert!(value(Type::String, "\"a").is_err());
         assert_eq!(value(Type::U32, "12"), Ok(Value::U32(12)));
         assert!(value(Type::U32, "twelve").is_err());
         let some = Value::Option(Some(std::sync::Arc::new(Value::str("word"))));
         assert_eq!(value(Type::option(Type::String), "word"), Ok(some));
-        assert_eq!(value(Type::option(Type::String), "none"), Ok(Value::Option(None)));
+        assert_eq!(
+            value(Type::option(Type::String), "none"),
+            Ok(Value::Option(None))
+        );
     }
 
     #[test]
@@ -180,12 +224,27 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_too_much_is_named_with_the_functions_wit() {
-        let params = vec![Param { name: "text".to_owned(), ty: Type::String }];
-        let function = Function { name: "count".to_owned(), params, result: Some(Type::U32), docs: None };
+        let params = vec![Param {
+            name: "text".to_owned(),
+            ty: Type::String,
+        }];
+        let function = Function {
+            name: "count".to_owned(),
+            params,
+            result: Some(Type::U32),
+            docs: None,
+        };
         let missing = arguments(&function, &[]).expect_err("one is missing");
         assert_eq!(missing.message, "the argument `text` is missing");
-        assert_eq!(missing.hints, ["the function is `count: func(text: string) -> u32`"]);
-        let many = arguments(&function, &["a".to_owned(), "b".to_owned()]).expect_err("one is too much");
-        assert_eq!(many.message, "2 arguments were given, and the function takes 1");
+        assert_eq!(
+            missing.hints,
+            ["the function is `count: func(text: string) -> u32`"]
+        );
+        let many =
+            arguments(&function, &["a".to_owned(), "b".to_owned()]).expect_err("one is too much");
+        assert_eq!(
+            many.message,
+            "2 arguments were given, and the function takes 1"
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::settings::FlowSettings;
 use crate::table::count;
 
 /// Checks a flow and shows how it is wired.
-pub(crate) fn check(args: &CheckArgs, output: &Output) -> Result<u8, Failure> {
+pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
     if output.json {
@@ -30,8 +30,16 @@ fn text(opened: &Opened, paint: Paint) -> String {
     let mut text = format!("flow {}\n", bold(&plan.name));
     for (number, stage) in plan.stages.iter().enumerate() {
         let source = &stage.source;
-        text.push_str(&format!("\nsource {} {}\n", bold(&source.name), dim(&format!("({})", source.kind))));
-        let columns: Vec<_> = source.columns.iter().map(|column| (&*column.name, column.ty.to_string())).collect();
+        text.push_str(&format!(
+            "\nsource {} {}\n",
+            bold(&source.name),
+            dim(&format!("({})", source.kind))
+        ));
+        let columns: Vec<_> = source
+            .columns
+            .iter()
+            .map(|column| (&*column.name, column.ty.to_string()))
+            .collect();
         for line in aligned(columns.iter().map(|(name, ty)| (*name, &**ty, ""))) {
             text.push_str(&format!("  {line}\n"));
         }
@@ -54,7 +62,8 @@ fn text(opened: &Opened, paint: Paint) -> String {
             }
         }
     }
-    let size = |count_of: fn(&Stage) -> usize| plan.stages.iter().map(count_of).sum::<usize>() as u64;
+    let size =
+        |count_of: fn(&Stage) -> usize| plan.stages.iter().map(count_of).sum::<usize>() as u64;
     text.push_str(&format!(
         "\n{}: {}, {}, {}\n",
         paint.text(Style::Green, "ok"),
@@ -73,11 +82,23 @@ fn arguments(opened: &Opened, stage: usize, index: usize, transform: &Transform)
         .enumerate()
         .map(|(position, param)| {
             let given = argument_text(opened.flow.plan(), stage, index, position);
-            let sign = if matches!(transform.arguments[position], Argument::Literal(_)) { "=" } else { "<-" };
-            (&*param.name, param.ty.to_string(), format!("{sign} {given}"))
+            let sign = if matches!(transform.arguments[position], Argument::Literal(_)) {
+                "="
+            } else {
+                "<-"
+            };
+            (
+                &*param.name,
+                param.ty.to_string(),
+                format!("{sign} {given}"),
+            )
         })
         .collect();
-    aligned(shown.iter().map(|(name, ty, given)| (*name, &**ty, &**given)))
+    aligned(
+        shown
+            .iter()
+            .map(|(name, ty, given)| (*name, &**ty, &**given)),
+    )
 }
 
 fn columns_of(stage: &Stage, target: &TargetPlan) -> Vec<String> {
@@ -88,8 +109,16 @@ fn columns_of(stage: &Stage, target: &TargetPlan) -> Vec<String> {
         .zip(&target.columns)
         .enumerate()
         .map(|(position, (column, from))| {
-            let key = if target.spec.key.contains(&position) { " (key)" } else { "" };
-            (&*column.name, column.ty.to_string(), format!("<- {}{key}", stage.column_path(from)))
+            let key = if target.spec.key.contains(&position) {
+                " (key)"
+            } else {
+                ""
+            };
+            (
+                &*column.name,
+                column.ty.to_string(),
+                format!("<- {}{key}", stage.column_path(from)),
+            )
         })
         .collect();
     aligned(shown.iter().map(|(name, ty, from)| (*name, &**ty, &**from)))
@@ -100,13 +129,24 @@ fn result(stage: &Stage, transform: &Transform) -> String {
     let shape = &transform.result;
     let what = match transform.makes {
         Some(made) => {
-            let row = stage.collections[made].row.as_ref().map_or_else(String::new, ToString::to_string);
+            let row = stage.collections[made]
+                .row
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string);
             format!("rows of {}: {row}", stage.collections[made].name)
         }
         None => format!("column {}: {}", transform.name, shape.value),
     };
-    let fails = if shape.fallible.is_some() { "; err fails the row" } else { "" };
-    let none = if shape.optional { "; none makes no row" } else { "" };
+    let fails = if shape.fallible.is_some() {
+        "; err fails the row"
+    } else {
+        ""
+    };
+    let none = if shape.optional {
+        "; none makes no row"
+    } else {
+        ""
+    };
     format!("{what}{fails}{none}")
 }
 
@@ -114,26 +154,38 @@ fn result(stage: &Stage, transform: &Transform) -> String {
 fn aligned<'a>(parts: impl Iterator<Item = (&'a str, &'a str, &'a str)> + Clone) -> Vec<String> {
     /// Types wider than this are not waited for.
     const TYPE_WIDTH_MAX: usize = 32;
-    let names = parts.clone().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
-    let types = parts.clone().map(|(_, ty, _)| ty.chars().count()).filter(|width| *width <= TYPE_WIDTH_MAX);
+    let names = parts
+        .clone()
+        .map(|(name, ..)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let types = parts
+        .clone()
+        .map(|(_, ty, _)| ty.chars().count())
+        .filter(|width| *width <= TYPE_WIDTH_MAX);
     let types = types.max().unwrap_or(0);
-    let lines = parts.map(|(name, ty, from)| format!("{name:names$}  {ty:types$}  {from}").trim_end().to_owned());
+    let lines = parts.map(|(name, ty, from)| {
+        format!("{name:names$}  {ty:types$}  {from}")
+            .trim_end()
+            .to_owned()
+    });
     lines.collect()
 }
 
 fn object(opened: &Opened) -> Json {
     let plan = opened.flow.plan();
     let (mut sources, mut transforms, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, stage) in plan.stages.iter().enumerate() {
+    for stage in &plan.stages {
         let columns = stage.source.columns.iter();
-        let columns = columns.map(|column| json!({"name": column.name, "type": column.ty.to_string()}));
+        let columns =
+            columns.map(|column| json!({"name": column.name, "type": column.ty.to_string()}));
         sources.push(json!({
             "name": stage.source.name,
             "kind": stage.source.kind,
             "columns": columns.collect::<Vec<_>>(),
         }));
-        for (index, transform) in stage.transforms.iter().enumerate() {
-            transforms.push(transform_object(opened, number, index, transform));
+        for transform in &stage.transforms {
+            transforms.push(transform_object(stage, transform));
         }
         for target in &stage.targets {
             let columns = target.spec.columns.iter().zip(&target.columns).enumerate();
@@ -154,7 +206,8 @@ fn object(opened: &Opened) -> Json {
         }
     }
     let plugins = opened.plugins.iter();
-    let plugins = plugins.map(|(name, path, digest)| json!({"name": name, "path": path, "digest": digest}));
+    let plugins =
+        plugins.map(|(name, path, digest)| json!({"name": name, "path": path, "digest": digest}));
     json!({
         "flow": plan.name,
         "ok": true,
@@ -165,8 +218,7 @@ fn object(opened: &Opened) -> Json {
     })
 }
 
-fn transform_object(opened: &Opened, number: usize, index: usize, transform: &Transform) -> Json {
-    let stage = &opened.flow.plan().stages[number];
+fn transform_object(stage: &Stage, transform: &Transform) -> Json {
     let arguments = transform.function.params.iter().zip(&transform.arguments);
     let arguments = arguments.map(|(param, argument)| {
         let (given, what) = match argument {
@@ -192,7 +244,16 @@ mod tests {
 
     #[test]
     fn names_and_types_stand_below_each_other() {
-        let lines = aligned([("text", "string", "<- page.content"), ("n", "u32", "= 1200")].into_iter());
-        assert_eq!(lines, ["text  string  <- page.content", "n     u32     = 1200"]);
+        let lines = aligned(
+            [
+                ("text", "string", "<- page.content"),
+                ("n", "u32", "= 1200"),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(
+            lines,
+            ["text  string  <- page.content", "n     u32     = 1200"]
+        );
     }
 }

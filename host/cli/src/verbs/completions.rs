@@ -7,7 +7,7 @@ use crate::failure::{EXIT_DONE, Failure};
 use crate::output::Output;
 
 /// Prints the completions of a shell.
-pub(crate) fn completions(args: &CompletionsArgs, output: &Output) -> Result<u8, Failure> {
+pub(crate) fn completions(args: &CompletionsArgs, output: Output) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(
         args.shell,

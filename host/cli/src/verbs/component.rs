@@ -10,17 +10,35 @@ use crate::output::Output;
 use crate::settings::{FlowSettings, STORE_FOLDER};
 
 /// The component's bytes; built where it is a folder.
-pub(super) fn bytes(args: &ComponentArgs, output: &Output) -> Result<Vec<u8>, Failure> {
+pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Failure> {
     if let Some(flow) = &args.flow {
-        let plain = EngineArgs { store: None, variables: Vec::new(), memory: 1 << 20, jobs: None, allow_outside: false };
-        return opening::plugin(&FlowSettings::of(Some(flow), &plain)?, &args.component, output);
+        let plain = EngineArgs {
+            store: None,
+            variables: Vec::new(),
+            memory: 1 << 20,
+            jobs: None,
+            allow_outside: false,
+        };
+        return opening::plugin(
+            &FlowSettings::of(Some(flow), &plain)?,
+            &args.component,
+            output,
+        );
     }
     let path = Path::new(&args.component);
     if path.is_dir() {
         let store = path.join(STORE_FOLDER);
         opening::make_store(&store)?;
-        let name = path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        return build::component(&name.unwrap_or_else(|| "plugin".to_owned()), path, &store, output);
+        let name = path
+            .canonicalize()
+            .ok()
+            .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        return build::component(
+            &name.unwrap_or_else(|| "plugin".to_owned()),
+            path,
+            &store,
+            output,
+        );
     }
     if !path.exists() {
         let message = format!("there is no component `{}`", path.display());

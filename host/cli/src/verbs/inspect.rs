@@ -11,17 +11,25 @@ use crate::failure::{EXIT_DONE, Failure};
 use crate::output::{Output, Paint, Style};
 
 /// Shows a component.
-pub(crate) fn inspect(args: &InspectArgs, output: &Output) -> Result<u8, Failure> {
+pub(crate) fn inspect(args: &InspectArgs, output: Output) -> Result<u8, Failure> {
     let bytes = component::bytes(&args.component, output)?;
     let shown = &args.component.component;
-    let scan = flowstone::scan_component(&bytes)
-        .map_err(|error| flowstone::Error::Plugin { plugin: shown.clone(), error })?;
+    let scan = flowstone::scan_component(&bytes).map_err(|error| flowstone::Error::Plugin {
+        plugin: shown.clone(),
+        error,
+    })?;
     let interface = flowstone::describe(shown, &bytes)?;
     let digest = scan.digest.to_string();
     if output.json {
         output.object(&object(&digest, bytes.len(), &interface))?;
     } else {
-        output.answer(&text(shown, &digest, bytes.len() as u64, &interface, output.paint()))?;
+        output.answer(&text(
+            shown,
+            &digest,
+            bytes.len() as u64,
+            &interface,
+            output.paint(),
+        ))?;
     }
     Ok(EXIT_DONE)
 }
@@ -35,7 +43,10 @@ pub(super) fn signature(function: &Function) -> String {
 
 fn text(shown: &str, digest: &str, bytes: u64, interface: &Interface, paint: Paint) -> String {
     let size = flowstone::core::format_size(bytes);
-    let mut text = format!("{} ({size})\ndigest {digest}\n", paint.text(Style::Bold, shown));
+    let mut text = format!(
+        "{} ({size})\ndigest {digest}\n",
+        paint.text(Style::Bold, shown)
+    );
     text.push_str("\nfunctions\n");
     if interface.functions.is_empty() {
         text.push_str("  none\n");
@@ -64,7 +75,10 @@ fn text(shown: &str, digest: &str, bytes: u64, interface: &Interface, paint: Pai
 
 fn object(digest: &str, bytes: usize, interface: &Interface) -> Json {
     let functions = interface.functions.iter().map(|function| {
-        let params = function.params.iter().map(|param| json!({"name": param.name, "type": param.ty.to_string()}));
+        let params = function
+            .params
+            .iter()
+            .map(|param| json!({"name": param.name, "type": param.ty.to_string()}));
         json!({
             "name": function.name,
             "params": params.collect::<Vec<_>>(),
@@ -74,7 +88,8 @@ fn object(digest: &str, bytes: usize, interface: &Interface) -> Json {
         })
     });
     let unsupported = interface.unsupported.iter();
-    let unsupported = unsupported.map(|function| json!({"name": function.name, "reason": function.reason}));
+    let unsupported =
+        unsupported.map(|function| json!({"name": function.name, "reason": function.reason}));
     json!({
         "digest": digest,
         "bytes": bytes,
@@ -91,9 +106,20 @@ mod tests {
 
     #[test]
     fn a_function_of_an_interface_has_its_full_name() {
-        let params = vec![Param { name: "text".to_owned(), ty: Type::String }];
+        let params = vec![Param {
+            name: "text".to_owned(),
+            ty: Type::String,
+        }];
         let name = "acme:text/stats#word-count".to_owned();
-        let function = Function { name, params, result: Some(Type::U32), docs: None };
-        assert_eq!(signature(&function), "acme:text/stats#word-count: func(text: string) -> u32");
+        let function = Function {
+            name,
+            params,
+            result: Some(Type::U32),
+            docs: None,
+        };
+        assert_eq!(
+            signature(&function),
+            "acme:text/stats#word-count: func(text: string) -> u32"
+        );
     }
 }

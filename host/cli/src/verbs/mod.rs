@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Does what was asked; the exit status where that was possible.
-pub(crate) fn verb(verb: &Verb, output: &Output) -> Result<u8, Failure> {
+pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
     match verb {
         Verb::Check(args) => check::check(args, output),
         Verb::Plan(args) => plan::plan(args, output),

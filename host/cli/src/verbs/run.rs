@@ -15,7 +15,7 @@ use crate::table::{Table, count, seconds};
 const FAILED_LISTED_MAX: usize = 10;
 
 /// Runs a flow.
-pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<u8, Failure> {
+pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
     let progress = Progress::start(output);
