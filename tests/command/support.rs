@@ -21,11 +21,15 @@ pub(crate) fn command(project: &Project) -> Command {
 pub(crate) fn lay_out(project: &Project) -> PathBuf {
     let flow = project.path("flow.toml");
     std::fs::write(&flow, &project.flow).expect("the project takes files");
-    std::fs::write(project.path("sample.wasm"), guest(project.guest)).expect("the project takes files");
+    std::fs::write(project.path("sample.wasm"), guest(project.guest))
+        .expect("the project takes files");
     flow
 }
 
 /// Runs the command with these arguments.
 pub(crate) fn flowstone(project: &Project, arguments: &[&str]) -> Output {
-    command(project).args(arguments).output().expect("the command starts")
+    command(project)
+        .args(arguments)
+        .output()
+        .expect("the command starts")
 }

@@ -156,10 +156,10 @@ fn origins(
             |message: String, help: &str| Diagnostic::at(&plugin.origin.span, message).help(help);
         match fs::metadata(&path) {
             Ok(meta) if folder && meta.is_dir() => {
-                origins.push((name.clone(), Origin::Source(path)))
+                origins.push((name.clone(), Origin::Source(path)));
             }
             Ok(meta) if !folder && meta.is_file() => {
-                origins.push((name.clone(), Origin::Component(path)))
+                origins.push((name.clone(), Origin::Component(path)));
             }
             Ok(_) if folder => faults.push(fault(
                 format!("the source of plugin `{name}` is not a folder"),

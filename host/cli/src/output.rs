@@ -103,6 +103,7 @@ impl Output {
     }
 
     /// Prints what was asked for.
+    #[expect(clippy::unused_self, reason = "text goes out through this one type")]
     pub(crate) fn answer(self, text: &str) -> Result<(), Failure> {
         let mut out = stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

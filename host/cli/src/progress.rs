@@ -142,12 +142,10 @@ impl Observer for Progress {
                 };
                 seen.line(&format!("{sign} {source} {key}"));
             }
-            Event::TargetRebuilt { target } => {
-                if !seen.output.quiet {
-                    seen.line(&format!(
-                        "target `{target}` is not as it was left: it is filled anew"
-                    ));
-                }
+            Event::TargetRebuilt { target } if !seen.output.quiet => {
+                seen.line(&format!(
+                    "target `{target}` is not as it was left: it is filled anew"
+                ));
             }
             _ => {}
         }

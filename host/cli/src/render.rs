@@ -1,6 +1,7 @@
 //! Failures as people read them, with the place in the flow file, and as scripts do.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -91,20 +92,21 @@ fn text(failure: &Failure, output: Output) -> String {
         let source = NamedSource::new(&flow.name, Arc::new(flow.text.clone()));
         for fault in &failure.diagnostics {
             let place = Place::new(fault, flow, &source);
-            text.push_str(&format!("{}\n", Graphical(&handler, &place)));
+            let _ = writeln!(text, "{}", Graphical(&handler, &place));
         }
     }
     if let Some(detail) = &failure.detail {
         text.push_str(detail.trim_end());
         text.push('\n');
     }
-    text.push_str(&format!(
-        "{} {}\n",
+    let _ = writeln!(
+        text,
+        "{} {}",
         paint.text(Style::Red, "error:"),
         failure.message
-    ));
+    );
     for hint in &failure.hints {
-        text.push_str(&format!("{} {hint}\n", paint.text(Style::Cyan, "hint:")));
+        let _ = writeln!(text, "{} {hint}", paint.text(Style::Cyan, "hint:"));
     }
     text
 }

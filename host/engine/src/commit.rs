@@ -60,7 +60,7 @@ pub(crate) struct StageState {
 const CONFLICTS_MAX: usize = 10_000;
 
 /// So many failed rows are listed in the report.
-const FAILED_LISTED_MAX: usize = 100;
+pub(crate) const FAILED_LISTED_MAX: usize = 100;
 
 pub(crate) struct Committer<'a> {
     pub(crate) store: &'a Store,
@@ -332,7 +332,7 @@ impl<'a> Committer<'a> {
                     Some(Change::Added) => state.counts.added += 1,
                     Some(Change::Changed) => state.counts.changed += 1,
                     Some(Change::Removed) => state.counts.removed += 1,
-                    None => {}
+                    None => state.counts.unchanged += 1,
                 }
                 if let Some(change) = update.change {
                     self.observer.event(&Event::RowChanged {

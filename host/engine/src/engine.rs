@@ -189,7 +189,10 @@ impl Component {
         let plugin = SandboxCell::new(1)
             .get()?
             .load(bytes)
-            .map_err(|error| Error::Plugin { plugin: name.to_owned(), error })?;
+            .map_err(|error| Error::Plugin {
+                plugin: name.to_owned(),
+                error,
+            })?;
         Ok(Self { plugin })
     }
 
@@ -209,50 +212,11 @@ impl Component {
         arguments: &[Value],
         limits: &Limits,
     ) -> Result<Result<Output, CallError>, Error> {
-        let callable = self
-            .plugin
-            .function(function)
-            .ok_or_else(|| Error::NotFound(format!("the component has no function `{function}`")))?;
+        let callable = self.plugin.function(function).ok_or_else(|| {
+            Error::NotFound(format!("the component has no function `{function}`"))
+        })?;
         Ok(callable.call(arguments, limits, [0; 32]))
     }
-}
-
-/// One call of a function of a component, without store or flow.
-///
-/// # Errors
-///
-/// When the component cannot be loaded; the outer result. The inner one is the call's own.
-pub fn call_once(
-    bytes: &[u8],
-    function: &str,
-    arguments: &[Value],
-    limits: &Limits,
-) -> Result<Result<Output, CallError>, Error> {
-    let fault = |error| Error::Plugin {
-        plugin: function.to_owned(),
-        error,
-    };
-    let plugin = SandboxCell::new(1).get()?.load(bytes).map_err(fault)?;
-    let callable = plugin
-        .function(function)
-        .ok_or_else(|| Error::NotFound(format!("the component has no function `{function}`")))?;
-    Ok(callable.call(arguments, limits, [0; 32]))
-}
-
-/// What a component offers, without a store.
-///
-/// # Errors
-///
-/// When it is no component, or needs what the sandbox does not offer.
-pub fn describe(name: &str, bytes: &[u8]) -> Result<Interface, Error> {
-    let plugin = SandboxCell::new(1)
-        .get()?
-        .load(bytes)
-        .map_err(|error| Error::Plugin {
-            plugin: name.to_owned(),
-            error,
-        })?;
-    Ok(plugin.interface().clone())
 }
 
 /// How an argument of a transform is given, as text for people: a literal, or the path of a column.

@@ -34,7 +34,7 @@ impl Spread {
         let share = pending / (threads as u64 * 4);
         Self {
             threads,
-            rows_max: share.clamp(16, 1024) as usize,
+            rows_max: share.clamp(16, 256) as usize,
             bytes_max: (memory_bytes_max / 32).min(8 << 20),
             budget: Budget::new(memory_bytes_max),
         }

@@ -25,14 +25,17 @@ mod run;
 mod scan;
 mod stage;
 
-pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text, call_once, describe};
+pub use engine::{
+    Component, Engine, EngineConfig, Flow, FlowPlace, argument_text, call_once, describe,
+};
 pub use error::Error;
 pub use event::{Change, Event, Observer};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
-    CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError, scan as scan_component,
+    CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError,
+    scan as scan_component,
 };
 pub use flowstone_store::StoreError;
 pub use report::{

@@ -155,10 +155,11 @@ impl Engine {
                 origin: row.origin.clone(),
             });
         }
+        targets.sort_by(|a, b| (&a.target, &a.origin).cmp(&(&b.target, &b.origin)));
         Ok(LineageReport {
             key: display_key(&kind, key),
             source,
-            content: head.content.to_string(),
+            content: (!lineage.columns.is_empty()).then(|| head.content.to_string()),
             failure: lineage.failure,
             calls,
             targets,

@@ -23,7 +23,7 @@ pub struct RunReport {
     pub targets: BTreeMap<String, TargetCounts>,
     /// How many rows are failed now, including those that failed in an earlier run and are unchanged since.
     pub failures: u64,
-    /// The first of the rows that failed in this run.
+    /// The first of them.
     pub failed: Vec<FailedRow>,
     /// Whether the run was interrupted; what it had settled stays, the next run does the rest.
     pub interrupted: bool,
@@ -105,7 +105,8 @@ pub struct TransformPlan {
     pub calls: u64,
     /// Rows whose result is remembered.
     pub reused: u64,
-    /// Rows that hang on results which are not known yet: they may be called or reused.
+    /// Rows that hang on results which are not known yet: they may be called or reused. The rows that an unknown list
+    /// will make count as one.
     pub undecided: u64,
     /// Why the calls would run, with how many of them each.
     pub reasons: Vec<Reason>,
@@ -138,8 +139,8 @@ pub struct LineageReport {
     pub source: String,
     /// The root row's key, for people.
     pub key: String,
-    /// The fingerprint of the columns that the flow reads.
-    pub content: String,
+    /// The fingerprint of the columns that the flow reads; none for a row that could not be read.
+    pub content: Option<String>,
     /// The failure it is in, if any.
     pub failure: Option<String>,
     /// The calls made for it: transform and memo key.

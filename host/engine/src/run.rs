@@ -13,13 +13,13 @@ use flowstone_core::{
     Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, TargetSpec, Value,
 };
 use flowstone_store::{
-    CollectionId, IntentRow, Lineage, RowHead, RowState, StoreError, TargetId, Writer,
+    CollectionId, IntentRow, Lineage, RowHead, RowState, Snapshot, StoreError, TargetId, Writer,
 };
 
 use crate::batch::{Halt, Item};
 use crate::books::{Books, TransformEntry, put_stage_names};
 use crate::calls::Calls;
-use crate::commit::{Committer, OpenTarget, StageState};
+use crate::commit::{Committer, FAILED_LISTED_MAX, OpenTarget, StageState};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -447,6 +447,7 @@ impl Engine {
                 rows: this.rows,
                 pending: this.pending,
             });
+            list_failed(stage, &this, &snapshot, &mut progress.failed)?;
             progress.states.push(state_of(stage, &this));
             found.push(this);
         }
@@ -725,6 +726,28 @@ fn left_stages(books: &Books, flow: &Flow) -> Vec<(CollectionId, Stage)> {
     .collect()
 }
 
+/// Lists the rows that failed in an earlier run and have not changed since.
+fn list_failed(
+    stage: &StageRun<'_>,
+    found: &Found,
+    snapshot: &Snapshot,
+    failed: &mut Vec<FailedRow>,
+) -> Result<(), Halt> {
+    for key in found
+        .failed_keys
+        .iter()
+        .take(FAILED_LISTED_MAX.saturating_sub(failed.len()))
+    {
+        let lineage = snapshot.lineage(stage.collection, key)?.unwrap_or_default();
+        failed.push(FailedRow {
+            source: stage.stage.source.name.clone(),
+            key: stage.label(key),
+            reason: lineage.failure.unwrap_or_default(),
+        });
+    }
+    Ok(())
+}
+
 fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
     StageState {
         source: stage.stage.source.name.clone(),
@@ -732,6 +755,7 @@ fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         collection: stage.collection,
         counts: SourceCounts {
             rows: found.rows,
+            unchanged: found.settled(),
             ..SourceCounts::default()
         },
         failures: found.failed,
@@ -769,12 +793,11 @@ fn report(
         }
     }
     let failures = progress.states.iter().map(|state| state.failures).sum();
-    let sources = progress.states.into_iter().map(|state| {
-        let mut counts = state.counts;
-        counts.unchanged = counts.rows.saturating_sub(counts.added + counts.changed);
-        (state.source, counts)
-    });
-    let sources = sources.collect();
+    let sources = progress
+        .states
+        .into_iter()
+        .map(|state| (state.source, state.counts))
+        .collect();
     let targets = progress.open.into_iter().map(|open| {
         let rows = books.targets.get(&open.id).map_or(0, |entry| entry.rows);
         let mut counts = open.counts;

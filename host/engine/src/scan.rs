@@ -7,6 +7,7 @@ use flowstone_connect::Hint;
 use flowstone_store::{RowHead, RowState, Snapshot};
 
 use crate::batch::{Halt, Item};
+use crate::commit::FAILED_LISTED_MAX;
 use crate::error::Error;
 use crate::stage::StageRun;
 
@@ -26,11 +27,18 @@ pub(crate) struct Found {
     pub(crate) pending: u64,
     /// The rows that are failed and have not changed since.
     pub(crate) failed: u64,
+    /// The keys of the first of them.
+    pub(crate) failed_keys: Vec<Vec<u8>>,
     /// The rows that have to be looked at, unless they are too many to keep.
     pub(crate) kept: Option<Vec<Item>>,
 }
 
 impl Found {
+    /// The listed rows that need not be looked at.
+    pub(crate) fn settled(&self) -> u64 {
+        (self.rows + self.removed).saturating_sub(self.pending)
+    }
+
     /// Whether so many rows are gone that it may be a mistake: more than half of more than ten.
     pub(crate) fn is_mass_delete(&self) -> bool {
         self.known > 10 && self.removed * 2 > self.known
@@ -93,7 +101,12 @@ pub(crate) fn diff(
             (Some(entry), Some((key, head))) => {
                 let same_version = Hint::proves_unchanged(&head.hint, &entry.hint);
                 if same_version && is_done(run, &head) {
-                    found.failed += u64::from(head.state != RowState::Done);
+                    if head.state != RowState::Done {
+                        found.failed += 1;
+                        if found.failed_keys.len() < FAILED_LISTED_MAX {
+                            found.failed_keys.push(key);
+                        }
+                    }
                     None
                 } else {
                     Some(Item {

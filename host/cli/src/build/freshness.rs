@@ -228,7 +228,7 @@ mod tests {
         }
 
         fn record(&self) -> Record {
-            let later = SystemTime::now() + Duration::from_secs(60);
+            let later = SystemTime::now() + Duration::from_mins(1);
             Record::of(&self.path("plugin"), &self.path("out/p.wasm"), later)
                 .expect("nothing changed since")
         }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_file_written_during_the_build_leaves_no_record() {
         let built = Built::new();
-        let begun = SystemTime::now() - Duration::from_secs(60);
+        let begun = SystemTime::now() - Duration::from_mins(1);
         assert_eq!(
             Record::of(&built.path("plugin"), &built.path("out/p.wasm"), begun),
             None

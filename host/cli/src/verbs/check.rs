@@ -3,6 +3,7 @@
 use flowstone::argument_text;
 use flowstone::core::{Argument, Stage, TargetPlan, Transform, to_json};
 use serde_json::{Value as Json, json};
+use std::fmt::Write as _;
 
 use crate::args::CheckArgs;
 use crate::failure::{EXIT_DONE, Failure};
@@ -30,47 +31,49 @@ fn text(opened: &Opened, paint: Paint) -> String {
     let mut text = format!("flow {}\n", bold(&plan.name));
     for (number, stage) in plan.stages.iter().enumerate() {
         let source = &stage.source;
-        text.push_str(&format!(
-            "\nsource {} {}\n",
+        let _ = writeln!(
+            text,
+            "\nsource {} {}",
             bold(&source.name),
             dim(&format!("({})", source.kind))
-        ));
+        );
         let columns: Vec<_> = source
             .columns
             .iter()
             .map(|column| (&*column.name, column.ty.to_string()))
             .collect();
         for line in aligned(columns.iter().map(|(name, ty)| (*name, &**ty, ""))) {
-            text.push_str(&format!("  {line}\n"));
+            let _ = writeln!(text, "  {line}");
         }
         for (index, transform) in stage.transforms.iter().enumerate() {
             let call = format!("{}.{}", transform.plugin, transform.function.short_name());
             let each = &stage.collections[transform.collection].name;
             let call = dim(&format!("({call}, each {each})"));
-            text.push_str(&format!("\ntransform {} {call}\n", bold(&transform.name)));
+            let _ = writeln!(text, "\ntransform {} {call}", bold(&transform.name));
             for line in arguments(opened, number, index, transform) {
-                text.push_str(&format!("  {line}\n"));
+                let _ = writeln!(text, "  {line}");
             }
-            text.push_str(&format!("  -> {}\n", result(stage, transform)));
+            let _ = writeln!(text, "  -> {}", result(stage, transform));
         }
         for target in &stage.targets {
             let rows = &stage.collections[target.collection].name;
             let kind = dim(&format!("({}, rows of {rows})", target.spec.kind));
-            text.push_str(&format!("\ntarget {} {kind}\n", bold(&target.name)));
+            let _ = writeln!(text, "\ntarget {} {kind}", bold(&target.name));
             for line in columns_of(stage, target) {
-                text.push_str(&format!("  {line}\n"));
+                let _ = writeln!(text, "  {line}");
             }
         }
     }
     let size =
         |count_of: fn(&Stage) -> usize| plan.stages.iter().map(count_of).sum::<usize>() as u64;
-    text.push_str(&format!(
-        "\n{}: {}, {}, {}\n",
+    let _ = writeln!(
+        text,
+        "\n{}: {}, {}, {}",
         paint.text(Style::Green, "ok"),
         count(plan.stages.len() as u64, "source"),
         count(size(|stage| stage.transforms.len()), "transform"),
         count(size(|stage| stage.targets.len()), "target"),
-    ));
+    );
     text
 }
 

@@ -18,16 +18,17 @@ pub(crate) fn inspect(args: &InspectArgs, output: Output) -> Result<u8, Failure>
         plugin: shown.clone(),
         error,
     })?;
-    let interface = flowstone::describe(shown, &bytes)?;
+    let loaded = flowstone::Component::load(shown, &bytes)?;
+    let interface = loaded.interface();
     let digest = scan.digest.to_string();
     if output.json {
-        output.object(&object(&digest, bytes.len(), &interface))?;
+        output.object(&object(&digest, bytes.len(), interface))?;
     } else {
         output.answer(&text(
             shown,
             &digest,
             bytes.len() as u64,
-            &interface,
+            interface,
             output.paint(),
         ))?;
     }

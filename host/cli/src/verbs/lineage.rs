@@ -72,7 +72,7 @@ fn up(report: &LineageReport, (target, key): (&str, &str), paint: Paint) -> Stri
         paint.text(Style::Bold, target)
     );
     let _ = writeln!(text, "└─ source {}", source(report, paint));
-    failure(report, "   ", &mut text, paint);
+    failure(report, "   ", report.calls.is_empty(), &mut text, paint);
     calls(report, "   ", true, &mut text, paint);
     text
 }
@@ -80,7 +80,8 @@ fn up(report: &LineageReport, (target, key): (&str, &str), paint: Paint) -> Stri
 /// From a source row down to its target rows.
 fn down(report: &LineageReport, paint: Paint) -> String {
     let mut text = format!("source {}\n", source(report, paint));
-    failure(report, "", &mut text, paint);
+    let alone = report.calls.is_empty() && report.targets.is_empty();
+    failure(report, "", alone, &mut text, paint);
     calls(report, "", report.targets.is_empty(), &mut text, paint);
     for (index, row) in report.targets.iter().enumerate() {
         let branch = if index + 1 == report.targets.len() {
@@ -100,20 +101,22 @@ fn down(report: &LineageReport, paint: Paint) -> String {
 }
 
 fn source(report: &LineageReport, paint: Paint) -> String {
-    let content = report.content.get(..12).unwrap_or(&report.content);
+    let name = paint.text(Style::Bold, &report.source);
+    // A row that could not be read has no content that is known.
+    let Some(content) = &report.content else {
+        return format!("{name} {}", report.key);
+    };
+    let content = content.get(..12).unwrap_or(content);
     let content = paint.text(Style::Dim, &format!("(content {content})"));
-    format!(
-        "{} {} {content}",
-        paint.text(Style::Bold, &report.source),
-        report.key
-    )
+    format!("{name} {} {content}", report.key)
 }
 
-fn failure(report: &LineageReport, indent: &str, text: &mut String, paint: Paint) {
+fn failure(report: &LineageReport, indent: &str, last: bool, text: &mut String, paint: Paint) {
     if let Some(reason) = &report.failure {
+        let branch = if last { "└─" } else { "├─" };
         let _ = writeln!(
             text,
-            "{indent}├─ {} {reason}",
+            "{indent}{branch} {} {reason}",
             paint.text(Style::Red, "failed:")
         );
     }
@@ -164,7 +167,7 @@ mod tests {
         LineageReport {
             source: "page".to_owned(),
             key: "a.md".to_owned(),
-            content: "fedcba9876543210".to_owned(),
+            content: Some("fedcba9876543210".to_owned()),
             failure: None,
             calls: vec![call("section"), call("words")],
             targets: vec![row(0), row(1)],

@@ -244,7 +244,7 @@ impl<'a> Wiring<'a> {
                 .transforms
                 .iter()
                 .find(|other| other.name.value == each.value);
-            let collections = self.collections.iter().map(|rows| rows.name);
+            let collections = self.collection_names();
             let fault = match named {
                 Some(other) if !other.rows => Diagnostic::at(
                     &each.span,
@@ -266,6 +266,20 @@ impl<'a> Wiring<'a> {
             };
             errors.push(fault);
         }
+    }
+
+    /// The collections of the flow, also those whose transform is at fault.
+    fn collection_names(&self) -> impl Iterator<Item = &'a str> {
+        let file = self.file;
+        let made = file
+            .transforms
+            .iter()
+            .filter(|transform| transform.rows)
+            .map(|transform| &*transform.name.value);
+        file.sources
+            .iter()
+            .map(|source| &*source.name.value)
+            .chain(made)
     }
 
     /// Whether the collection is missing only because of a fault that has been reported already.
