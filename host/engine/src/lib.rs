@@ -25,9 +25,7 @@ mod run;
 mod scan;
 mod stage;
 
-pub use engine::{
-    Component, Engine, EngineConfig, Flow, FlowPlace, argument_text, call_once, describe,
-};
+pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
 pub use event::{Change, Event, Observer};
 pub use flowstone_connect::ConnectError;
