@@ -1,4 +1,7 @@
 //! The command end to end: what a person sees, what is left after a kill, and what hostile input does.
 
+mod examples;
+mod hostile;
 mod kill;
 mod support;
+mod verbs;

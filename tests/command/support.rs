@@ -11,8 +11,7 @@ pub(crate) fn command(project: &Project) -> Command {
     command
         .current_dir(project.path(""))
         .env("NO_COLOR", "1")
-        .env("HOME", project.path("home"))
-        .env_remove("XDG_STATE_HOME")
+        .env("XDG_STATE_HOME", project.path("state"))
         .stdin(Stdio::null());
     command
 }
@@ -32,4 +31,50 @@ pub(crate) fn flowstone(project: &Project, arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .expect("the command starts")
+}
+
+/// All that a person sees of a run of the command: status, stdout and stderr.
+pub(crate) fn seen(project: &Project, arguments: &[&str]) -> String {
+    let output = flowstone(project, arguments);
+    let status = output
+        .status
+        .code()
+        .map_or("killed".to_owned(), |code| code.to_string());
+    format!(
+        "$ flowstone {}\nstatus {status}\n--- stdout\n{}--- stderr\n{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Asserts what is seen against the snapshot `name`; times, digests and folders that differ between machines are
+/// replaced.
+macro_rules! assert_seen {
+    ($project:expr, $name:expr, $arguments:expr) => {
+        insta::with_settings!({
+            omit_expression => true,
+            snapshot_path => "snapshots",
+            prepend_module_to_snapshot => false,
+            filters => vec![
+                (regex_of_folder($project).as_str(), "[PROJECT]"),
+                (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
+                (r"\b[0-9a-f]{12}\b", "[DIGEST]"),
+                (r#""seconds": ?[0-9.e-]+"#, "\"seconds\": [TIME]"),
+                (r"<?\b[0-9.]+ (ns|µs|ms|s)\b", "[TIME]"),
+                (r" +time\b", " time"),
+                (r" +\[TIME\]", " [TIME]"),
+                (r"\b[0-9]+/s\b", "[RATE]"),
+            ],
+        }, {
+            insta::assert_snapshot!($name, crate::support::seen($project, $arguments));
+        });
+    };
+}
+pub(crate) use assert_seen;
+
+/// The project's folder as a pattern.
+pub(crate) fn regex_of_folder(project: &Project) -> String {
+    let folder = project.path("").display().to_string();
+    folder.trim_end_matches('/').replace('.', "\\.")
 }

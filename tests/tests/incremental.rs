@@ -410,3 +410,32 @@ fn a_plan_tells_what_a_run_then_does() {
     );
     assert_eq!(plan.transforms[1].undecided, 0);
 }
+
+#[test]
+fn a_row_that_failed_by_its_own_account_stays_failed_when_it_is_touched() {
+    let mut project = project();
+    project.flow = project.flow.replace("sample.weigh", "sample.vet");
+    project.write("a.md", "?bad\n");
+    assert_eq!(project.run().report.failures, 1);
+    project.write("a.md", "?bad\n");
+    let outcome = project.run();
+    assert_eq!(outcome.calls, NOTHING);
+    assert_eq!(outcome.report.failures, 1);
+    assert_eq!(outcome.report.failed[0].reason, "weight: ?bad");
+    assert_eq!(project.run().report.failed, outcome.report.failed);
+}
+
+#[test]
+fn a_reason_is_cut_and_its_control_characters_are_shown() {
+    let mut project = project();
+    project.flow = project.flow.replace("sample.weigh", "sample.vet");
+    project.write("a.md", format!("?\u{1b}[31m{}\n", "x".repeat(100_000)));
+    let outcome = project.run();
+    let reason = &outcome.report.failed[0].reason;
+    assert!(
+        reason.starts_with("weight: ?\\u{1b}[31mxxx"),
+        "{}",
+        &reason[..40]
+    );
+    assert!(reason.len() < 3000);
+}

@@ -106,7 +106,7 @@ impl Observer for Progress {
                 seen.scanned.store(true, Ordering::Relaxed);
                 if seen.bar.is_none() {
                     seen.output.note(&format!(
-                        "{source}: {}, {pending} to look at",
+                        "source {source}: {}, {pending} to look at",
                         count(*rows, "row")
                     ));
                 }
@@ -166,8 +166,9 @@ impl Seen {
     fn log(&self, transform: &str, log: &[LogLine]) {
         for line in log {
             self.line(&format!(
-                "{} {line}",
-                self.paint.text(Style::Dim, &format!("[{transform}]"))
+                "{} {}",
+                self.paint.text(Style::Dim, &format!("[{transform}]")),
+                flowstone::printable(&line.to_string())
             ));
         }
     }

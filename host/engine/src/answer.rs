@@ -190,6 +190,11 @@ impl Remembered {
         Ok(self.parts.get().map(Vec::as_slice))
     }
 
+    /// Takes a value that was made anew because the store had lost it.
+    pub(crate) fn restore(&self, value: Value) {
+        let _ = self.value.set(value);
+    }
+
     /// How many bytes it holds in memory, roughly.
     pub(crate) fn size(&self) -> usize {
         let stored = match &self.stored {
@@ -242,10 +247,36 @@ pub(crate) fn row(list: &Value, list_type: &Type, position: usize) -> Option<Val
     }
 }
 
+/// So many bytes of a reason are kept: enough for a person, whatever a plugin hands out.
+pub(crate) const REASON_BYTES_MAX: usize = 2000;
+
+/// A plugin's words for people: cut where they are longer than anybody reads, and without control characters, which
+/// could play tricks on a terminal.
+pub(crate) fn said(mut text: String) -> String {
+    if text.len() > REASON_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+        text.push('…');
+    }
+    printable(&text)
+}
+
+/// The text with its control characters escaped, but for line breaks and tabs.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 fn error_text(payload: Option<&Value>, ty: Option<&Type>) -> String {
-    match (payload, ty) {
+    said(match (payload, ty) {
         (Some(Value::Str(text)), _) => text.to_string(),
         (Some(value), Some(ty)) => to_json(value, ty).to_string(),
         _ => "the function returned an error without a reason".to_owned(),
-    }
+    })
 }

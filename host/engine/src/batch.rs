@@ -14,7 +14,7 @@ use flowstone_core::{Argument, ColumnKind, ColumnRef, Fingerprint, MemoKey, Valu
 use flowstone_store::{Lineage, MemoRecord, RowHead, Snapshot};
 use rayon::prelude::*;
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Remembered};
 use crate::calls::{Called, Claim};
 use crate::error::Error;
 use crate::event::Event;
@@ -269,8 +269,36 @@ impl<'a> Batch<'a> {
             };
         }
         self.cells[index] = cells;
+        self.find_parts(index)?;
         if let Some(collection) = transform.makes {
             self.make_rows(index, collection)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the fingerprints of the parts of all results are known, also where the store has lost a value
+    /// that they have to be made from.
+    fn find_parts(&mut self, index: usize) -> Result<(), Halt> {
+        let run = self.run;
+        let typed = &run.transforms[index].typed;
+        if typed.parts_per_row() == 0 {
+            return Ok(());
+        }
+        for row in 0..self.cells[index].len() {
+            let Cell::Ready(answer) = self.cells[index][row].clone() else {
+                continue;
+            };
+            let Answer::Value(remembered) = &*answer else {
+                continue;
+            };
+            if remembered.parts(typed, &self.snapshot)?.is_some() {
+                continue;
+            }
+            if let Err(failure) = self.restore(index, row, remembered)? {
+                let root = self.rows[run.stage.transforms[index].collection][row].root;
+                self.roots[root].failures.push(failure);
+                self.cells[index][row] = Cell::Failed;
+            }
         }
         Ok(())
     }
@@ -591,16 +619,13 @@ impl<'a> Batch<'a> {
             return Ok(Err(lost()));
         };
         let typed = &self.run.transforms[index].typed;
-        let restored;
-        let whole = match remembered.value(typed, &self.snapshot)? {
-            Some(value) => value,
-            None => match self.restore(index, cell_row)? {
-                Ok(value) => {
-                    restored = value;
-                    &restored
-                }
-                Err(failure) => return Ok(Err(failure)),
-            },
+        if remembered.value(typed, &self.snapshot)?.is_none()
+            && let Err(failure) = self.restore(index, cell_row, remembered)?
+        {
+            return Ok(Err(failure));
+        }
+        let Some(whole) = remembered.value(typed, &self.snapshot)? else {
+            return Ok(Err(lost()));
         };
         let field = |value: &Value, field: usize| match value {
             Value::Record(fields) => fields.get(field).cloned(),
@@ -656,62 +681,59 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes a call again whose remembered result the store has lost, and stores it once more.
-    fn restore(&mut self, index: usize, row: usize) -> Result<Result<Value, Failure>, Halt> {
+    fn restore(
+        &mut self,
+        index: usize,
+        row: usize,
+        lost: &Remembered,
+    ) -> Result<Result<(), Failure>, Halt> {
         let run = self.run;
+        if run.dry {
+            let reason = "a remembered result is gone from the store".to_owned();
+            return Ok(Err(Failure {
+                reason,
+                retry: true,
+            }));
+        }
         let arguments = match self.arguments(index, row)? {
             Ok(arguments) => arguments,
             Err(failure) => return Ok(Err(failure)),
         };
-        let key = match self.key(index, row)? {
-            Ok(key) => key,
-            Err(_) => return Err(Error::Internal("a result without a key was lost").into()),
+        let Ok(key) = self.key(index, row)? else {
+            return Err(Error::Internal("a result without a key was lost").into());
         };
         let root = self.rows[run.stage.transforms[index].collection][row].root;
         let label = run.label(&self.roots[root].item.key);
-        let made = make_call(
-            run,
-            index,
-            Job {
-                key,
-                arguments,
-                root,
-            },
-            &label,
-        )?;
+        let job = Job {
+            key,
+            arguments,
+            root,
+        };
+        let made = make_call(run, index, job, &label)?;
+        self.claimed.push(key);
         self.memos.extend(made.record.map(|record| (key, record)));
         self.objects.extend(made.object);
-        let same = |new: &Answer| match (new, &self.cells[index][row]) {
-            (Answer::Value(new), Cell::Ready(old)) => match &**old {
-                Answer::Value(old) => new.fingerprint == old.fingerprint,
-                _ => false,
-            },
-            _ => false,
-        };
         let name = &run.stage.transforms[index].name;
+        let failed = |reason: String| Failure {
+            reason: format!("{name}: {reason}"),
+            retry: true,
+        };
         Ok(match &made.called {
-            Ok(answer) if same(answer) => match &**answer {
-                Answer::Value(remembered) => remembered
-                    .value(&run.transforms[index].typed, &self.snapshot)?
-                    .cloned()
-                    .ok_or_else(|| Failure {
-                        reason: format!("{name}: its result is lost"),
-                        retry: true,
-                    }),
-                _ => Err(Failure {
-                    reason: format!("{name}: its result is lost"),
-                    retry: true,
-                }),
+            Ok(answer) => match &**answer {
+                Answer::Value(new) if new.fingerprint == lost.fingerprint => {
+                    let value = new.value(&run.transforms[index].typed, &self.snapshot)?;
+                    value
+                        .cloned()
+                        .map(|value| lost.restore(value))
+                        .ok_or_else(|| {
+                            failed("its stored result was lost, and lost again".to_owned())
+                        })
+                }
+                _ => Err(failed(
+                    "its stored result was lost, and calling it again gave another one".to_owned(),
+                )),
             },
-            Ok(_) => Err(Failure {
-                reason: format!(
-                    "{name}: its stored result was lost, and calling it again gave another one"
-                ),
-                retry: true,
-            }),
-            Err(reason) => Err(Failure {
-                reason: format!("{name}: {reason}"),
-                retry: true,
-            }),
+            Err(reason) => Err(failed(reason.to_string())),
         })
     }
 
@@ -796,7 +818,7 @@ fn make_call(run: &StageRun<'_>, index: usize, job: Job, label: &str) -> Result<
             }
             made.called = Ok(Arc::new(answer));
         }
-        Err(error) => made.called = Err(error.reason.into()),
+        Err(error) => made.called = Err(answer::said(error.reason).into()),
     }
     run.calls.finish(job.key, made.called.clone());
     Ok(made)

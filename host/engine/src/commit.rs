@@ -243,7 +243,7 @@ impl<'a> Committer<'a> {
         let mut operations: BTreeMap<usize, Operations> = BTreeMap::new();
         for update in updates {
             let deletes = match &update.kind {
-                UpdateKind::Touch(_) => continue,
+                UpdateKind::Touch { .. } => continue,
                 UpdateKind::Remove { targets } => targets,
                 UpdateKind::Write { deletes, .. } => deletes,
             };
@@ -343,35 +343,40 @@ impl<'a> Committer<'a> {
                 }
             }
             let mut again = false;
-            if let UpdateKind::Write {
-                head,
-                entry,
-                lineage,
-                ..
-            } = &mut update.kind
-            {
-                if !state.second
-                    && state.conflicts.len() < CONFLICTS_MAX
-                    && conflicts.contains(&update.key)
+            let failure = match &mut update.kind {
+                UpdateKind::Write { entry, .. }
+                    if !state.second
+                        && state.conflicts.len() < CONFLICTS_MAX
+                        && conflicts.contains(&update.key) =>
                 {
                     state.conflicts.extend(entry.take());
                     again = true;
-                } else if let RowState::Failed { .. } = head.state {
-                    let reason = lineage.failure.clone().unwrap_or_default();
-                    let key = flowstone_connect::display_key(&state.kind, &update.key);
-                    state.failures += 1;
-                    self.observer.event(&Event::RowFailed {
-                        source: &source,
-                        key: &key,
-                        reason: &reason,
+                    None
+                }
+                UpdateKind::Write { head, lineage, .. } => {
+                    let failed = matches!(head.state, RowState::Failed { .. });
+                    failed.then(|| lineage.failure.clone().unwrap_or_default())
+                }
+                UpdateKind::Touch { head, failure } => {
+                    let failed = matches!(head.state, RowState::Failed { .. });
+                    failed.then(|| failure.take().unwrap_or_default())
+                }
+                UpdateKind::Remove { .. } => None,
+            };
+            if let Some(reason) = failure {
+                let key = flowstone_connect::display_key(&state.kind, &update.key);
+                state.failures += 1;
+                self.observer.event(&Event::RowFailed {
+                    source: &source,
+                    key: &key,
+                    reason: &reason,
+                });
+                if self.failed.len() < FAILED_LISTED_MAX {
+                    self.failed.push(FailedRow {
+                        source: source.clone(),
+                        key,
+                        reason,
                     });
-                    if self.failed.len() < FAILED_LISTED_MAX {
-                        self.failed.push(FailedRow {
-                            source: source.clone(),
-                            key,
-                            reason,
-                        });
-                    }
                 }
             }
             if !again {
@@ -385,7 +390,9 @@ impl Settlement {
     fn write(&self, writer: &mut Writer<'_>, books: &Books) -> Result<(), StoreError> {
         for update in &self.updates {
             match &update.kind {
-                UpdateKind::Touch(head) => writer.put_head(self.collection, &update.key, head)?,
+                UpdateKind::Touch { head, .. } => {
+                    writer.put_head(self.collection, &update.key, head)?
+                }
                 UpdateKind::Remove { .. } => writer.remove_row(self.collection, &update.key)?,
                 UpdateKind::Write { head, lineage, .. } => {
                     writer.put_row(self.collection, &update.key, head, lineage)?;
@@ -409,7 +416,7 @@ fn release(
     update: &RowUpdate,
 ) -> Result<(), StoreError> {
     let deletes = match &update.kind {
-        UpdateKind::Touch(_) => return Ok(()),
+        UpdateKind::Touch { .. } => return Ok(()),
         UpdateKind::Remove { targets } => targets,
         UpdateKind::Write { deletes, .. } => deletes,
     };
@@ -476,7 +483,7 @@ fn claim(
 /// The intent of a root row: all target rows that may be there while the batch is applied.
 fn intended(collection: CollectionId, update: &RowUpdate) -> Option<IntentRow> {
     let targets: Vec<TargetRow> = match &update.kind {
-        UpdateKind::Touch(_) => return None,
+        UpdateKind::Touch { .. } => return None,
         UpdateKind::Remove { targets } => targets.iter().map(uncertain).collect(),
         UpdateKind::Write {
             lineage,

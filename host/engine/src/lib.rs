@@ -25,6 +25,7 @@ mod run;
 mod scan;
 mod stage;
 
+pub use answer::printable;
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
 pub use event::{Change, Event, Observer};

@@ -20,8 +20,11 @@ pub(crate) struct RowUpdate {
 }
 
 pub(crate) enum UpdateKind {
-    /// Only the version hint is new.
-    Touch(RowHead),
+    /// Only the version hint is new. What failed before is failed still.
+    Touch {
+        head: RowHead,
+        failure: Option<String>,
+    },
     /// The row is gone: so is all that came of it.
     Remove { targets: Vec<TargetRow> },
     /// The row's record is to be written, and these operations to be applied.
@@ -104,7 +107,10 @@ impl Batch<'_> {
             return Ok(RowUpdate {
                 key,
                 change,
-                kind: UpdateKind::Touch(head),
+                kind: UpdateKind::Touch {
+                    head,
+                    failure: this.lineage.failure.clone(),
+                },
             });
         }
         let mut wanted = Vec::new();

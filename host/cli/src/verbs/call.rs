@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Instant;
 
 use flowstone::core::{Function, Interface, Param, Type, Value, from_wave, to_json, to_wave};
-use flowstone::{CallError, Limits, LogLine, Output as CallOutput};
+use flowstone::{CallError, Limits, LogLine, Output as CallOutput, printable};
 use serde_json::{Value as Json, json};
 
 use super::{component, inspect::signature};
@@ -48,7 +48,7 @@ fn show(
     } else {
         say_log(&returned.log, output);
         if let Some((value, ty)) = result {
-            output.answer(&(to_wave(value, ty) + "\n"))?;
+            output.answer(&(printable(&to_wave(value, ty)) + "\n"))?;
         }
     }
     let is_err = matches!(returned.value, Some(Value::Result(Err(_))));
@@ -61,7 +61,7 @@ fn failed(function: &Function, error: &CallError, output: Output) -> Failure {
     }
     let failure = Failure::new(
         Kind::Call,
-        format!("`{}` failed: {}", function.name, error.reason),
+        format!("`{}` failed: {}", function.name, printable(&error.reason)),
     );
     match error.kind {
         flowstone::FailureKind::Timeout => failure.hint("`--time-limit TIME` gives it more time"),
@@ -75,7 +75,7 @@ fn failed(function: &Function, error: &CallError, output: Output) -> Failure {
 fn say_log(log: &[LogLine], output: Output) {
     let paint = output.paint_notes();
     for line in log {
-        output.note(&paint.text(Style::Dim, &line.to_string()));
+        output.note(&paint.text(Style::Dim, &printable(&line.to_string())));
     }
 }
 

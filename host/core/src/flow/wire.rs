@@ -408,6 +408,7 @@ impl<'a> Wiring<'a> {
                             )),
                     );
                 }
+                Found::Nothing if self.is_at_fault(path) => {}
                 Found::Nothing => {
                     let (on, column) = self.split(collection, path);
                     let mut names = self.candidates(collection, None);
@@ -486,6 +487,14 @@ impl<'a> Wiring<'a> {
             }
         }
         other
+    }
+
+    /// Whether a path leads to the result of a transform whose function could not be found.
+    fn is_at_fault(&self, path: &str) -> bool {
+        let named = |node: &Node<'_>| path.split('.').any(|part| part == node.decl.name.value);
+        self.nodes
+            .iter()
+            .any(|node| node.result.is_none() && named(node))
     }
 
     /// The collection that a path names, or else the row's own, and the rest of the path.
@@ -707,6 +716,8 @@ impl<'a> Wiring<'a> {
         for (name, path) in &decl.columns {
             match self.resolve(collection, &path.value, None, None) {
                 Found::Column(column) => columns.push((name.value.clone(), column)),
+                // What hangs on a transform that is at fault has been reported there.
+                _ if self.is_at_fault(&path.value) => {}
                 _ => {
                     let names = self.candidates(collection, None);
                     let (on, column) = self.split(collection, &path.value);
