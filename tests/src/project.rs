@@ -158,6 +158,31 @@ impl Project {
         Ok(Outcome { report, calls })
     }
 
+    /// Runs another flow file on an engine that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run`].
+    pub fn run_as(&self, engine: &Engine, text: &str, file: &str) -> Result<RunReport, Error> {
+        let flow = FlowFile::parse(text, &BTreeMap::new())?;
+        let components = flow
+            .plugins
+            .iter()
+            .map(|plugin| (plugin.name.value.clone(), guest(self.guest)))
+            .collect();
+        let place = FlowPlace {
+            base: self.folder.path().to_owned(),
+            file: file.to_owned(),
+        };
+        let flow = engine.flow(&flow, place, components)?;
+        engine.run(
+            &flow,
+            &self.options,
+            &AtomicBool::new(false),
+            &|_: &Event<'_>| {},
+        )
+    }
+
     /// Runs the flow and expects that it can be run.
     ///
     /// # Panics

@@ -100,7 +100,7 @@ fn apply(project: &mut Project, step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_ends_like_a_fresh_build(history in steps()) {

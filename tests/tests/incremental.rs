@@ -408,7 +408,7 @@ fn a_plan_tells_what_a_run_then_does() {
             .starts_with("code changed from "),
         "{plan:?}"
     );
-    assert_eq!(plan.transforms[1].undecided, 0);
+    assert_eq!(plan.transforms[1].undecided, 3);
 }
 
 #[test]
@@ -438,4 +438,148 @@ fn a_reason_is_cut_and_its_control_characters_are_shown() {
         &reason[..40]
     );
     assert!(reason.len() < 3000);
+}
+
+#[test]
+fn a_list_can_be_a_column_and_rows_at_once() {
+    let mut project = project();
+    let both = "[transform.all]\ncall = \"sample.lines\"\neach = \"page\"\n\n[transform.line]";
+    project.flow = project.flow.replace("[transform.line]", both);
+    let outcome = project.run();
+    assert_eq!(
+        outcome.report.transforms["all"].called + outcome.report.transforms["line"].called,
+        3
+    );
+    assert_eq!(project.rows().len(), 5);
+}
+
+#[test]
+fn rows_of_a_list_that_was_a_column_before_survive_the_loss_of_its_object() {
+    let mut project = Project::new();
+    let lines: String = (0..20_000).map(|n| format!("line {n}\n")).collect();
+    project.write("long.md", lines);
+    let flow = project.flow.clone();
+    let start = flow.find("[transform.line]").expect("the flow has it");
+    let column = "[transform.line]\ncall = \"sample.lines\"\neach = \"page\"\n";
+    project.flow = format!("{}{column}", &flow[..start]);
+    project.run();
+    std::fs::remove_dir_all(project.path(".flowstone/objects")).expect("there are objects");
+    project.flow = flow;
+    let outcome = project.run();
+    assert_eq!(outcome.report.transforms["line"].called, 1);
+    assert_eq!(project.rows().len(), 20_000);
+}
+
+#[test]
+fn columns_that_change_and_change_back_are_filled_also_when_the_run_between_failed() {
+    let mut project = project();
+    project.run();
+    let before = project.rows();
+    let with_weight = project.flow.clone();
+    project.flow = project.flow.replace(", weight = \"weight\" }", " }");
+    std::fs::rename(project.path("docs"), project.path("gone")).expect("the folder is there");
+    assert!(project.try_run().is_err());
+    std::fs::rename(project.path("gone"), project.path("docs")).expect("the folder is there");
+    project.flow = with_weight;
+    project.run();
+    assert_eq!(project.rows(), before);
+}
+
+#[test]
+fn a_key_that_changes_leaves_the_table_alone_until_the_guard_has_passed() {
+    let mut project = project();
+    for number in 0..20 {
+        project.write(&format!("n{number}.md"), format!("line {number}"));
+    }
+    project.run();
+    let before = project.rows();
+    for number in 0..19 {
+        project.remove(&format!("n{number}.md"));
+    }
+    project.flow = project
+        .flow
+        .replace("key = [\"path\", \"line\"]", "key = [\"line\", \"path\"]");
+    assert!(matches!(
+        project.try_run(),
+        Err(Error::TooManyDeletes { .. })
+    ));
+    assert_eq!(project.rows(), before);
+}
+
+#[test]
+fn lineage_changes_nothing() {
+    let mut project = project();
+    project.run();
+    let before = project.rows();
+    let with_weight = project.flow.clone();
+    project.flow = project.flow.replace(", weight = \"weight\" }", " }");
+    let (engine, flow) = project.open().expect("the flow opens");
+    engine
+        .lineage_of_target(&flow, "index", "a.md,one")
+        .expect("the row is there");
+    drop((engine, flow));
+    assert_eq!(project.rows(), before);
+    project.flow = with_weight;
+    project.run();
+    assert_eq!(project.rows(), before);
+}
+
+#[test]
+fn another_flow_of_the_store_keeps_its_table() {
+    let project = project();
+    project.run();
+    let before = project.rows();
+    let (engine, _flow) = project.open().expect("the flow opens");
+    // A copy under another name and in another file, with the same target.
+    for name in ["lines", "copy"] {
+        let text = project
+            .flow
+            .replace("name = \"lines\"", &format!("name = \"{name}\""));
+        std::fs::write(project.path("flow.toml"), &project.flow).expect("the project takes files");
+        let outcome = project.run_as(&engine, &text, "copy.toml");
+        assert!(matches!(outcome, Err(Error::TargetTaken { .. })), "{name}");
+        assert_eq!(project.rows(), before);
+    }
+}
+
+#[test]
+fn two_rows_that_are_written_to_one_file_fail_instead_of_overwriting_each_other() {
+    let mut project = project();
+    let start = project
+        .flow
+        .find("[target.index]")
+        .expect("the flow has a target");
+    project.flow.truncate(start);
+    project.flow.push_str(
+        "[target.files]\nkind = \"files\"\nroot = \"out\"\nrows = \"line\"\n\
+         path = \"{line}{path}\"\ncontent = \"line\"\ncolumns = { line = \"line\", path = \"page.path\" }\n",
+    );
+    project
+        .write("a.md", "x\n")
+        .write("b.md", "xa.md\nfine\n")
+        .write("deep/c.md", "y\n");
+    project.rename("b.md", "aa.md");
+    project.write("aa.md", "x\nxa\n").write("a.md", "xa\n");
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 1, "{:?}", outcome.report.failed);
+    assert!(
+        outcome.report.failed[0].reason.contains("same key"),
+        "{:?}",
+        outcome.report.failed
+    );
+    assert_eq!(project.run().report.failures, 1);
+}
+
+#[test]
+fn a_key_that_no_target_can_hold_fails_its_row_alone() {
+    let project = project();
+    project.write("wide.md", "x".repeat(100_000));
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 1);
+    assert!(
+        outcome.report.failed[0].reason.contains("its key takes"),
+        "{:?}",
+        outcome.report.failed
+    );
+    assert_eq!(project.rows().len(), 5);
 }

@@ -169,7 +169,7 @@ fn upserts(text_bytes: usize) {
                         Value::U32(number as u32),
                     ];
                     TargetOp::Upsert {
-                        key: target.key(&row).expect("the row has a key"),
+                        key: target.keys().key(&row).expect("the row has a key"),
                         row,
                     }
                 })

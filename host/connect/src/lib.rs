@@ -46,10 +46,10 @@ mod target;
 pub use error::{ConnectError, KeyParseError, RowError};
 pub use hint::Hint;
 pub use source::{
-    Entries, Entry, Source, check_source, display_key, open_source, source_column_accepts,
-    source_columns, source_kinds,
+    Entries, Entry, Source, check_source, display_key, open_source, reading_options,
+    source_column_accepts, source_columns, source_kinds,
 };
 pub use target::{
-    Target, TargetIdentity, TargetOp, TargetState, check_target, implied_key, open_target,
-    target_kinds,
+    Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target, implied_key,
+    open_target, target_keys, target_kinds, target_place,
 };

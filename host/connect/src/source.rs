@@ -102,6 +102,21 @@ pub fn source_column_accepts(kind: &str, column: &str, ty: &Type) -> bool {
     }
 }
 
+/// Those of a source's options that decide what its rows say, as text, and not just which rows there are or where. A
+/// version hint says nothing about a row that was read under other ones.
+pub fn reading_options(kind: &str, options: &Options) -> String {
+    let names: &[&str] = match kind {
+        "csv" => &["delimiter", "header"],
+        _ => &[],
+    };
+    let given = names
+        .iter()
+        .filter_map(|name| Some((name, options.get(*name)?)));
+    given
+        .map(|(name, value)| format!("{name}={value:?};"))
+        .collect()
+}
+
 /// Checks the options of a source without opening anything.
 ///
 /// # Errors

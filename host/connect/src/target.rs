@@ -34,6 +34,8 @@ pub enum TargetState {
         flow: String,
         /// The name of the target in that flow.
         target: String,
+        /// The token it was made with.
+        token: String,
     },
     /// The target, but keyed by other columns (or columns of other types) than now asked for, so the rows it holds
     /// cannot be found by key. Until the caller calls [`Target::clear`], nothing is applied.
@@ -69,8 +71,8 @@ impl TargetOp {
     }
 }
 
-/// A place where rows are materialized.
-pub trait Target: Send {
+/// The keys of a target's rows: what can be said of them without opening it.
+pub trait TargetKeys: Send + Sync {
     /// The key of a row, as bytes: what lineage keeps, and what [`TargetOp`]s carry. It does not depend on columns that
     /// are no part of the key.
     ///
@@ -89,6 +91,12 @@ pub trait Target: Send {
     ///
     /// When the text has too few or too many parts, or a part is no value of its column.
     fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError>;
+}
+
+/// A place where rows are materialized.
+pub trait Target: Send {
+    /// The keys of its rows.
+    fn keys(&self) -> &dyn TargetKeys;
 
     /// Applies the operations and records the number of the batch, durably, before it returns.
     ///
@@ -157,11 +165,42 @@ pub fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
         "sqlite" => crate::sqlite::check_target(spec),
         #[cfg(feature = "files")]
         "files" => crate::files::check_target(spec),
-        kind => Err(OptionError {
-            candidates: target_kinds().iter().map(|&kind| kind.to_owned()).collect(),
-            ..OptionError::new("kind", format!("there is no target of kind `{kind}`"))
-        }),
+        kind => Err(unknown_kind(kind)),
     }
+}
+
+/// The keys of a target with this specification.
+///
+/// # Errors
+///
+/// When the specification is wrong.
+pub fn target_keys(spec: &TargetSpec) -> Result<Box<dyn TargetKeys>, OptionError> {
+    check_target(spec)?;
+    match spec.kind.as_str() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(crate::sqlite::target_keys(spec)),
+        #[cfg(feature = "files")]
+        "files" => crate::files::target_keys(spec),
+        kind => Err(unknown_kind(kind)),
+    }
+}
+
+/// Where a target lies, as text: equal for two specifications that mean the same table or folder.
+pub fn target_place(spec: &TargetSpec) -> String {
+    let text = |option: &str| match spec.options.get(option) {
+        Some(OptionValue::Str(text)) => text.as_str(),
+        _ => "",
+    };
+    let path = match spec.kind.as_str() {
+        "files" => text("root"),
+        _ => text("path"),
+    };
+    let path: std::path::PathBuf = Path::new(path)
+        .components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir))
+        .collect();
+    let table = text("table").to_ascii_lowercase();
+    format!("{} {} {table}", spec.kind, path.display())
 }
 
 /// Opens a target, or makes it, and says what was found.
@@ -188,5 +227,12 @@ pub fn open_target(
             kind: kind.to_owned(),
             candidates: target_kinds().iter().map(|&kind| kind.to_owned()).collect(),
         }),
+    }
+}
+
+fn unknown_kind(kind: &str) -> OptionError {
+    OptionError {
+        candidates: target_kinds().iter().map(|&kind| kind.to_owned()).collect(),
+        ..OptionError::new("kind", format!("there is no target of kind `{kind}`"))
     }
 }

@@ -200,7 +200,7 @@ fn hostile_paths_are_refused_row_by_row() {
         &long,
         ".flowstone-target.db",
     ] {
-        let key = target.key(&[Value::bytes(vec![]), Value::str(path)]);
+        let key = target.keys().key(&[Value::bytes(vec![]), Value::str(path)]);
         assert!(
             matches!(key, Err(RowError::Failed { retry: false, .. })),
             "{path:?}: {key:?}"

@@ -23,7 +23,7 @@ fn spec(columns: Vec<Column>, key: &[usize]) -> TargetSpec {
 }
 
 fn put(target: &mut dyn Target, batch: u64, row: Vec<Value>) {
-    let key = target.key(&row).unwrap();
+    let key = target.keys().key(&row).unwrap();
     target
         .apply(batch, &[TargetOp::Upsert { key, row }])
         .unwrap();
@@ -205,11 +205,14 @@ fn the_order_of_key_columns_is_the_one_given() {
         1,
         vec![Value::str("x"), Value::S64(-1), Value::bytes(vec![7, 0])],
     );
-    let key = target.parse_key("0700,-1,x").unwrap();
-    assert_eq!(target.parse_key(r#"["0700", -1, "x"]"#).unwrap(), key);
-    assert_eq!(target.display_key(&key), "c=0700, b=-1, a=x");
-    assert!(target.parse_key("0700,-1").is_err());
-    assert!(target.parse_key("0700,one,x").is_err());
+    let key = target.keys().parse_key("0700,-1,x").unwrap();
+    assert_eq!(
+        target.keys().parse_key(r#"["0700", -1, "x"]"#).unwrap(),
+        key
+    );
+    assert_eq!(target.keys().display_key(&key), "c=0700, b=-1, a=x");
+    assert!(target.keys().parse_key("0700,-1").is_err());
+    assert!(target.keys().parse_key("0700,one,x").is_err());
     target.apply(2, &[TargetOp::Delete { key }]).unwrap();
     assert!(query(base.path(), "SELECT * FROM section").is_empty());
 }
@@ -243,7 +246,7 @@ fn hostile_names_are_only_names() {
     let mut row = row;
     row.remove(3);
     row.push(Value::U8(1));
-    let key = target.key(&row).unwrap();
+    let key = target.keys().key(&row).unwrap();
     put(&mut *target, 3, row);
     let count = format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\""));
     assert_eq!(query(base.path(), &count), ["Integer(1)"]);
@@ -455,7 +458,7 @@ fn a_failed_batch_leaves_no_trace() {
     database(base.path()).execute_batch(sql).unwrap();
     let rows = ["q", "z"].map(|path| vec![Value::str(path), Value::str("h"), Value::str("c")]);
     let ops = rows.map(|row| TargetOp::Upsert {
-        key: target.key(&row).unwrap(),
+        key: target.keys().key(&row).unwrap(),
         row,
     });
     let Err(ConnectError::Database { message, .. }) = target.apply(2, &ops) else {

@@ -85,14 +85,14 @@ fn row(path: &str, heading: &str, content: &str) -> Vec<Value> {
 fn upsert(target: &dyn Target, path: &str, heading: &str, content: &str) -> TargetOp {
     let row = row(path, heading, content);
     TargetOp::Upsert {
-        key: target.key(&row).unwrap(),
+        key: target.keys().key(&row).unwrap(),
         row,
     }
 }
 
 fn delete(target: &dyn Target, path: &str, heading: &str) -> TargetOp {
     TargetOp::Delete {
-        key: target.key(&row(path, heading, "")).unwrap(),
+        key: target.keys().key(&row(path, heading, "")).unwrap(),
     }
 }
 
@@ -186,7 +186,8 @@ fn a_target_of_another_identity_is_left_alone_until_it_is_cleared() {
             state,
             TargetState::Foreign {
                 flow: "handbook".to_owned(),
-                target: "index".to_owned()
+                target: "index".to_owned(),
+                token: identity('a').token,
             }
         );
         let ops = [upsert(&*target, "p", "a", "2")];
@@ -245,7 +246,8 @@ fn a_renamed_flow_keeps_its_target() {
             state,
             TargetState::Foreign {
                 flow: "manual".to_owned(),
-                target: "index".to_owned()
+                target: "index".to_owned(),
+                token: identity('a').token,
             }
         );
     }
@@ -316,7 +318,7 @@ fn rows_that_do_not_fit_have_no_key() {
             vec![Value::str("p")],
             vec![Value::str("p"), Value::str("a"), Value::List([].into())],
         ] {
-            let key = target.key(&row);
+            let key = target.keys().key(&row);
             assert!(
                 matches!(key, Err(RowError::Failed { retry: false, .. })),
                 "{row:?}: {key:?}"
@@ -330,20 +332,20 @@ fn keys_go_to_people_and_back() {
     for Kind { spec, .. } in KINDS {
         let base = tempfile::tempdir().unwrap();
         let (target, _) = open(&spec(), base.path(), 'a');
-        let key = target.key(&row("p\x1b", "a b", "")).unwrap();
-        assert!(!target.display_key(&key).contains('\x1b'));
+        let key = target.keys().key(&row("p\x1b", "a b", "")).unwrap();
+        assert!(!target.keys().display_key(&key).contains('\x1b'));
         let typed = if spec().kind == "files" {
             "p/a b.txt"
         } else {
             "p, a b"
         };
         assert_eq!(
-            target.parse_key(typed).unwrap(),
-            target.key(&row("p", "a b", "")).unwrap()
+            target.keys().parse_key(typed).unwrap(),
+            target.keys().key(&row("p", "a b", "")).unwrap()
         );
-        assert!(target.parse_key("../x/").is_err());
+        assert!(target.keys().parse_key("../x/").is_err());
         // What is no key at all must not panic.
-        target.display_key(b"\xff\x00\x02");
+        target.keys().display_key(b"\xff\x00\x02");
     }
 }
 

@@ -62,6 +62,10 @@ impl Connectors for Kinds {
         })
     }
 
+    fn place(&self, spec: &TargetSpec) -> String {
+        format!("{} {:?}", spec.kind, spec.options)
+    }
+
     fn check_target(&self, spec: &TargetSpec) -> Result<(), OptionError> {
         if spec.kind == "sqlite" && spec.key.is_empty() {
             return Err(OptionError::new("key", "an SQLite target needs a `key`"));
@@ -313,5 +317,6 @@ tells! {
     target_without_columns: with("[target.t]\nkind = \"sqlite\"\nrows = \"page\"\nkey = [\"path\"]\n");
     target_of_unknown_rows: with("[target.t]\nkind = \"sqlite\"\nrows = \"pages\"\nkey = [\"path\"]\ncolumns = { path = \"path\" }\n");
     key_where_it_is_implied: with("[target.t]\nkind = \"files\"\nrows = \"page\"\npath = \"{path}\"\nkey = [\"path\"]\ncolumns = { path = \"path\" }\n");
+    two_targets_in_one_place: with(&format!("{WORDS}{INDEX}{}", INDEX.replace("target.index", "target.copy")));
     many_errors_at_once: with("[transform.a]\ncall = \"text.nope\"\neach = \"nowhere\"\n[transform.b]\ncall = \"text.twice\"\neach = \"page\"\n");
 }

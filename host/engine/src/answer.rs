@@ -87,7 +87,12 @@ impl Answer {
         let fingerprint = Fingerprint::from_bytes(
             *blake3::keyed_hash(typed.fingerprint.as_bytes(), &encoding).as_bytes(),
         );
-        let parts = parts(&value, typed);
+        // A transform that makes rows of the same list needs its parts; one that makes a column does not know them.
+        let parts = if typed.part_types.is_empty() {
+            OnceLock::new()
+        } else {
+            OnceLock::from(parts(&value, typed))
+        };
         let stored = if encoding.len() <= INLINE_BYTES_MAX {
             Stored::Inline(encoding.clone())
         } else {
@@ -96,7 +101,7 @@ impl Answer {
         let encoding = matches!(stored, Stored::Object).then_some(encoding);
         let remembered = Remembered {
             fingerprint,
-            parts: OnceLock::from(parts),
+            parts,
             stored,
             value: OnceLock::from(value),
         };

@@ -269,36 +269,8 @@ impl<'a> Batch<'a> {
             };
         }
         self.cells[index] = cells;
-        self.find_parts(index)?;
         if let Some(collection) = transform.makes {
             self.make_rows(index, collection)?;
-        }
-        Ok(())
-    }
-
-    /// Makes sure that the fingerprints of the parts of all results are known, also where the store has lost a value
-    /// that they have to be made from.
-    fn find_parts(&mut self, index: usize) -> Result<(), Halt> {
-        let run = self.run;
-        let typed = &run.transforms[index].typed;
-        if typed.parts_per_row() == 0 {
-            return Ok(());
-        }
-        for row in 0..self.cells[index].len() {
-            let Cell::Ready(answer) = self.cells[index][row].clone() else {
-                continue;
-            };
-            let Answer::Value(remembered) = &*answer else {
-                continue;
-            };
-            if remembered.parts(typed, &self.snapshot)?.is_some() {
-                continue;
-            }
-            if let Err(failure) = self.restore(index, row, remembered)? {
-                let root = self.rows[run.stage.transforms[index].collection][row].root;
-                self.roots[root].failures.push(failure);
-                self.cells[index][row] = Cell::Failed;
-            }
         }
         Ok(())
     }
@@ -392,14 +364,22 @@ impl<'a> Batch<'a> {
         Ok(found)
     }
 
-    /// What the store remembers of sorted `keys`.
+    /// What the store remembers of sorted `keys`. A result whose rows cannot be told any more, since the store has lost
+    /// the value, is as good as not remembered.
     fn recall(&self, index: usize, keys: &[MemoKey]) -> Result<Vec<Option<Called>>, Halt> {
         let typed = &self.run.transforms[index].typed;
-        let records = self.snapshot.memos(keys)?;
-        Ok(records
-            .into_iter()
-            .map(|record| Some(Ok(Arc::new(Answer::of_record(record?, typed)?))))
-            .collect())
+        let mut found = Vec::with_capacity(keys.len());
+        for record in self.snapshot.memos(keys)? {
+            let answer = record.and_then(|record| Answer::of_record(record, typed));
+            let whole = match &answer {
+                Some(Answer::Value(remembered)) if typed.parts_per_row() > 0 => {
+                    remembered.parts(typed, &self.snapshot)?.is_some()
+                }
+                _ => true,
+            };
+            found.push(answer.filter(|_| whole).map(|answer| Ok(Arc::new(answer))));
+        }
+        Ok(found)
     }
 
     /// Another batch may have been committed between this batch's snapshot and its claims: looks once more.
@@ -445,18 +425,29 @@ impl<'a> Batch<'a> {
         let mut jobs = Vec::with_capacity(mine.len());
         for &at in mine {
             let first = wanted.partition_point(|(key, _)| *key < keys[at]);
-            let row = wanted[first].1;
-            match self.arguments(index, row)? {
-                Ok(arguments) => jobs.push(Job {
-                    key: keys[at],
-                    arguments,
-                    root: self.rows[collection][row].root,
-                }),
-                Err(failure) => {
-                    let called: Called = Err(failure.reason.into());
-                    self.run.calls.finish(keys[at], called.clone());
-                    found[at] = Some(called);
+            let rows = wanted[first..]
+                .iter()
+                .take_while(|(key, _)| *key == keys[at]);
+            // Any row with this key will do: one of them may have become unreadable.
+            let mut failure = None;
+            for &(_, row) in rows {
+                match self.arguments(index, row)? {
+                    Ok(arguments) => {
+                        failure = None;
+                        jobs.push(Job {
+                            key: keys[at],
+                            arguments,
+                            root: self.rows[collection][row].root,
+                        });
+                        break;
+                    }
+                    Err(other) => failure = Some(other),
                 }
+            }
+            if let Some(failure) = failure {
+                // Another batch may have a row with this key that can be read.
+                self.run.calls.forget(&[keys[at]]);
+                found[at] = Some(Err(failure.reason.into()));
             }
         }
         let run = self.run;

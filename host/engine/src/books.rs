@@ -1,7 +1,7 @@
 //! What the engine keeps in the store besides rows: which number stands for which flow, source and target.
 //!
 //! A flow is known by its name, or by its file when it was renamed. A source is known by its flow and name. A target is
-//! known by its flow, kind, options and key columns: its name in the flow does not count.
+//! known by its flow, place and key columns: its name in the flow does not count.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
@@ -9,9 +9,11 @@ use std::hash::{BuildHasher, Hasher};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use flowstone_connect::target_place;
 use flowstone_core::{Fingerprint, Plan, TargetSpec, Transform, to_wave};
 use flowstone_store::{CollectionId, Snapshot, Store, StoreError, TargetId, Writer};
 
+use crate::engine::FlowPlace;
 use crate::error::Error;
 use crate::stage::PluginCode;
 
@@ -41,6 +43,12 @@ pub(crate) struct TargetEntry {
     pub(crate) token: String,
     /// The last batch that was settled.
     pub(crate) batch: u64,
+    /// Batches that a run which was cut off may have written to it.
+    #[serde(default)]
+    pub(crate) unsettled: Vec<u64>,
+    /// Raised whenever its columns change, so that its rows are written anew, also when they change back.
+    #[serde(default)]
+    pub(crate) layout: u32,
     /// How many rows it holds.
     pub(crate) rows: u64,
     /// Whether what was written to it is lost: there is nothing left to update or to delete.
@@ -93,13 +101,20 @@ const BATCH: &str = "batch";
 
 impl Books {
     /// Reads the books for the flow `name` in `file`. Numbers that are not there yet are made up, not written.
-    pub(crate) fn read(snapshot: &Snapshot, name: &str, file: &str) -> Result<Self, Error> {
+    pub(crate) fn read(snapshot: &Snapshot, name: &str, place: &FlowPlace) -> Result<Self, Error> {
+        let file = place.file.as_str();
         let flows: Vec<(u32, FlowEntry)> = entries(snapshot, "flow/")?;
         let known = flows
             .iter()
             .find(|(_, flow)| flow.name == name && flow.file == file)
             .or_else(|| flows.iter().find(|(_, flow)| flow.file == file))
-            .or_else(|| flows.iter().find(|(_, flow)| flow.name == name));
+            .or_else(|| {
+                // The file was renamed or moved. Where it is still there, this is a copy: another flow.
+                let gone = |flow: &FlowEntry| !place.base.join(&flow.file).exists();
+                flows
+                    .iter()
+                    .find(|(_, flow)| flow.name == name && gone(flow))
+            });
         let (flow, new_flow) = match known {
             Some((number, flow)) => (*number, flow.name != name || flow.file != file),
             None => (next(&flows), true),
@@ -165,11 +180,28 @@ impl Books {
                 spec: spec.clone(),
                 token: token(),
                 batch: 0,
+                unsettled: Vec::new(),
+                layout: 0,
                 rows: 0,
                 void: false,
             },
         );
         id
+    }
+
+    /// Finds the number of every target of the plan, or makes one up, and notes where columns changed. Nothing is written.
+    pub(crate) fn decide(&mut self, plan: &Plan) {
+        for target in plan.stages.iter().flat_map(|stage| &stage.targets) {
+            let Some(id) = self.target(&target.spec) else {
+                self.replace_target(&target.name, &target.spec);
+                continue;
+            };
+            if let Some(entry) = self.targets.get_mut(&id) {
+                entry.layout += u32::from(entry.spec.columns != target.spec.columns);
+                entry.name.clone_from(&target.name);
+                entry.spec = target.spec.clone();
+            }
+        }
     }
 
     /// Writes the books at the start of a run, with numbers for all sources of the plan.
@@ -179,8 +211,14 @@ impl Books {
         let mut free = next(&known);
         let mut fresh = Vec::new();
         for stage in &plan.stages {
-            if self.source(&stage.source.name).is_none() {
-                let (name, kind) = (stage.source.name.clone(), stage.source.kind.clone());
+            let (name, kind) = (stage.source.name.clone(), stage.source.kind.clone());
+            if let Some(id) = self.source(&name) {
+                let known = self.sources.insert(id, (name.clone(), kind.clone()));
+                if known.is_some_and(|(_, known)| known != kind) {
+                    let flow = self.flow;
+                    fresh.push((id.0, SourceEntry { flow, name, kind }));
+                }
+            } else {
                 self.sources
                     .insert(CollectionId(free), (name.clone(), kind.clone()));
                 fresh.push((
@@ -264,7 +302,7 @@ pub(crate) fn put_stage_names(
 }
 
 fn same_place(a: &TargetSpec, b: &TargetSpec) -> bool {
-    a.kind == b.kind && a.options == b.options
+    target_place(a) == target_place(b)
 }
 
 fn same_key(a: &TargetSpec, b: &TargetSpec) -> bool {

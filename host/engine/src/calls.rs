@@ -67,7 +67,19 @@ impl Calls {
         self.changed.notify_all();
     }
 
-    /// Gives claims back unfinished, or forgets results that the store remembers by now.
+    /// Forgets the answers that the store remembers by now. Failures, which it never remembers, stand for this run.
+    pub(crate) fn settle(&self, keys: &[MemoKey]) {
+        let mut slots = self.slots();
+        for key in keys {
+            if matches!(slots.get(key), Some(Slot::Done(Ok(_)))) {
+                slots.remove(key);
+            }
+        }
+        drop(slots);
+        self.changed.notify_all();
+    }
+
+    /// Gives claims back unfinished.
     pub(crate) fn forget(&self, keys: &[MemoKey]) {
         let mut slots = self.slots();
         for key in keys {
@@ -120,6 +132,7 @@ mod tests {
             calls.finish(key, Err("trap".into()));
             assert!(matches!(waiting.join(), Ok(Some(Err(_)))));
         });
+        calls.settle(&[key]);
         assert!(matches!(calls.claim(&[key])[0], Claim::Done(_)));
         calls.forget(&[key]);
         assert!(calls.wait(&key).is_none());

@@ -31,6 +31,10 @@ impl Connectors for Catalog {
         connect::implied_key(kind, options)
     }
 
+    fn place(&self, spec: &TargetSpec) -> String {
+        connect::target_place(spec)
+    }
+
     fn check_target(&self, spec: &TargetSpec) -> Result<(), OptionError> {
         connect::check_target(spec)
     }

@@ -5,10 +5,10 @@
 //! which rides with the next batch's first. Killed after (1), the next run takes the union for what the row had made,
 //! not trusting any of it to be there, and comes to the same end.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flowstone_connect::{Entry, RowError, Target, TargetOp};
+use flowstone_connect::{Entry, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey};
 use flowstone_store::{
     CollectionId, Intent, IntentRow, MemoRecord, Owner, RowState, Store, StoreError, TargetId,
@@ -127,12 +127,10 @@ impl<'a> Committer<'a> {
         } = batch;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
-        for update in &mut updates {
-            self.name_rows(update);
-        }
         let pending = self.pending.take();
         let books = &*self.books;
         let (mut intent, mut conflicts) = (Intent::default(), Vec::new());
+        let mut released: HashMap<TargetId, u64> = HashMap::new();
         let outcome: Result<(), StoreError> = self.store.write(|writer| {
             if let Some(pending) = &pending {
                 pending.write(writer, books)?;
@@ -143,8 +141,8 @@ impl<'a> Committer<'a> {
             for (fingerprint, encoding) in &objects {
                 writer.put_object(fingerprint, encoding)?;
             }
-            for update in &updates {
-                release(writer, collection, update)?;
+            for update in &mut updates {
+                release(writer, collection, update, &mut released)?;
             }
             for update in &mut updates {
                 if claim(writer, collection, update)? {
@@ -163,8 +161,8 @@ impl<'a> Committer<'a> {
         }
         self.books.batch = number;
         self.commits.fetch_add(1, Ordering::Release);
-        self.calls.forget(&claimed);
-        let targets = self.apply(number, &mut updates)?;
+        self.calls.settle(&claimed);
+        let targets = self.apply(number, &mut updates, &released)?;
         drop(permit);
         self.count(stage, &mut updates, &conflicts);
         self.observer.event(&Event::BatchCommitted {
@@ -203,43 +201,12 @@ impl<'a> Committer<'a> {
         self.pending.is_some()
     }
 
-    /// Asks the targets for the keys of new target rows. A row that a target cannot hold fails.
-    fn name_rows(&self, update: &mut RowUpdate) {
-        let UpdateKind::Write {
-            head,
-            lineage,
-            upserts,
-            ..
-        } = &mut update.kind
-        else {
-            return;
-        };
-        upserts.retain_mut(|upsert| {
-            let open = &self.targets[upsert.slot];
-            let (reason, retry) = match open.target.key(&upsert.values) {
-                Ok(key) if upsert.insert => {
-                    upsert.row.key = key;
-                    return true;
-                }
-                // The key of a row that is updated is known; asking only checks that the target can hold the values.
-                Ok(_) => return true,
-                Err(RowError::Failed { reason, retry }) => (reason, retry),
-                Err(RowError::Vanished) => ("it is gone".to_owned(), true),
-            };
-            let retry = retry || matches!(head.state, RowState::Failed { retry: true });
-            head.state = RowState::Failed { retry };
-            lineage.good = false;
-            lineage
-                .failure
-                .get_or_insert_with(|| format!("{}: {reason}", open.name));
-            if !upsert.insert {
-                lineage.targets.push(uncertain(&upsert.row));
-            }
-            false
-        });
-    }
-
-    fn apply(&mut self, number: u64, updates: &mut [RowUpdate]) -> Result<Vec<TargetId>, Error> {
+    fn apply(
+        &mut self,
+        number: u64,
+        updates: &mut [RowUpdate],
+        released: &HashMap<TargetId, u64>,
+    ) -> Result<Vec<TargetId>, Error> {
         let mut operations: BTreeMap<usize, Operations> = BTreeMap::new();
         for update in updates {
             let deletes = match &update.kind {
@@ -315,7 +282,8 @@ impl<'a> Committer<'a> {
             });
             if let Some(entry) = self.books.targets.get_mut(&open.id) {
                 entry.batch = number;
-                entry.rows = (entry.rows + inserted).saturating_sub(deleted);
+                let gone = released.get(&open.id).copied().unwrap_or_default();
+                entry.rows = (entry.rows + inserted).saturating_sub(gone);
             }
             touched.push(open.id);
         }
@@ -409,23 +377,32 @@ impl Settlement {
     }
 }
 
-/// Gives up the target rows that a root row no longer gives.
+/// Gives up the target rows that a root row no longer gives. Those that another row has taken over by now, which is so
+/// only after a run that was cut off, are left alone.
 fn release(
     writer: &mut Writer<'_>,
     collection: CollectionId,
-    update: &RowUpdate,
+    update: &mut RowUpdate,
+    released: &mut HashMap<TargetId, u64>,
 ) -> Result<(), StoreError> {
-    let deletes = match &update.kind {
+    let deletes = match &mut update.kind {
         UpdateKind::Touch { .. } => return Ok(()),
         UpdateKind::Remove { targets } => targets,
         UpdateKind::Write { deletes, .. } => deletes,
     };
-    for row in deletes {
-        let owner = writer.owner(row.target, &row.key)?;
-        if owner.is_some_and(|owner| owner.collection == collection && owner.row == update.key) {
-            writer.release(row.target, &row.key)?;
+    let mut left = Vec::with_capacity(deletes.len());
+    for row in deletes.drain(..) {
+        match writer.owner(row.target, &row.key)? {
+            Some(owner) if owner.collection != collection || owner.row != update.key => continue,
+            Some(_) => {
+                writer.release(row.target, &row.key)?;
+                *released.entry(row.target).or_default() += 1;
+            }
+            None => {}
         }
+        left.push(row);
     }
+    *deletes = left;
     Ok(())
 }
 
@@ -448,7 +425,14 @@ fn claim(
         collection,
         row: update.key.clone(),
     };
-    let mut claimed: HashSet<(TargetId, Vec<u8>)> = HashSet::new();
+    // What this row has already must not be taken a second time by another of its target rows.
+    let known = upserts
+        .iter()
+        .filter(|upsert| !upsert.insert)
+        .map(|upsert| &upsert.row);
+    let mut claimed: HashSet<(TargetId, Vec<u8>)> = (lineage.targets.iter().chain(known))
+        .map(|row| (row.target, row.key.clone()))
+        .collect();
     let mut kept = Vec::with_capacity(upserts.len());
     let mut conflict = false;
     for upsert in upserts.drain(..) {
@@ -473,9 +457,9 @@ fn claim(
     if conflict {
         head.state = RowState::Failed { retry: true };
         lineage.good = false;
-        lineage.failure.get_or_insert_with(|| {
-            "another row already gives a target row with the same key".to_owned()
-        });
+        lineage
+            .failure
+            .get_or_insert_with(|| "another row gives a target row with the same key".to_owned());
     }
     Ok(conflict)
 }

@@ -106,7 +106,7 @@ impl Engine {
             return Ok(interface);
         }
         let loaded =
-            load_plugin(bytes, &digest, self.sandbox.get()?, &self.store).map_err(|error| {
+            load_plugin(bytes, &digest, &self.sandbox.get()?, &self.store).map_err(|error| {
                 match error {
                     LoadFault::Load(error) => fault(error),
                     LoadFault::Other(error) => error,

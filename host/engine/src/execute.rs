@@ -31,7 +31,7 @@ pub(crate) struct Spread {
 impl Spread {
     /// Batches large enough to be worth a transaction, small enough to keep every thread busy.
     pub(crate) fn new(threads: usize, memory_bytes_max: u64, pending: u64) -> Self {
-        let share = pending / (threads as u64 * 4);
+        let share = pending / (threads.max(1) as u64 * 4);
         Self {
             threads,
             rows_max: share.clamp(16, 256) as usize,
@@ -198,7 +198,9 @@ fn commit(
         if outcome.is_err() {
             continue;
         }
-        if let Err(error) = committer.commit(evaluated) {
+        let committed = catch_unwind(AssertUnwindSafe(|| committer.commit(evaluated)));
+        let committed = committed.unwrap_or(Err(Error::Internal("the committer panicked")));
+        if let Err(error) = committed {
             run.stop.failed.store(true, Ordering::Relaxed);
             run.calls.abort();
             outcome = Err(Halt::Error(error));

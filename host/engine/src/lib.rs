@@ -20,10 +20,12 @@ mod execute;
 mod lineage;
 mod plan;
 mod reconcile;
+mod recover;
 mod report;
 mod run;
 mod scan;
 mod stage;
+mod targets;
 
 pub use answer::printable;
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};

@@ -1,6 +1,8 @@
 //! Lineage: where a target row came from, and what a source row became.
 
-use flowstone_connect::{TargetIdentity, display_key, open_target};
+use std::collections::BTreeMap;
+
+use flowstone_connect::{display_key, target_keys};
 use flowstone_store::{CollectionId, Snapshot};
 
 use crate::books::{Books, stage_names};
@@ -21,7 +23,7 @@ impl Engine {
         key: &str,
     ) -> Result<LineageReport, Error> {
         let snapshot = self.store.snapshot()?;
-        let books = Books::read(&snapshot, &flow.plan.name, &flow.place.file)?;
+        let books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
         let targets = || flow.plan.stages.iter().flat_map(|stage| &stage.targets);
         let target = targets()
             .find(|target| target.name == name)
@@ -31,35 +33,23 @@ impl Engine {
             })?;
         let never = || Error::NotFound(format!("no run has written to target `{name}` yet"));
         let id = books.target(&target.spec).ok_or_else(never)?;
-        let entry = books.targets.get(&id).ok_or_else(never)?;
-        let identity = TargetIdentity {
-            flow: flow.plan.name.clone(),
+        let keys = target_keys(&target.spec).map_err(|error| Error::Target {
             target: name.to_owned(),
-            token: entry.token.clone(),
-        };
-        let (open, _) = open_target(
-            &target.spec,
-            &flow.place.base,
-            &identity,
-            self.config.allow_outside,
-        )
-        .map_err(|error| Error::Target {
-            target: name.to_owned(),
-            error,
+            error: error.into(),
         })?;
-        let bytes = open
+        let bytes = keys
             .parse_key(key)
             .map_err(|error| Error::NotFound(error.to_string()))?;
         let owner = snapshot.owner(id, &bytes)?.ok_or_else(|| {
             Error::NotFound(format!(
                 "target `{name}` has no row with the key {}",
-                open.display_key(&bytes)
+                keys.display_key(&bytes)
             ))
         })?;
-        let mut report = self.report(flow, &books, &snapshot, owner.collection, &owner.row)?;
+        let mut report = self.report(&books, &snapshot, owner.collection, &owner.row)?;
         report
             .targets
-            .retain(|row| row.target == name && row.key == open.display_key(&bytes));
+            .retain(|row| row.target == name && row.key == keys.display_key(&bytes));
         Ok(report)
     }
 
@@ -75,7 +65,7 @@ impl Engine {
         key: &str,
     ) -> Result<LineageReport, Error> {
         let snapshot = self.store.snapshot()?;
-        let books = Books::read(&snapshot, &flow.plan.name, &flow.place.file)?;
+        let books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
         let stages = &flow.plan.stages;
         let stage = stages
             .iter()
@@ -103,12 +93,11 @@ impl Engine {
                 }
             };
         }
-        self.report(flow, &books, &snapshot, collection, &bytes)
+        self.report(&books, &snapshot, collection, &bytes)
     }
 
     fn report(
         &self,
-        flow: &Flow,
         books: &Books,
         snapshot: &Snapshot,
         collection: CollectionId,
@@ -133,25 +122,19 @@ impl Engine {
         });
         let calls = calls.collect();
         let mut targets = Vec::with_capacity(lineage.targets.len());
+        let mut keys = BTreeMap::new();
         for row in &lineage.targets {
             let Some(entry) = books.targets.get(&row.target) else {
                 continue;
             };
-            let identity = TargetIdentity {
-                flow: flow.plan.name.clone(),
-                target: entry.name.clone(),
-                token: entry.token.clone(),
-            };
-            let shown = open_target(
-                &entry.spec,
-                &flow.place.base,
-                &identity,
-                self.config.allow_outside,
-            );
-            let key = shown.map_or_else(|_| "?".to_owned(), |(open, _)| open.display_key(&row.key));
+            let keys = keys
+                .entry(row.target)
+                .or_insert_with(|| target_keys(&entry.spec));
             targets.push(LineageTarget {
                 target: entry.name.clone(),
-                key,
+                key: keys
+                    .as_ref()
+                    .map_or_else(|_| "?".to_owned(), |keys| keys.display_key(&row.key)),
                 origin: row.origin.clone(),
             });
         }

@@ -34,7 +34,7 @@ impl Engine {
     /// When the store or a source fails as a whole.
     pub fn plan(&self, flow: &Flow, stop: &AtomicBool) -> Result<PlanReport, Error> {
         let snapshot = self.store.snapshot()?;
-        let books = Books::read(&snapshot, &flow.plan.name, &flow.place.file)?;
+        let mut books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
         let before = books.transforms(&snapshot)?;
         let observer = |_: &Event<'_>| {};
         let mut shared = self.shared(RunId(0), stop, &observer, false)?;
@@ -46,6 +46,7 @@ impl Engine {
             rows: Vec::new(),
             notes: notes(&books, flow, &snapshot)?,
         };
+        books.decide(&flow.plan);
         for stage in &flow.plan.stages {
             let run = self.stage_run(flow, stage, &books, &shared)?;
             let mut planning = Planning::new(&run, &before, &mut report);

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
-use flowstone_connect::Entry;
+use flowstone_connect::{Entry, RowError};
 use flowstone_core::{Fingerprint, OnError, Value, to_wave};
-use flowstone_store::{CallRecord, Lineage, RowHead, RowState, TargetRow};
+use flowstone_store::{CallRecord, KEY_BYTES_MAX, Lineage, RowHead, RowState, TargetRow};
 
+use crate::answer::said;
 use crate::batch::{Batch, Cell, Failure, Halt, Print};
 use crate::event::Change;
+use crate::stage::StageTarget;
 
 /// What is to be done about one root row.
 pub(crate) struct RowUpdate {
@@ -43,11 +45,18 @@ pub(crate) enum UpdateKind {
 pub(crate) struct Upsert {
     /// The target, by its place among the run's open targets.
     pub(crate) slot: usize,
-    /// The target row; its key is empty until the target has said it.
     pub(crate) row: TargetRow,
     pub(crate) values: Vec<Value>,
     /// Whether there is no such row yet.
     pub(crate) insert: bool,
+}
+
+/// What becomes of a target row that is wanted.
+enum Made {
+    /// It is there as it should be.
+    Same(TargetRow),
+    /// It is to be written.
+    New(Upsert),
 }
 
 /// A target row that a root row gives now.
@@ -115,17 +124,34 @@ impl Batch<'_> {
         }
         let mut wanted = Vec::new();
         self.wanted(root, by_root, &mut wanted)?;
-        let mut old = std::mem::take(&mut self.roots[root].lineage);
-        let keeps = !self.roots[root].failures.is_empty()
-            && self.run.stage.source.on_error == OnError::Keep
-            && old.good
-            && was_there;
+        let old = std::mem::take(&mut self.roots[root].lineage);
         let mut lineage = Lineage {
             shape: Some(self.run.shape),
             ..Lineage::default()
         };
         let (mut upserts, mut deletes) = (Vec::new(), Vec::new());
+        let mut before: HashMap<_, TargetRow> = old
+            .targets
+            .iter()
+            .map(|row| ((row.target, row.id), row.clone()))
+            .collect();
+        for wanted in wanted {
+            let id = (self.run.targets[wanted.target].id, wanted.id);
+            match self.reconcile_row(root, &wanted, before.get(&id))? {
+                Some(Made::Same(row)) => lineage.targets.push(row),
+                Some(Made::New(upsert)) => upserts.push(upsert),
+                // What cannot be made is left out, and with it what was made before.
+                None => continue,
+            }
+            before.remove(&id);
+        }
+        let keeps = !self.roots[root].failures.is_empty()
+            && self.run.stage.source.on_error == OnError::Keep
+            && old.good
+            && was_there;
         if keeps {
+            // All stays as the last good version left it, but for targets that are no longer there.
+            upserts.clear();
             let current = |row: &TargetRow| {
                 self.run
                     .targets
@@ -134,19 +160,16 @@ impl Batch<'_> {
             };
             (lineage.targets, deletes) = old.targets.into_iter().partition(current);
             lineage.good = true;
-            lineage.calls = std::mem::take(&mut old.calls);
         } else {
-            let mut before: HashMap<_, TargetRow> = old
-                .targets
-                .into_iter()
-                .map(|row| ((row.target, row.id), row))
-                .collect();
-            for wanted in wanted {
-                let known = before.remove(&(self.run.targets[wanted.target].id, wanted.id));
-                self.reconcile_row(root, &wanted, known, &mut lineage, &mut upserts)?;
-            }
             deletes.extend(before.into_values());
             deletes.sort_by(|a, b| (a.target, &a.key).cmp(&(b.target, &b.key)));
+        }
+        let same_flow = (self.roots[root].item.head.as_ref())
+            .is_some_and(|head| head.flow == self.run.fingerprint);
+        if keeps && same_flow {
+            // The calls that made what stays.
+            lineage.calls = old.calls;
+            self.roots[root].calls.clear();
         }
         let this = &mut self.roots[root];
         lineage.good |= this.failures.is_empty();
@@ -239,25 +262,23 @@ impl Batch<'_> {
         Ok(Some(prints))
     }
 
+    /// What becomes of a target row that is wanted; none when it cannot be made, and then the root row has failed.
     fn reconcile_row(
         &mut self,
         root: usize,
         wanted: &Wanted,
-        known: Option<TargetRow>,
-        lineage: &mut Lineage,
-        upserts: &mut Vec<Upsert>,
-    ) -> Result<(), Halt> {
+        known: Option<&TargetRow>,
+    ) -> Result<Option<Made>, Halt> {
         let run = self.run;
         let target = &run.stage.targets[wanted.target];
         let origin = self.origin(target.collection, wanted.row);
-        if let Some(known) = &known
+        if let Some(known) = known
             && known.fingerprint == wanted.fingerprint
         {
-            lineage.targets.push(TargetRow {
+            return Ok(Some(Made::Same(TargetRow {
                 origin,
                 ..known.clone()
-            });
-            return Ok(());
+            })));
         }
         let mut values = Vec::with_capacity(target.columns.len());
         for column in &target.columns {
@@ -265,26 +286,32 @@ impl Batch<'_> {
                 Ok(value) => values.push(value),
                 Err(failure) => {
                     self.roots[root].failures.push(failure);
-                    lineage.targets.extend(known);
-                    return Ok(());
+                    return Ok(None);
                 }
             }
         }
-        let insert = known.is_none();
-        let row = TargetRow {
-            target: run.targets[wanted.target].id,
-            id: wanted.id,
-            key: known.map(|known| known.key).unwrap_or_default(),
-            fingerprint: wanted.fingerprint,
-            origin,
+        let key = match key_of(&run.targets[wanted.target], &values) {
+            Ok(key) => key,
+            Err(failure) => {
+                let reason = format!("target `{}`: {}", target.name, failure.reason);
+                self.roots[root]
+                    .failures
+                    .push(Failure { reason, ..failure });
+                return Ok(None);
+            }
         };
-        upserts.push(Upsert {
+        Ok(Some(Made::New(Upsert {
             slot: run.targets[wanted.target].slot,
-            row,
+            row: TargetRow {
+                target: run.targets[wanted.target].id,
+                id: wanted.id,
+                key,
+                fingerprint: wanted.fingerprint,
+                origin,
+            },
             values,
-            insert,
-        });
-        Ok(())
+            insert: known.is_none(),
+        })))
     }
 
     fn same_key(&mut self, target: usize, row: usize) -> Result<String, Halt> {
@@ -328,6 +355,26 @@ impl Batch<'_> {
         }
         undecided
     }
+}
+
+/// The key that a target knows a row by.
+fn key_of(target: &StageTarget, values: &[Value]) -> Result<Vec<u8>, Failure> {
+    let failed = |reason: String, retry: bool| Failure {
+        reason: said(reason),
+        retry,
+    };
+    let key = target.keys.key(values).map_err(|error| match error {
+        RowError::Failed { reason, retry } => failed(reason, retry),
+        RowError::Vanished => failed("it is gone".to_owned(), true),
+    })?;
+    if key.len() > KEY_BYTES_MAX {
+        let reason = format!(
+            "its key takes {} bytes, and {KEY_BYTES_MAX} is the most",
+            key.len()
+        );
+        return Err(failed(reason, false));
+    }
+    Ok(key)
 }
 
 /// Under this, the fingerprints of key columns make the identity of a target row.

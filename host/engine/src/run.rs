@@ -6,15 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use flowstone_connect::{
-    ConnectError, Entries, Entry, RowError, Source, TargetIdentity, TargetState, open_source,
-    open_target,
+    ConnectError, Entries, Entry, RowError, Source, open_source, reading_options, target_keys,
 };
-use flowstone_core::{
-    Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, TargetSpec, Value,
-};
-use flowstone_store::{
-    CollectionId, IntentRow, Lineage, RowHead, RowState, Snapshot, StoreError, TargetId, Writer,
-};
+use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
+use flowstone_store::{CollectionId, Snapshot, StoreError, TargetId, Writer};
 
 use crate::batch::{Halt, Item};
 use crate::books::{Books, TransformEntry, put_stage_names};
@@ -24,7 +19,7 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::execute::{Spread, execute};
-use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
+use crate::report::{FailedRow, RunReport, SourceCounts, TransformCounts};
 use crate::scan::{Found, diff, scan};
 use crate::stage::{Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity};
 
@@ -73,27 +68,36 @@ impl Engine {
             run,
             flow: &flow.plan.name,
         });
-        self.recover()?;
-        let mut books = Books::read(&self.store.snapshot()?, &flow.plan.name, &flow.place.file)?;
+        self.recover(&flow.place)?;
+        let snapshot = self.store.snapshot()?;
+        let mut books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
+        drop(snapshot);
         books.open(&self.store, &flow.plan)?;
-        let mut open = Vec::new();
-        self.open_targets(flow, &mut books, &mut open, observer)?;
+        books.decide(&flow.plan);
         let shared = self.shared(run, stop, observer, options.observed)?;
         let left = left_stages(&books, flow);
-        let mut stages = Vec::with_capacity(flow.plan.stages.len() + left.len());
-        for stage in &flow.plan.stages {
-            stages.push(self.stage_run(flow, stage, &books, &shared)?);
-        }
-        for (collection, stage) in &left {
-            stages.push(self.left_stage_run(stage, *collection, &shared)?);
-        }
+        let mut stages = self.stages(flow, &left, &books, &shared)?;
         let mut progress = Progress {
-            open,
+            open: Vec::new(),
             states: Vec::new(),
             failed: Vec::new(),
             interrupted: false,
         };
-        let outcome = self.work(flow, &stages, &mut books, &shared, options, &mut progress);
+        // All sources are listed, and guarded, before anything is changed.
+        let outcome = match self.scan_all(&stages, flow, options) {
+            Ok(mut found) => {
+                if self.open_targets(flow, &mut books, &mut progress.open, observer)? {
+                    stages = self.stages(flow, &left, &books, &shared)?;
+                    found = match self.scan_all(&stages, flow, options) {
+                        Ok(found) => found,
+                        Err(Halt::Error(error)) => return Err(error),
+                        Err(Halt::Interrupted) => Vec::new(),
+                    };
+                }
+                self.work(&stages, found, &mut books, &shared, options, &mut progress)
+            }
+            Err(halt) => Err(halt),
+        };
         match outcome {
             Ok(()) => {}
             Err(Halt::Interrupted) => progress.interrupted = true,
@@ -102,188 +106,6 @@ impl Engine {
         let report = report(flow, run, &stages, &books, progress, start);
         self.finish(flow, &stages, &mut books, &report, &left)?;
         Ok(report)
-    }
-
-    /// Takes up what a killed run left: its intents become the lineage of their rows, trusted for deleting only.
-    fn recover(&self) -> Result<(), Error> {
-        let snapshot = self.store.snapshot()?;
-        let intents = snapshot.intents()?;
-        if intents.is_empty() {
-            return Ok(());
-        }
-        let last = intents
-            .iter()
-            .map(|(batch, _)| *batch)
-            .max()
-            .unwrap_or_default();
-        let mut books = Books::read(&snapshot, "", "")?;
-        books.batch = books.batch.max(last);
-        self.store.write(|writer| {
-            for (batch, intent) in &intents {
-                for row in &intent.rows {
-                    let (head, lineage) = recovered(writer, row)?;
-                    writer.put_row(row.collection, &row.key, &head, &lineage)?;
-                }
-                writer.clear_intent(*batch)?;
-            }
-            books.put_batch(writer)
-        })?;
-        // How many rows the targets hold is known from the claims: the counts were not settled.
-        let snapshot = self.store.snapshot()?;
-        let mut recounted = Vec::new();
-        for (id, entry) in &mut books.targets {
-            let mut rows = 0;
-            for owned in snapshot.owned(*id)? {
-                owned?;
-                rows += 1;
-            }
-            entry.rows = rows;
-            recounted.push(*id);
-        }
-        self.store.write(|writer| {
-            recounted
-                .iter()
-                .try_for_each(|id| books.put_target(writer, *id))
-        })?;
-        Ok(())
-    }
-
-    /// Opens the targets of the flow, and those that left it but may still hold rows.
-    fn open_targets(
-        &self,
-        flow: &Flow,
-        books: &mut Books,
-        open: &mut Vec<OpenTarget>,
-        observer: &dyn Observer,
-    ) -> Result<(), Error> {
-        for target in flow.plan.stages.iter().flat_map(|stage| &stage.targets) {
-            open.push(self.open_target(flow, &target.name, &target.spec, books, observer)?);
-        }
-        let former: Vec<TargetId> = books
-            .targets
-            .iter()
-            .filter(|(id, entry)| {
-                entry.flow == books.flow && !entry.void && open.iter().all(|open| open.id != **id)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in former {
-            let Some(entry) = books.targets.get_mut(&id) else {
-                continue;
-            };
-            let identity = TargetIdentity {
-                flow: flow.plan.name.clone(),
-                target: entry.name.clone(),
-                token: entry.token.clone(),
-            };
-            let opened = open_target(
-                &entry.spec,
-                &flow.place.base,
-                &identity,
-                self.config.allow_outside,
-            );
-            match opened {
-                Ok((target, TargetState::Known { .. })) => {
-                    let counts = TargetCounts::default();
-                    open.push(OpenTarget {
-                        id,
-                        name: entry.name.clone(),
-                        target,
-                        counts,
-                    });
-                }
-                // Nothing of ours is there any more: there is nothing to delete either.
-                Ok((target, TargetState::Created)) => {
-                    let _ = target.retire();
-                    entry.void = true;
-                }
-                _ => entry.void = true,
-            }
-        }
-        let changed: Vec<TargetId> = books.targets.keys().copied().collect();
-        self.store.write(|writer| {
-            changed
-                .iter()
-                .try_for_each(|id| books.put_target(writer, *id))
-        })?;
-        Ok(())
-    }
-
-    fn open_target(
-        &self,
-        flow: &Flow,
-        name: &str,
-        spec: &TargetSpec,
-        books: &mut Books,
-        observer: &dyn Observer,
-    ) -> Result<OpenTarget, Error> {
-        let fail = |error| Error::Target {
-            target: name.to_owned(),
-            error,
-        };
-        let opened = |id: TargetId, target| OpenTarget {
-            id,
-            name: name.to_owned(),
-            target,
-            counts: TargetCounts::default(),
-        };
-        let batch = books.batch;
-        let connect = |books: &Books, id: TargetId| {
-            let token = books
-                .targets
-                .get(&id)
-                .map(|entry| entry.token.clone())
-                .unwrap_or_default();
-            let identity = TargetIdentity {
-                flow: flow.plan.name.clone(),
-                target: name.to_owned(),
-                token,
-            };
-            open_target(spec, &flow.place.base, &identity, self.config.allow_outside).map_err(fail)
-        };
-        if let Some(id) = books.target(spec) {
-            let (target, state) = connect(books, id)?;
-            let settled = books.targets.get(&id).map_or(0, |entry| entry.batch);
-            let as_left = match state {
-                TargetState::Known { batch: held } => held >= settled && held <= batch,
-                TargetState::Created => settled == 0,
-                _ => false,
-            };
-            if as_left {
-                if let Some(entry) = books.targets.get_mut(&id) {
-                    name.clone_into(&mut entry.name);
-                    entry.spec = spec.clone();
-                }
-                return Ok(opened(id, target));
-            }
-            // Deleted, replaced, or put back from an older copy: it is filled anew.
-            observer.event(&Event::TargetRebuilt { target: name });
-        }
-        let before = books.targets.clone();
-        let id = books.replace_target(name, spec);
-        let (mut target, state) = connect(books, id)?;
-        if let TargetState::Foreign {
-            flow: other_flow,
-            target: other_target,
-        } = &state
-        {
-            // It may be this flow's own: under a number that has just been given up, or from a store that is gone.
-            let given_up = before
-                .values()
-                .any(|entry| entry.flow == books.flow && entry.name == *other_target);
-            if *other_flow != flow.plan.name && !given_up || (other_target != name && !given_up) {
-                let (other_flow, other_target) = (other_flow.clone(), other_target.clone());
-                return Err(Error::TargetTaken {
-                    target: name.to_owned(),
-                    other_flow,
-                    other_target,
-                });
-            }
-        }
-        if state != TargetState::Created {
-            target.clear().map_err(fail)?;
-        }
-        Ok(opened(id, target))
     }
 
     pub(crate) fn shared<'a>(
@@ -337,58 +159,44 @@ impl Engine {
             .iter()
             .map(|transform| PreparedTransform::new(transform, flow.code(&transform.plugin)))
             .collect();
-        let ids: Vec<TargetId> = stage
-            .targets
-            .iter()
-            .map(|target| books.target(&target.spec).unwrap_or(TargetId(0)))
-            .collect();
         let recipes: Vec<_> = transforms
             .iter()
             .map(|transform| transform.recipe)
             .collect();
-        let fingerprint =
-            stage.fingerprint(&recipes, &ids.iter().map(|id| id.0).collect::<Vec<_>>());
-        let all_targets: Vec<&str> = flow
-            .plan
-            .stages
-            .iter()
+        let how = reading_options(&source_plan.kind, &source_plan.options);
+        let shape = columns_identity(&source_plan.columns, &how);
+        let all: Vec<&str> = (flow.plan.stages.iter())
             .flat_map(|stage| &stage.targets)
             .map(|target| &*target.name)
             .collect();
-        let targets = stage
-            .targets
-            .iter()
-            .zip(&ids)
-            .map(|(target, id)| StageTarget {
-                id: *id,
-                slot: all_targets
+        let (mut targets, mut layouts) = (Vec::new(), Vec::new());
+        for target in &stage.targets {
+            let id = books.target(&target.spec).unwrap_or(TargetId(0));
+            let layout = books.targets.get(&id).map_or(0, |entry| entry.layout);
+            layouts.push(u64::from(id.0) << 32 | u64::from(layout));
+            targets.push(StageTarget {
+                id,
+                slot: all
                     .iter()
                     .position(|name| *name == target.name)
                     .unwrap_or_default(),
-                columns: columns_identity(&target.spec.columns),
+                columns: columns_identity(&target.spec.columns, &layout.to_string()),
+                keys: target_keys(&target.spec).map_err(|error| Error::Target {
+                    target: target.name.clone(),
+                    error: error.into(),
+                })?,
             });
+        }
+        let fingerprint = stage.fingerprint(&shape, &recipes, &layouts);
         Ok(StageRun {
             source,
             collection,
             fingerprint,
-            shape: columns_identity(&source_plan.columns),
+            shape,
             column_types: column_types(&source_plan.columns),
-            targets: targets.collect(),
+            targets,
             transforms,
             counters: Counters::new(stage),
-            ..self.bare_stage(stage, shared)
-        })
-    }
-
-    /// A stage for a source that the flow no longer has: all its rows are gone.
-    fn left_stage_run<'a>(
-        &'a self,
-        stage: &'a Stage,
-        collection: CollectionId,
-        shared: &'a Shared<'a>,
-    ) -> Result<StageRun<'a>, Error> {
-        Ok(StageRun {
-            collection,
             ..self.bare_stage(stage, shared)
         })
     }
@@ -399,7 +207,7 @@ impl Engine {
             source: Box::new(NoSource),
             collection: CollectionId(0),
             fingerprint: Fingerprint::from_bytes([0; 32]),
-            shape: columns_identity(&[]),
+            shape: columns_identity(&[], ""),
             column_types: Vec::new(),
             transforms: Vec::new(),
             targets: Vec::new(),
@@ -418,38 +226,63 @@ impl Engine {
         }
     }
 
+    fn stages<'a>(
+        &'a self,
+        flow: &'a Flow,
+        left: &'a [(CollectionId, Stage)],
+        books: &Books,
+        shared: &'a Shared<'a>,
+    ) -> Result<Vec<StageRun<'a>>, Error> {
+        let mut stages = Vec::with_capacity(flow.plan.stages.len() + left.len());
+        for stage in &flow.plan.stages {
+            stages.push(self.stage_run(flow, stage, books, shared)?);
+        }
+        for (collection, stage) in left {
+            stages.push(StageRun {
+                collection: *collection,
+                ..self.bare_stage(stage, shared)
+            });
+        }
+        Ok(stages)
+    }
+
+    fn scan_all(
+        &self,
+        stages: &[StageRun<'_>],
+        flow: &Flow,
+        options: &RunOptions,
+    ) -> Result<Vec<Found>, Halt> {
+        let snapshot = self.store.snapshot()?;
+        let mut all = Vec::with_capacity(stages.len());
+        for (index, stage) in stages.iter().enumerate() {
+            let found = scan(stage, &snapshot)?;
+            let in_flow = index < flow.plan.stages.len();
+            if in_flow && found.is_mass_delete() && !options.allow_deletes {
+                return Err(too_many(stage, found.removed, found.known).into());
+            }
+            all.push(found);
+        }
+        Ok(all)
+    }
+
     fn work(
         &self,
-        flow: &Flow,
         stages: &[StageRun<'_>],
+        found: Vec<Found>,
         books: &mut Books,
         shared: &Shared<'_>,
         options: &RunOptions,
         progress: &mut Progress,
     ) -> Result<(), Halt> {
-        // All sources are listed, and guarded, before anything is changed.
         let snapshot = self.store.snapshot()?;
-        let mut found = Vec::with_capacity(stages.len());
-        for (index, stage) in stages.iter().enumerate() {
-            let this = scan(stage, &snapshot)?;
-            let in_flow = index < flow.plan.stages.len();
-            if in_flow && this.is_mass_delete() && !options.allow_deletes {
-                let source_name = stage.stage.source.name.clone();
-                return Err(Error::TooManyDeletes {
-                    source_name,
-                    removed: this.removed,
-                    rows: this.known,
-                }
-                .into());
-            }
+        for (stage, found) in stages.iter().zip(&found) {
             shared.observer.event(&Event::SourceScanned {
                 source: &stage.stage.source.name,
-                rows: this.rows,
-                pending: this.pending,
+                rows: found.rows,
+                pending: found.pending,
             });
-            list_failed(stage, &this, &snapshot, &mut progress.failed)?;
-            progress.states.push(state_of(stage, &this));
-            found.push(this);
+            list_failed(stage, found, &snapshot, &mut progress.failed)?;
+            progress.states.push(state_of(stage, found));
         }
         drop(snapshot);
         let Progress {
@@ -466,7 +299,7 @@ impl Engine {
             (&shared.calls, &shared.commits, shared.observer),
             failed,
         );
-        let outcome = self.execute_all(stages, found, &mut committer);
+        let outcome = self.execute_all(stages, found, options, &mut committer);
         // Also after a halt: what the targets hold is settled.
         let settled = if committer.is_pending() {
             committer.settle(|_, _| Ok(()))
@@ -480,13 +313,20 @@ impl Engine {
         &self,
         stages: &[StageRun<'_>],
         found: Vec<Found>,
+        options: &RunOptions,
         committer: &mut Committer<'_>,
     ) -> Result<(), Halt> {
         // Rows that are gone make room first: those of sources that left the flow, then those of each source.
         let mut all: Vec<_> = stages.iter().zip(found).enumerate().collect();
         all.sort_by_key(|(_, (stage, _))| !stage.stage.collections.is_empty());
         for (index, (stage, found)) in all {
-            let Found { pending, kept, .. } = found;
+            let Found {
+                pending,
+                kept,
+                known,
+                removed,
+                ..
+            } = found;
             if pending == 0 {
                 continue;
             }
@@ -497,7 +337,15 @@ impl Engine {
                     hand_out(items, visit);
                     Ok(())
                 }
-                None => diff(stage, &self.store.snapshot()?, &mut Found::default(), visit),
+                None => {
+                    // The guard holds for what is listed now, too.
+                    let most = if options.allow_deletes {
+                        u64::MAX
+                    } else {
+                        removed.max(known / 2)
+                    };
+                    self.hand_out_again(stage, most, visit)
+                }
             })?;
         }
         for (index, stage) in stages.iter().enumerate() {
@@ -527,6 +375,36 @@ impl Engine {
                 hand_out(items, visit);
                 Ok(())
             })?;
+        }
+        Ok(())
+    }
+
+    /// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.
+    fn hand_out_again(
+        &self,
+        stage: &StageRun<'_>,
+        removed_max: u64,
+        visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<(), Halt> {
+        let snapshot = self.store.snapshot()?;
+        for gone in [true, false] {
+            let mut removed = 0;
+            let mut found = Found::default();
+            diff(stage, &snapshot, &mut found, |item| {
+                let is_gone = item.entry.is_none();
+                removed += u64::from(is_gone);
+                if removed > removed_max {
+                    return ControlFlow::Break(());
+                }
+                if is_gone == gone {
+                    visit(item)
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+            if removed > removed_max {
+                return Err(too_many(stage, removed, found.known).into());
+            }
         }
         Ok(())
     }
@@ -590,51 +468,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// Removes targets that the flow no longer has and in which no row is left.
-    fn retire_former(&self, flow: &Flow, books: &mut Books) -> Result<(), Error> {
-        let specs: Vec<TargetId> = flow
-            .plan
-            .stages
-            .iter()
-            .flat_map(|stage| &stage.targets)
-            .filter_map(|t| books.target(&t.spec))
-            .collect();
-        let former: Vec<TargetId> = books
-            .targets
-            .iter()
-            .filter(|(id, entry)| {
-                entry.flow == books.flow && entry.rows == 0 && !specs.contains(id)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in former {
-            let Some(entry) = books.targets.remove(&id) else {
-                continue;
-            };
-            let identity = TargetIdentity {
-                flow: flow.plan.name.clone(),
-                target: entry.name.clone(),
-                token: entry.token,
-            };
-            let fail = |error| Error::Target {
-                target: entry.name.clone(),
-                error,
-            };
-            let (target, state) = open_target(
-                &entry.spec,
-                &flow.place.base,
-                &identity,
-                self.config.allow_outside,
-            )
-            .map_err(fail)?;
-            if matches!(state, TargetState::Known { .. } | TargetState::Created) {
-                target.retire().map_err(fail)?;
-            }
-            self.store.write(|writer| books.put_target(writer, id))?;
-        }
-        Ok(())
-    }
 }
 
 /// The source of a stage that has none: it lists nothing.
@@ -647,6 +480,14 @@ impl Source for NoSource {
 
     fn load(&self, _: &Entry) -> Result<Vec<Value>, RowError> {
         Err(RowError::Vanished)
+    }
+}
+
+fn too_many(stage: &StageRun<'_>, removed: u64, rows: u64) -> Error {
+    Error::TooManyDeletes {
+        source_name: stage.stage.source.name.clone(),
+        removed,
+        rows,
     }
 }
 
@@ -664,29 +505,6 @@ fn hand_out(items: Vec<Item>, visit: &mut dyn FnMut(Item) -> ControlFlow<()>) {
             return;
         }
     }
-}
-
-fn recovered(writer: &mut Writer<'_>, row: &IntentRow) -> Result<(RowHead, Lineage), StoreError> {
-    let zero = Fingerprint::from_bytes([0; 32]);
-    let known = writer.row(row.collection, &row.key)?;
-    let (content, flow) = known.map_or((zero, zero), |head| (head.content, head.flow));
-    let head = RowHead {
-        hint: Vec::new(),
-        content,
-        flow,
-        state: RowState::Failed { retry: true },
-    };
-    let lineage = writer
-        .lineage(row.collection, &row.key)?
-        .unwrap_or_default();
-    Ok((
-        head,
-        Lineage {
-            targets: row.targets.clone(),
-            good: false,
-            ..lineage
-        },
-    ))
 }
 
 fn column_types(columns: &[Column]) -> Vec<(flowstone_core::Type, Fingerprint)> {

@@ -11,8 +11,12 @@ use crate::commit::FAILED_LISTED_MAX;
 use crate::error::Error;
 use crate::stage::StageRun;
 
-/// So many rows that have to be looked at are kept from the first pass; with more of them a second pass lists again.
-const KEPT_MAX: usize = 100_000;
+/// So many bytes of rows that have to be looked at are kept from the first pass, keys and hints; with more of them, later
+/// passes list again.
+const KEPT_BYTES_MAX: usize = 32 << 20;
+
+/// What a kept row takes besides its key, roughly.
+const ITEM_BYTES: usize = 320;
 
 /// What the first pass over a source found.
 #[derive(Default)]
@@ -52,12 +56,13 @@ pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot) -> Result<Found, Hal
         ..Found::default()
     };
     let mut pending = 0;
-    let mut kept = Some(Vec::new());
+    let (mut kept, mut bytes) = (Some(Vec::new()), 0);
     diff(run, snapshot, &mut found, |item| {
         pending += 1;
         if let Some(items) = &mut kept {
+            bytes += ITEM_BYTES + 2 * item.key.len();
             items.push(item);
-            if items.len() > KEPT_MAX {
+            if bytes > KEPT_BYTES_MAX {
                 kept = None;
             }
         }

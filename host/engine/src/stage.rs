@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use flowstone_connect::{Entry, RowError, Source, display_key};
+use flowstone_connect::{Entry, RowError, Source, TargetKeys, display_key};
 use flowstone_core::{
     CodeId, Column, ComponentDigest, Fingerprint, KeyRecipe, RunId, Stage, Transform, Type, Value,
     format_size,
@@ -34,7 +34,7 @@ impl PluginCode {
             return Ok(plugin.clone());
         }
         let plugin =
-            load_plugin(&self.bytes, &self.digest, sandbox.get()?, store).map_err(|error| {
+            load_plugin(&self.bytes, &self.digest, &sandbox.get()?, store).map_err(|error| {
                 match error {
                     LoadFault::Load(error) => Error::Plugin {
                         plugin: self.name.clone(),
@@ -80,25 +80,24 @@ pub(crate) fn load_plugin(
 /// The sandbox, made on first use: a run in which nothing changed needs none.
 pub(crate) struct SandboxCell {
     threads: usize,
-    cell: OnceLock<Sandbox>,
+    cell: Mutex<Option<Sandbox>>,
 }
 
 impl SandboxCell {
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             threads,
-            cell: OnceLock::new(),
+            cell: Mutex::new(None),
         }
     }
 
-    pub(crate) fn get(&self) -> Result<&Sandbox, Error> {
-        if self.cell.get().is_none() {
-            let sandbox = Sandbox::new(SandboxConfig::for_threads(self.threads))?;
-            let _ = self.cell.set(sandbox);
+    pub(crate) fn get(&self) -> Result<Sandbox, Error> {
+        let mut cell = self.cell.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sandbox) = &*cell {
+            return Ok(sandbox.clone());
         }
-        self.cell
-            .get()
-            .ok_or(Error::Internal("the sandbox was not kept"))
+        let sandbox = Sandbox::new(SandboxConfig::for_threads(self.threads))?;
+        Ok(cell.insert(sandbox).clone())
     }
 }
 
@@ -132,9 +131,11 @@ pub(crate) fn recipe(transform: &Transform, code: &PluginCode) -> KeyRecipe {
     KeyRecipe::new(&id, &transform.function, &transform.literals(), &[])
 }
 
-/// The identity of a source's columns: under another, the fingerprints kept for a row mean something else.
-pub(crate) fn columns_identity(columns: &[Column]) -> Fingerprint {
-    let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 source columns");
+/// The identity of columns and of how they are read: under another, fingerprints that are kept mean something else.
+pub(crate) fn columns_identity(columns: &[Column], how: &str) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 columns");
+    hasher.update(&(how.len() as u32).to_le_bytes());
+    hasher.update(how.as_bytes());
     for column in columns {
         hasher.update(&(column.name.len() as u32).to_le_bytes());
         hasher.update(column.name.as_bytes());
@@ -150,6 +151,7 @@ pub(crate) struct StageTarget {
     pub(crate) slot: usize,
     /// The identity of its columns: the rows of other columns are other rows.
     pub(crate) columns: Fingerprint,
+    pub(crate) keys: Box<dyn TargetKeys>,
 }
 
 /// What the threads of a run count for a transform.

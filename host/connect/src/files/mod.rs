@@ -8,6 +8,6 @@ mod template;
 mod tree;
 mod walk;
 
-pub(crate) use output::{check_target, open_target};
+pub(crate) use output::{check_target, open_target, target_keys};
 pub(crate) use template::placeholders;
 pub(crate) use tree::{SourceOptions, open_source, source_columns};

@@ -22,7 +22,7 @@ use crate::files::template::{Template, check_path};
 use crate::key::printable;
 use crate::location::{leads_out, place_target};
 use crate::options::OptionReader;
-use crate::target::{Target, TargetIdentity, TargetOp, TargetState};
+use crate::target::{Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
 
 /// The options, read and checked against the columns.
 struct OutputOptions<'a> {
@@ -121,6 +121,7 @@ pub(crate) fn open_target(
         Some(owner) if owner.identity.token != identity.token => TargetState::Foreign {
             flow: owner.identity.flow,
             target: owner.identity.target,
+            token: owner.identity.token,
         },
         Some(owner) => {
             if owner.identity != *identity {
@@ -133,11 +134,13 @@ pub(crate) fn open_target(
         folders: Folders::new(dir, root_path.clone()),
         usable: !matches!(state, TargetState::Foreign { .. }),
         identity: identity.clone(),
-        width: spec.columns.len(),
+        keys: FileKeys {
+            template,
+            content,
+            width: spec.columns.len(),
+        },
         root_path,
         manifest,
-        template,
-        content,
     };
     if target.usable {
         target.for_each_file(true, Folders::remove_temporary)?;
@@ -145,15 +148,32 @@ pub(crate) fn open_target(
     Ok((Box::new(target), state))
 }
 
-struct FileOutput {
-    folders: Folders,
-    root_path: PathBuf,
-    manifest: Manifest,
+/// The keys of a folder's files: their paths.
+struct FileKeys {
     template: Template,
     /// The position of the column with the content.
     content: usize,
     /// The number of columns.
     width: usize,
+}
+
+/// The keys of the files of such a target.
+pub(crate) fn target_keys(spec: &TargetSpec) -> Result<Box<dyn TargetKeys>, OptionError> {
+    let OutputOptions {
+        template, content, ..
+    } = OutputOptions::read(spec)?;
+    Ok(Box::new(FileKeys {
+        template,
+        content,
+        width: spec.columns.len(),
+    }))
+}
+
+struct FileOutput {
+    folders: Folders,
+    root_path: PathBuf,
+    manifest: Manifest,
+    keys: FileKeys,
     identity: TargetIdentity,
     /// False until the folder is ours.
     usable: bool,
@@ -189,7 +209,7 @@ impl FileOutput {
     }
 }
 
-impl Target for FileOutput {
+impl TargetKeys for FileKeys {
     fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError> {
         if row.len() != self.width {
             return Err(RowError::content(format!(
@@ -212,6 +232,12 @@ impl Target for FileOutput {
     fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError> {
         check_path(text).map_err(|message| KeyParseError { message })?;
         Ok(text.as_bytes().to_vec())
+    }
+}
+
+impl Target for FileOutput {
+    fn keys(&self) -> &dyn TargetKeys {
+        &self.keys
     }
 
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError> {
@@ -248,7 +274,7 @@ impl Target for FileOutput {
         }
         for (index, (path, row)) in writes.iter().enumerate() {
             let content = row
-                .get(self.content)
+                .get(self.keys.content)
                 .ok_or_else(|| ConnectError::misuse("the row has too few values"))?;
             self.folders.write(path, content_of(content)?)?;
             if is_last_in_folder(&written, index) {

@@ -211,7 +211,8 @@ impl FileTree {
     fn read(&self, file: &mut File, before: &Stamp) -> Result<Vec<u8>, RowError> {
         if before.size > self.size_max {
             let size_max = self.size_max;
-            return Err(RowError::content(format!(
+            // Not a function of the content alone: the option may be raised.
+            return Err(RowError::passing(format!(
                 "it has {} bytes, and `max-size` is {size_max}",
                 before.size
             )));

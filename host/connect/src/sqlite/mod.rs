@@ -15,4 +15,4 @@ mod layout;
 mod marker;
 mod table;
 
-pub(crate) use table::{check_target, open_target};
+pub(crate) use table::{check_target, open_target, target_keys};

@@ -14,7 +14,7 @@ use crate::options::OptionReader;
 use crate::sqlite::cell::{Cell, cell, part_from_json, part_from_text};
 use crate::sqlite::layout::{Change, Layout};
 use crate::sqlite::marker::{self, MARKER_TABLE};
-use crate::target::{Target, TargetIdentity, TargetOp, TargetState};
+use crate::target::{Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
 
 /// SQLite's own limit on the columns of a table.
 const COLUMNS_MAX: usize = 2000;
@@ -101,8 +101,7 @@ pub(crate) fn open_target(
     prefer_write_ahead_log(&connection, &path)?;
     let mut target = TableTarget {
         layout: Layout::of(spec),
-        columns: spec.columns.clone(),
-        key: spec.key.clone(),
+        keys: TableKeys::of(spec),
         table: options.required_text("table")?.to_owned(),
         identity: identity.clone(),
         usable: false,
@@ -129,13 +128,32 @@ fn prefer_write_ahead_log(connection: &Connection, path: &Path) -> Result<(), Co
     Ok(())
 }
 
+/// The keys of a table's rows: the values of the key columns.
+struct TableKeys {
+    columns: Vec<Column>,
+    key: Vec<usize>,
+}
+
+impl TableKeys {
+    fn of(spec: &TargetSpec) -> Self {
+        Self {
+            columns: spec.columns.clone(),
+            key: spec.key.clone(),
+        }
+    }
+}
+
+/// The keys of the rows of such a table.
+pub(crate) fn target_keys(spec: &TargetSpec) -> Box<dyn TargetKeys> {
+    Box::new(TableKeys::of(spec))
+}
+
 struct TableTarget {
     connection: Connection,
     path: PathBuf,
     table: String,
     layout: Layout,
-    columns: Vec<Column>,
-    key: Vec<usize>,
+    keys: TableKeys,
     identity: TargetIdentity,
     /// False until the table is ours and has the right key.
     usable: bool,
@@ -168,6 +186,7 @@ impl TableTarget {
                 TargetState::Foreign {
                     flow: marker.owner.flow,
                     target: marker.owner.target,
+                    token: marker.owner.token,
                 }
             }
             (Some(marker), Some(found)) => {
@@ -189,7 +208,9 @@ impl TableTarget {
         commit(transaction, &self.path)?;
         Ok(state)
     }
+}
 
+impl TableKeys {
     fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().map(|&position| &self.columns[position])
     }
@@ -202,7 +223,7 @@ impl TableTarget {
     }
 }
 
-impl Target for TableTarget {
+impl TargetKeys for TableKeys {
     fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError> {
         let mut cells = cells(&self.columns, row).map_err(RowError::content)?;
         let mut key = Vec::new();
@@ -261,6 +282,12 @@ impl Target for TableTarget {
         }
         Ok(key)
     }
+}
+
+impl Target for TableTarget {
+    fn keys(&self) -> &dyn TargetKeys {
+        &self.keys
+    }
 
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError> {
         if !self.usable {
@@ -284,11 +311,11 @@ impl Target for TableTarget {
         for op in sorted {
             match op {
                 TargetOp::Upsert { row, .. } => {
-                    let cells = cells(&self.columns, row).map_err(ConnectError::misuse)?;
+                    let cells = cells(&self.keys.columns, row).map_err(ConnectError::misuse)?;
                     upsert.execute(params_from_iter(cells)).map_err(failed)?;
                 }
                 TargetOp::Delete { key } => {
-                    let cells = key_cells(key, self.key.len())?;
+                    let cells = key_cells(key, self.keys.key.len())?;
                     delete.execute(params_from_iter(cells)).map_err(failed)?;
                 }
             }

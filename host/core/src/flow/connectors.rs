@@ -115,6 +115,9 @@ pub trait Connectors {
     /// the flow must name them.
     fn implied_key(&self, kind: &str, options: &Options) -> Option<Vec<String>>;
 
+    /// Where a target lies: equal for two specifications that mean the same table or folder.
+    fn place(&self, spec: &TargetSpec) -> String;
+
     /// Checks the options, columns and key of a target.
     ///
     /// # Errors

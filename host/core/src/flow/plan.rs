@@ -213,17 +213,20 @@ impl Stage {
 
     /// The identity of what is done to a row of this stage: equal for two flows that do the same under other names.
     ///
-    /// `recipes` are those of the transforms, in order; `targets` say what each target is to the caller.
-    pub fn fingerprint(&self, recipes: &[KeyRecipe], targets: &[u32]) -> Fingerprint {
+    /// `source` is the identity of the source's columns, `recipes` are those of the transforms, in order; `targets` say
+    /// what each target is to the caller.
+    pub fn fingerprint(
+        &self,
+        source: &Fingerprint,
+        recipes: &[KeyRecipe],
+        targets: &[u64],
+    ) -> Fingerprint {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 stage");
         let mut put = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u32).to_le_bytes());
             hasher.update(bytes);
         };
-        for column in &self.source.columns {
-            put(column.name.as_bytes());
-            put(column.ty.fingerprint().as_bytes());
-        }
+        put(source.as_bytes());
         put(&[u8::from(self.source.on_error == OnError::Drop)]);
         for (transform, recipe) in self.transforms.iter().zip(recipes) {
             put(recipe.as_bytes());

@@ -669,10 +669,28 @@ impl<'a> Wiring<'a> {
 
     fn targets(&mut self, errors: &mut Vec<Diagnostic>) -> Vec<(usize, TargetPlan)> {
         let file = self.file;
-        file.targets
-            .iter()
-            .filter_map(|decl| self.target(decl, errors))
-            .collect()
+        let mut targets: Vec<(usize, TargetPlan)> = Vec::new();
+        for decl in &file.targets {
+            let Some(target) = self.target(decl, errors) else {
+                continue;
+            };
+            let place = self.connectors.place(&target.1.spec);
+            let other = targets
+                .iter()
+                .find(|(_, other)| self.connectors.place(&other.spec) == place);
+            if let Some((_, other)) = other {
+                let message = format!(
+                    "target `{}` is written to the same place as `{}`",
+                    decl.name.value, other.name
+                );
+                errors.push(
+                    Diagnostic::at(&decl.name.span, message)
+                        .help("give it another table, file or folder"),
+                );
+            }
+            targets.push(target);
+        }
+        targets
     }
 
     fn target(
