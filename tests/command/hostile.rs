@@ -48,7 +48,7 @@ fn damaged_components_are_refused() {
             _ => {
                 bytes = (0..numbers.below(5000))
                     .map(|_| numbers.below(256) as u8)
-                    .collect()
+                    .collect();
             }
         }
         fs::write(project.path("sample.wasm"), bytes).expect("the project takes files");

@@ -94,6 +94,10 @@ impl Project {
     }
 
     /// Writes a file below `docs`.
+    ///
+    /// # Panics
+    ///
+    /// When the files are not as the test says.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
         let path = self.path("docs").join(name);
         if let Some(parent) = path.parent() {
@@ -104,12 +108,20 @@ impl Project {
     }
 
     /// Removes a file below `docs`.
+    ///
+    /// # Panics
+    ///
+    /// When the files are not as the test says.
     pub fn remove(&self, name: &str) -> &Self {
         fs::remove_file(self.path("docs").join(name)).expect("the file is there");
         self
     }
 
     /// Renames a file below `docs`.
+    ///
+    /// # Panics
+    ///
+    /// When the files are not as the test says.
     pub fn rename(&self, from: &str, to: &str) -> &Self {
         let docs = self.path("docs");
         fs::rename(docs.join(from), docs.join(to)).expect("the file is there");
@@ -206,6 +218,10 @@ impl Project {
     }
 
     /// All rows of the table `line`, in the order of the key, each as text.
+    ///
+    /// # Panics
+    ///
+    /// When the files are not as the test says.
     pub fn rows(&self) -> Vec<String> {
         table(&self.path("out/lines.db"), "line")
     }

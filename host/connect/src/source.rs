@@ -111,10 +111,8 @@ pub fn reading_options(kind: &str, options: &Options) -> String {
     };
     let given = names
         .iter()
-        .filter_map(|name| Some((name, options.get(*name)?)));
-    given
-        .map(|(name, value)| format!("{name}={value:?};"))
-        .collect()
+        .filter_map(|name| Some(format!("{name}={:?};", options.get(*name)?)));
+    given.collect::<Vec<_>>().concat()
 }
 
 /// Checks the options of a source without opening anything.

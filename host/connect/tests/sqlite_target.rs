@@ -321,6 +321,7 @@ fn a_number_beyond_sqlite_fails_its_row_and_names_the_column() {
         base.path(),
     );
     let error = target
+        .keys()
         .key(&[Value::U8(1), Value::U64(u64::MAX)])
         .unwrap_err();
     assert!(

@@ -98,7 +98,7 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         });
         text.push_str(&listed.join(", "));
         if candidates.len() > LISTED_MAX {
-            text.push_str(&format!(" and {} more", candidates.len() - LISTED_MAX));
+            text.push_str(" and others");
         }
     }
     text

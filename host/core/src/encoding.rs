@@ -169,7 +169,7 @@ fn write_packed(bytes: &[u8], element: &Type, out: &mut impl Sink) {
         .number_width()
         .expect("packed values are lists of numbers");
     assert!(
-        *element != Type::U8 && bytes.len() % width == 0,
+        *element != Type::U8 && bytes.len().is_multiple_of(width),
         "a packed list of {element} holds whole elements"
     );
     write_len(bytes.len() / width, out);

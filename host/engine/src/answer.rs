@@ -108,9 +108,9 @@ impl Answer {
         (Answer::Value(remembered), encoding)
     }
 
-    /// What the store remembers. None when the record does not fit the type: as good as not remembered.
-    pub(crate) fn of_record(record: MemoRecord, typed: &Typed) -> Option<Self> {
-        Some(match record.outcome {
+    /// What the store remembers.
+    pub(crate) fn of_record(record: MemoRecord, typed: &Typed) -> Self {
+        match record.outcome {
             Outcome::Failed { reason } => Answer::Failed(reason),
             Outcome::Nothing => Answer::Nothing,
             Outcome::Value {
@@ -135,7 +135,7 @@ impl Answer {
                     value: OnceLock::new(),
                 })
             }
-        })
+        }
     }
 
     /// The record to remember it by.

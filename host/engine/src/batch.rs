@@ -236,13 +236,16 @@ impl<'a> Batch<'a> {
         let run = self.run;
         let transform = &run.stage.transforms[index];
         let count = self.rows[transform.collection].len();
-        let mut cells = vec![Cell::Absent; count];
+        let mut cells = Vec::with_capacity(count);
         let mut wanted: Vec<(MemoKey, usize)> = Vec::with_capacity(count);
         for row in 0..count {
-            match self.key(index, row)? {
-                Ok(key) => wanted.push((key, row)),
-                Err(cell) => cells[row] = cell,
-            }
+            cells.push(match self.key(index, row)? {
+                Ok(key) => {
+                    wanted.push((key, row));
+                    Cell::Absent
+                }
+                Err(cell) => cell,
+            });
         }
         wanted.sort_unstable();
         let mut keys: Vec<MemoKey> = wanted.iter().map(|(key, _)| *key).collect();
@@ -370,7 +373,7 @@ impl<'a> Batch<'a> {
         let typed = &self.run.transforms[index].typed;
         let mut found = Vec::with_capacity(keys.len());
         for record in self.snapshot.memos(keys)? {
-            let answer = record.and_then(|record| Answer::of_record(record, typed));
+            let answer = record.map(|record| Answer::of_record(record, typed));
             let whole = match &answer {
                 Some(Answer::Value(remembered)) if typed.parts_per_row() > 0 => {
                     remembered.parts(typed, &self.snapshot)?.is_some()
@@ -458,7 +461,7 @@ impl<'a> Batch<'a> {
             } else {
                 String::new()
             };
-            make_call(run, index, job, &label)
+            make_call(run, index, &job, &label)
         };
         let made: Vec<Result<Made, Halt>> = if jobs.len() == 1 {
             jobs.into_iter().map(make).collect()
@@ -700,7 +703,7 @@ impl<'a> Batch<'a> {
             arguments,
             root,
         };
-        let made = make_call(run, index, job, &label)?;
+        let made = make_call(run, index, &job, &label)?;
         self.claimed.push(key);
         self.memos.extend(made.record.map(|record| (key, record)));
         self.objects.extend(made.object);
@@ -763,7 +766,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn make_call(run: &StageRun<'_>, index: usize, job: Job, label: &str) -> Result<Made, Halt> {
+fn make_call(run: &StageRun<'_>, index: usize, job: &Job, label: &str) -> Result<Made, Halt> {
     if run.stop.is_set() {
         return Err(Halt::Interrupted);
     }

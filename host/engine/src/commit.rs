@@ -359,7 +359,7 @@ impl Settlement {
         for update in &self.updates {
             match &update.kind {
                 UpdateKind::Touch { head, .. } => {
-                    writer.put_head(self.collection, &update.key, head)?
+                    writer.put_head(self.collection, &update.key, head)?;
                 }
                 UpdateKind::Remove { .. } => writer.remove_row(self.collection, &update.key)?,
                 UpdateKind::Write { head, lineage, .. } => {

@@ -129,13 +129,13 @@ impl Engine {
         &self,
         file: &FlowFile,
         place: FlowPlace,
-        components: BTreeMap<String, Vec<u8>>,
+        mut components: BTreeMap<String, Vec<u8>>,
     ) -> Result<Flow, Error> {
         let mut plugins = BTreeMap::new();
         let mut interfaces = BTreeMap::new();
         for plugin in &file.plugins {
             let name = plugin.name.value.clone();
-            let bytes = components.get(&name).cloned().ok_or_else(|| {
+            let bytes = components.remove(&name).ok_or_else(|| {
                 Error::NotFound(format!(
                     "the component of plugin `{name}` was not handed in"
                 ))

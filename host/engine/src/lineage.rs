@@ -46,7 +46,7 @@ impl Engine {
                 keys.display_key(&bytes)
             ))
         })?;
-        let mut report = self.report(&books, &snapshot, owner.collection, &owner.row)?;
+        let mut report = report(&books, &snapshot, owner.collection, &owner.row)?;
         report
             .targets
             .retain(|row| row.target == name && row.key == keys.display_key(&bytes));
@@ -93,59 +93,59 @@ impl Engine {
                 }
             };
         }
-        self.report(&books, &snapshot, collection, &bytes)
+        report(&books, &snapshot, collection, &bytes)
     }
+}
 
-    fn report(
-        &self,
-        books: &Books,
-        snapshot: &Snapshot,
-        collection: CollectionId,
-        key: &[u8],
-    ) -> Result<LineageReport, Error> {
-        let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
-        let gone = || {
-            Error::NotFound(format!(
-                "the row `{}` of source `{source}` is gone",
-                display_key(&kind, key)
-            ))
+/// What the store knows of a root row.
+fn report(
+    books: &Books,
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    key: &[u8],
+) -> Result<LineageReport, Error> {
+    let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
+    let gone = || {
+        Error::NotFound(format!(
+            "the row `{}` of source `{source}` is gone",
+            display_key(&kind, key)
+        ))
+    };
+    let head = snapshot.row(collection, key)?.ok_or_else(gone)?;
+    let lineage = snapshot.lineage(collection, key)?.unwrap_or_default();
+    let names = stage_names(snapshot, &head.flow)?;
+    let calls = lineage.calls.iter().map(|call| LineageCall {
+        transform: names
+            .get(usize::from(call.transform))
+            .cloned()
+            .unwrap_or_else(|| "?".to_owned()),
+        key: call.key.to_string(),
+    });
+    let calls = calls.collect();
+    let mut targets = Vec::with_capacity(lineage.targets.len());
+    let mut keys = BTreeMap::new();
+    for row in &lineage.targets {
+        let Some(entry) = books.targets.get(&row.target) else {
+            continue;
         };
-        let head = snapshot.row(collection, key)?.ok_or_else(gone)?;
-        let lineage = snapshot.lineage(collection, key)?.unwrap_or_default();
-        let names = stage_names(snapshot, &head.flow)?;
-        let calls = lineage.calls.iter().map(|call| LineageCall {
-            transform: names
-                .get(usize::from(call.transform))
-                .cloned()
-                .unwrap_or_else(|| "?".to_owned()),
-            key: call.key.to_string(),
+        let keys = keys
+            .entry(row.target)
+            .or_insert_with(|| target_keys(&entry.spec));
+        targets.push(LineageTarget {
+            target: entry.name.clone(),
+            key: keys
+                .as_ref()
+                .map_or_else(|_| "?".to_owned(), |keys| keys.display_key(&row.key)),
+            origin: row.origin.clone(),
         });
-        let calls = calls.collect();
-        let mut targets = Vec::with_capacity(lineage.targets.len());
-        let mut keys = BTreeMap::new();
-        for row in &lineage.targets {
-            let Some(entry) = books.targets.get(&row.target) else {
-                continue;
-            };
-            let keys = keys
-                .entry(row.target)
-                .or_insert_with(|| target_keys(&entry.spec));
-            targets.push(LineageTarget {
-                target: entry.name.clone(),
-                key: keys
-                    .as_ref()
-                    .map_or_else(|_| "?".to_owned(), |keys| keys.display_key(&row.key)),
-                origin: row.origin.clone(),
-            });
-        }
-        targets.sort_by(|a, b| (&a.target, &a.origin).cmp(&(&b.target, &b.origin)));
-        Ok(LineageReport {
-            key: display_key(&kind, key),
-            source,
-            content: (!lineage.columns.is_empty()).then(|| head.content.to_string()),
-            failure: lineage.failure,
-            calls,
-            targets,
-        })
     }
+    targets.sort_by(|a, b| (&a.target, &a.origin).cmp(&(&b.target, &b.origin)));
+    Ok(LineageReport {
+        key: display_key(&kind, key),
+        source,
+        content: (!lineage.columns.is_empty()).then(|| head.content.to_string()),
+        failure: lineage.failure,
+        calls,
+        targets,
+    })
 }

@@ -145,34 +145,31 @@ impl<'a> Planning<'a> {
         }
         let mut items = Vec::new();
         let mut bytes = 0;
-        match found.kept {
-            Some(kept) => {
-                for item in kept {
-                    bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
-                    items.push(item);
-                    if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-                        self.batch(std::mem::take(&mut items))?;
-                        bytes = 0;
-                    }
+        if let Some(kept) = found.kept {
+            for item in kept {
+                bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
+                items.push(item);
+                if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+                    self.batch(std::mem::take(&mut items))?;
+                    bytes = 0;
                 }
             }
-            None => {
-                let mut outcome = Ok(());
-                diff(self.run, &snapshot, &mut Found::default(), |item| {
-                    bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
-                    items.push(item);
-                    if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-                        outcome = self.batch(std::mem::take(&mut items));
-                        bytes = 0;
-                    }
-                    if outcome.is_ok() {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(())
-                    }
-                })?;
-                outcome?;
-            }
+        } else {
+            let mut outcome = Ok(());
+            diff(self.run, &snapshot, &mut Found::default(), |item| {
+                bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
+                items.push(item);
+                if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+                    outcome = self.batch(std::mem::take(&mut items));
+                    bytes = 0;
+                }
+                if outcome.is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })?;
+            outcome?;
         }
         self.batch(items)
     }

@@ -331,13 +331,12 @@ impl Engine {
                 continue;
             }
             let spread = Spread::new(self.config.threads, self.config.memory_bytes_max, pending);
-            execute(stage, index, &spread, committer, |visit| match kept {
-                Some(mut items) => {
+            execute(stage, index, &spread, committer, |visit| {
+                if let Some(mut items) = kept {
                     items.sort_by_key(|item| item.entry.is_some());
                     hand_out(items, visit);
                     Ok(())
-                }
-                None => {
+                } else {
                     // The guard holds for what is listed now, too.
                     let most = if options.allow_deletes {
                         u64::MAX

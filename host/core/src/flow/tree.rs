@@ -100,20 +100,22 @@ fn convert(value: &Spanned<DeValue<'_>>, errors: &mut Vec<Diagnostic>) -> Option
     let span = value.span();
     let kind = match value.get_ref() {
         DeValue::String(text) => Kind::Str(text.to_string()),
-        DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Kind::Int(number),
-            Err(_) => {
+        DeValue::Integer(number) => {
+            if let Ok(number) = i128::from_str_radix(number.as_str(), number.radix()) {
+                Kind::Int(number)
+            } else {
                 errors.push(Diagnostic::at(&span, "this integer is too large"));
                 return None;
             }
-        },
-        DeValue::Float(number) => match number.as_str().parse() {
-            Ok(number) => Kind::Float(number),
-            Err(_) => {
+        }
+        DeValue::Float(number) => {
+            if let Ok(number) = number.as_str().parse() {
+                Kind::Float(number)
+            } else {
                 errors.push(Diagnostic::at(&span, "this is not a number"));
                 return None;
             }
-        },
+        }
         DeValue::Boolean(value) => Kind::Bool(*value),
         DeValue::Datetime(_) => {
             errors.push(

@@ -415,10 +415,12 @@ impl<'a> Wiring<'a> {
                     names.retain(|name| *name != decl.name.value);
                     let mut help = suggest(column, names.iter().map(String::as_str));
                     if from.is_none() {
-                        help.push_str(&format!(
-                            "; name another column with `from = {{ {0} = \"...\" }}` or give a value with `with = {{ {0} = ... }}`",
-                            param.name
-                        ));
+                        let name = &param.name;
+                        help += "; name another column with `from = { ";
+                        help += name;
+                        help += " = \"...\" }` or give a value with `with = { ";
+                        help += name;
+                        help += " = ... }`";
                     }
                     let message = format!("no column `{column}` on `{on}`");
                     let label = format!("needed for parameter `{}: {}`", param.name, param.ty);
