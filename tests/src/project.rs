@@ -153,6 +153,10 @@ impl Project {
     /// # Errors
     ///
     /// As [`Engine::run`].
+    ///
+    /// # Panics
+    ///
+    /// When the observer panicked.
     pub fn try_run(&self) -> Result<Outcome, Error> {
         let (engine, flow) = self.open()?;
         let calls = Mutex::new(Vec::new());

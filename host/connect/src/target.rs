@@ -50,7 +50,7 @@ pub enum TargetState {
 pub enum TargetOp {
     /// The row is to be there, with these values.
     Upsert {
-        /// What [`Target::key`] gives for the row.
+        /// What [`TargetKeys::key`] gives for the row.
         key: Vec<u8>,
         /// The values of the target's columns, in order.
         row: Vec<Value>,
