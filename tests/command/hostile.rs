@@ -53,11 +53,10 @@ fn damaged_components_are_refused() {
         }
         fs::write(project.path("sample.wasm"), bytes).expect("the project takes files");
         let status = flowstone(&project, &["check", "--quiet"]).status.code();
-        // A flipped bit may leave a component that fits; anything else is refused before anything is changed.
-        assert!(
-            status == Some(2) || status == Some(0) && round % 3 == 1,
-            "round {round}: {status:?}"
-        );
+        // A flipped bit, or a cut just before the names at the end, may leave a component that fits; anything else is
+        // refused before anything is changed.
+        let fits = status == Some(0) && round % 3 != 2;
+        assert!(status == Some(2) || fits, "round {round}: {status:?}");
     }
 }
 
@@ -216,7 +215,7 @@ fn targets_stay_in_the_folder_of_the_flow() {
     for path in ["../out.db", "/tmp/flowstone-outside.db", "a/../../out.db"] {
         project.flow = flowstone_tests::FLOW.replace("out/lines.db", path);
         lay_out(&project);
-        let output = flowstone(&project, &["run"]);
+        let output = flowstone(&project, &["check"]);
         assert_eq!(
             output.status.code(),
             Some(2),

@@ -20,6 +20,8 @@ pub struct Guest {
 /// vet: func(line: string) -> result<string, string>;
 /// /// The line, none where it begins with `#`.
 /// keep: func(line: string) -> option<string>;
+/// /// The length of the line in bytes, so many times.
+/// scale: func(line: string, times: u32) -> u32;
 /// ```
 ///
 /// # Panics
@@ -108,6 +110,8 @@ const TEMPLATE: &str = r#"
     (func (export "vet") (param $text i32) (param $len i32) (result i32)
       (call $tagged
         (call $starts (local.get $text) (local.get $len) (i32.const 63)) (local.get $text) (local.get $len)))
+    (func (export "scale") (param $text i32) (param $len i32) (param $times i32) (result i32)
+      (i32.mul (local.get $len) (local.get $times)))
     (func (export "keep") (param $text i32) (param $len i32) (result i32)
       (call $tagged
         (i32.eqz (call $starts (local.get $text) (local.get $len) (i32.const 35)))
@@ -121,6 +125,8 @@ const TEMPLATE: &str = r#"
     (canon lift (core func $i "weigh") (memory $memory) (realloc $realloc)))
   (func (export "vet") (param "line" string) (result (result string (error string)))
     (canon lift (core func $i "vet") (memory $memory) (realloc $realloc)))
+  (func (export "scale") (param "line" string) (param "times" u32) (result u32)
+    (canon lift (core func $i "scale") (memory $memory) (realloc $realloc)))
   (func (export "keep") (param "line" string) (result (option string))
     (canon lift (core func $i "keep") (memory $memory) (realloc $realloc))))
 "#;

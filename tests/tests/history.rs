@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             2 => file.clone().prop_map(Step::Remove),
             2 => (file.clone(), file).prop_map(|(from, to)| Step::Rename(from, to)),
             2 => (0..3u32, 0..2u32).prop_map(|(weight, detour)| Step::Code(weight, detour)),
-            2 => (0..4u8).prop_map(Step::Flow),
+            2 => (0..6u8).prop_map(Step::Flow),
             1 => Just(Step::LoseTarget),
             1 => Just(Step::LoseStore),
             3 => (0..12usize).prop_map(Step::Interrupt),
@@ -59,8 +59,16 @@ fn flow(variant: u8) -> String {
             "weight = \"weight\", again = \"line\" }",
         ),
         2 => flow.replace("sample.weigh", "sample.vet"),
+        3 => scaled(&flow, 2),
+        4 => scaled(&flow, 3),
         _ => flow.replace("key = [\"path\", \"line\"]", "key = [\"line\", \"path\"]"),
     }
+}
+
+/// The flow with a literal argument.
+fn scaled(flow: &str, times: u32) -> String {
+    let call = format!("sample.scale\"\nwith = {{ times = {times} }}");
+    flow.replace("sample.weigh\"", &call)
 }
 
 fn interrupted_run(project: &Project, at: usize) {

@@ -581,3 +581,23 @@ fn a_key_that_no_target_can_hold_fails_its_row_alone() {
     );
     assert_eq!(project.rows().len(), 5);
 }
+
+#[test]
+fn a_changed_literal_calls_just_its_transform_and_the_plan_says_so() {
+    let mut project = project();
+    project.flow = project
+        .flow
+        .replace("sample.weigh\"", "sample.scale\"\nwith = { times = 2 }");
+    project.run();
+    project.flow = project.flow.replace("times = 2", "times = 3");
+    let plan = project.plan();
+    assert_eq!(plan.transforms[1].calls, 5);
+    assert_eq!(
+        plan.transforms[1].reasons[0].why,
+        "literal `times` changed from 2 to 3"
+    );
+    let outcome = project.run();
+    assert_eq!(outcome.report.transforms["line"].called, 0);
+    assert_eq!(outcome.report.transforms["weight"].called, 5);
+    assert_eq!(project.rows(), project.fresh_rows());
+}

@@ -17,6 +17,17 @@ pub(crate) fn is_escape(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
+/// Whether a target's path, as it is written, stays in the folder of the flow file.
+pub(crate) fn check_inside(path: &Path) -> Result<(), ConnectError> {
+    let inside = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
+    if path.components().all(inside) {
+        return Ok(());
+    }
+    Err(ConnectError::OutsideFlow {
+        path: path.to_owned(),
+    })
+}
+
 /// The absolute place of the target that `option` of the flow file names, with all folders above it made. Nothing is made
 /// at the place itself.
 ///
@@ -32,9 +43,8 @@ pub(crate) fn place_target(
     let outside = || ConnectError::OutsideFlow {
         path: relative.to_owned(),
     };
-    let inside = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
-    if !allow_outside && !relative.components().all(inside) {
-        return Err(outside());
+    if !allow_outside {
+        check_inside(relative)?;
     }
     let Some(name) = relative.file_name() else {
         return Err(OptionError::new(

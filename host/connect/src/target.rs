@@ -185,6 +185,20 @@ pub fn target_keys(spec: &TargetSpec) -> Result<Box<dyn TargetKeys>, OptionError
     }
 }
 
+/// Checks that a target, as its options are written, lies in the folder of the flow file. Opening it checks once more,
+/// along the links that are there.
+///
+/// # Errors
+///
+/// [`ConnectError::OutsideFlow`] when it does not.
+pub fn check_target_inside(spec: &TargetSpec) -> Result<(), ConnectError> {
+    let option = if spec.kind == "files" { "root" } else { "path" };
+    match spec.options.get(option) {
+        Some(OptionValue::Str(path)) => crate::location::check_inside(Path::new(path)),
+        _ => Ok(()),
+    }
+}
+
 /// Where a target lies, as text: equal for two specifications that mean the same table or folder.
 pub fn target_place(spec: &TargetSpec) -> String {
     let text = |option: &str| match spec.options.get(option) {

@@ -5,16 +5,18 @@
 //! which rides with the next batch's first. Killed after (1), the next run takes the union for what the row had made,
 //! not trusting any of it to be there, and comes to the same end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod claims;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowstone_connect::{Entry, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey};
 use flowstone_store::{
-    CollectionId, Intent, IntentRow, MemoRecord, Owner, RowState, Store, StoreError, TargetId,
-    TargetRow, Writer,
+    CollectionId, Intent, MemoRecord, RowState, Store, StoreError, TargetId, Writer,
 };
 
+use self::claims::{claim, intended, release};
 use crate::books::Books;
 use crate::budget::Permit;
 use crate::calls::Calls;
@@ -374,129 +376,5 @@ impl Settlement {
             books.put_target(writer, *id)?;
         }
         books.put_batch(writer)
-    }
-}
-
-/// Gives up the target rows that a root row no longer gives. Those that another row has taken over by now, which is so
-/// only after a run that was cut off, are left alone.
-fn release(
-    writer: &mut Writer<'_>,
-    collection: CollectionId,
-    update: &mut RowUpdate,
-    released: &mut HashMap<TargetId, u64>,
-) -> Result<(), StoreError> {
-    let deletes = match &mut update.kind {
-        UpdateKind::Touch { .. } => return Ok(()),
-        UpdateKind::Remove { targets } => targets,
-        UpdateKind::Write { deletes, .. } => deletes,
-    };
-    let mut left = Vec::with_capacity(deletes.len());
-    for row in deletes.drain(..) {
-        match writer.owner(row.target, &row.key)? {
-            Some(owner) if owner.collection != collection || owner.row != update.key => continue,
-            Some(_) => {
-                writer.release(row.target, &row.key)?;
-                *released.entry(row.target).or_default() += 1;
-            }
-            None => {}
-        }
-        left.push(row);
-    }
-    *deletes = left;
-    Ok(())
-}
-
-/// Claims the target rows that a root row gives anew. Those that another row has are left out, and the row fails.
-fn claim(
-    writer: &mut Writer<'_>,
-    collection: CollectionId,
-    update: &mut RowUpdate,
-) -> Result<bool, StoreError> {
-    let UpdateKind::Write {
-        head,
-        lineage,
-        upserts,
-        ..
-    } = &mut update.kind
-    else {
-        return Ok(false);
-    };
-    let me = Owner {
-        collection,
-        row: update.key.clone(),
-    };
-    // What this row has already must not be taken a second time by another of its target rows.
-    let known = upserts
-        .iter()
-        .filter(|upsert| !upsert.insert)
-        .map(|upsert| &upsert.row);
-    let mut claimed: HashSet<(TargetId, Vec<u8>)> = (lineage.targets.iter().chain(known))
-        .map(|row| (row.target, row.key.clone()))
-        .collect();
-    let mut kept = Vec::with_capacity(upserts.len());
-    let mut conflict = false;
-    for upsert in upserts.drain(..) {
-        if !upsert.insert {
-            kept.push(upsert);
-            continue;
-        }
-        let (target, key) = (upsert.row.target, &upsert.row.key);
-        let taken = match writer.owner(target, key)? {
-            Some(owner) => owner != me || claimed.contains(&(target, key.clone())),
-            None => false,
-        };
-        if taken {
-            conflict = true;
-            continue;
-        }
-        writer.claim(target, key, &me)?;
-        claimed.insert((target, key.clone()));
-        kept.push(upsert);
-    }
-    *upserts = kept;
-    if conflict {
-        head.state = RowState::Failed { retry: true };
-        lineage.good = false;
-        lineage
-            .failure
-            .get_or_insert_with(|| "another row gives a target row with the same key".to_owned());
-    }
-    Ok(conflict)
-}
-
-/// The intent of a root row: all target rows that may be there while the batch is applied.
-fn intended(collection: CollectionId, update: &RowUpdate) -> Option<IntentRow> {
-    let targets: Vec<TargetRow> = match &update.kind {
-        UpdateKind::Touch { .. } => return None,
-        UpdateKind::Remove { targets } => targets.iter().map(uncertain).collect(),
-        UpdateKind::Write {
-            lineage,
-            upserts,
-            deletes,
-            ..
-        } => {
-            if upserts.is_empty() && deletes.is_empty() {
-                return None;
-            }
-            let touched = upserts
-                .iter()
-                .map(|upsert| &upsert.row)
-                .chain(deletes)
-                .map(uncertain);
-            lineage.targets.iter().cloned().chain(touched).collect()
-        }
-    };
-    (!targets.is_empty()).then(|| IntentRow {
-        collection,
-        key: update.key.clone(),
-        targets,
-    })
-}
-
-/// The same target row with a fingerprint that no row has: nobody knows what the target holds for it.
-fn uncertain(row: &TargetRow) -> TargetRow {
-    TargetRow {
-        fingerprint: [0; 16],
-        ..row.clone()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use flowstone_connect::check_target_inside;
 use flowstone_core::{Argument, FlowFile, Interface, Plan, Value};
 use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
@@ -166,6 +167,14 @@ impl Engine {
             );
         }
         let plan = file.wire(&interfaces, &Catalog)?;
+        for target in plan.stages.iter().flat_map(|stage| &stage.targets) {
+            if !self.config.allow_outside {
+                check_target_inside(&target.spec).map_err(|error| Error::Target {
+                    target: target.name.clone(),
+                    error,
+                })?;
+            }
+        }
         Ok(Flow {
             plan,
             place,

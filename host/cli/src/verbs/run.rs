@@ -31,6 +31,9 @@ pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
     let report = outcome?;
     if output.json {
         output.object(&report)?;
+    } else if output.quiet {
+        // Quiet is about what went well.
+        output.say(failures(&report, output.paint_notes()).trim_start());
     } else {
         output.summary(&summary(&report, output.paint_summary()))?;
     }

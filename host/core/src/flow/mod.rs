@@ -9,6 +9,7 @@
 
 mod connectors;
 mod declaration;
+mod fields;
 mod literal;
 mod plan;
 mod tree;

@@ -1,0 +1,267 @@
+//! Finding the answers for the keys of a transform: remembered, made by another batch, or called now.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use flowstone_core::{Fingerprint, MemoKey, Value};
+use flowstone_store::MemoRecord;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::{Batch, Halt};
+use crate::answer::{self, Answer};
+use crate::calls::{Called, Claim};
+use crate::error::Error;
+use crate::event::Event;
+use crate::stage::StageRun;
+
+/// One call that has to be made.
+pub(super) struct Job {
+    pub(super) key: MemoKey,
+    pub(super) arguments: Vec<Value>,
+    pub(super) root: usize,
+}
+
+/// What a call gave.
+pub(super) struct Made {
+    pub(super) key: MemoKey,
+    pub(super) called: Called,
+    pub(super) record: Option<MemoRecord>,
+    pub(super) object: Option<(Fingerprint, Vec<u8>)>,
+}
+
+impl Batch<'_> {
+    /// The answers for sorted `keys`; `wanted` says which rows want them. None only when nothing may be called.
+    pub(super) fn find(
+        &mut self,
+        index: usize,
+        keys: &[MemoKey],
+        wanted: &[(MemoKey, usize)],
+    ) -> Result<Vec<Option<Called>>, Halt> {
+        let run = self.run;
+        let mut found = self.recall(index, keys)?;
+        let mut missing: Vec<usize> = (0..keys.len()).filter(|&at| found[at].is_none()).collect();
+        if run.dry {
+            run.counters.transforms[index]
+                .reused
+                .fetch_add((wanted.len() - missing.len()) as u64, Ordering::Relaxed);
+            return Ok(found);
+        }
+        let mut called = 0;
+        while !missing.is_empty() {
+            let claims = run
+                .calls
+                .claim(&missing.iter().map(|&at| keys[at]).collect::<Vec<_>>());
+            let mut mine: Vec<usize> = Vec::new();
+            let mut running: Vec<usize> = Vec::new();
+            for (&at, claim) in missing.iter().zip(claims) {
+                match claim {
+                    Claim::Mine => {
+                        self.claimed.push(keys[at]);
+                        mine.push(at);
+                    }
+                    Claim::Running => running.push(at),
+                    Claim::Done(called) => found[at] = Some(called),
+                }
+            }
+            mine = self.recheck(index, keys, mine, &mut found)?;
+            called += mine.len();
+            self.call(index, keys, &mine, wanted, &mut found)?;
+            missing.clear();
+            for at in running {
+                match run.calls.wait(&keys[at]) {
+                    Some(called) => found[at] = Some(called),
+                    // Whoever was at it gave up, or the store knows it by now.
+                    None => missing.push(at),
+                }
+            }
+        }
+        let reused = (wanted.len() - called) as u64;
+        if reused > 0 {
+            run.counters.transforms[index]
+                .reused
+                .fetch_add(reused, Ordering::Relaxed);
+            run.observer.event(&Event::MemoHits {
+                transform: &run.stage.transforms[index].name,
+                rows: reused,
+            });
+        }
+        Ok(found)
+    }
+
+    /// What the store remembers of sorted `keys`. A result whose rows cannot be told any more, since the store has lost
+    /// the value, is as good as not remembered.
+    pub(super) fn recall(
+        &self,
+        index: usize,
+        keys: &[MemoKey],
+    ) -> Result<Vec<Option<Called>>, Halt> {
+        let typed = &self.run.transforms[index].typed;
+        let mut found = Vec::with_capacity(keys.len());
+        for record in self.snapshot.memos(keys)? {
+            let answer = record.map(|record| Answer::of_record(record, typed));
+            let whole = match &answer {
+                Some(Answer::Value(remembered)) if typed.parts_per_row() > 0 => {
+                    remembered.parts(typed, &self.snapshot)?.is_some()
+                }
+                _ => true,
+            };
+            found.push(answer.filter(|_| whole).map(|answer| Ok(Arc::new(answer))));
+        }
+        Ok(found)
+    }
+
+    /// Another batch may have been committed between this batch's snapshot and its claims: looks once more.
+    pub(super) fn recheck(
+        &mut self,
+        index: usize,
+        keys: &[MemoKey],
+        mine: Vec<usize>,
+        found: &mut [Option<Called>],
+    ) -> Result<Vec<usize>, Halt> {
+        if mine.is_empty() || self.run.commits.load(Ordering::Acquire) == self.commits {
+            return Ok(mine);
+        }
+        self.commits = self.run.commits.load(Ordering::Acquire);
+        self.snapshot = self.run.store.snapshot()?;
+        let again = self.recall(index, &mine.iter().map(|&at| keys[at]).collect::<Vec<_>>())?;
+        let mut left = Vec::new();
+        for (at, answer) in mine.into_iter().zip(again) {
+            match answer {
+                Some(answer) => {
+                    self.run.calls.finish(keys[at], answer.clone());
+                    found[at] = Some(answer);
+                }
+                None => left.push(at),
+            }
+        }
+        Ok(left)
+    }
+
+    /// Makes the calls for `keys` at `mine`, in parallel.
+    pub(super) fn call(
+        &mut self,
+        index: usize,
+        keys: &[MemoKey],
+        mine: &[usize],
+        wanted: &[(MemoKey, usize)],
+        found: &mut [Option<Called>],
+    ) -> Result<(), Halt> {
+        if mine.is_empty() {
+            return Ok(());
+        }
+        let collection = self.run.stage.transforms[index].collection;
+        let mut jobs = Vec::with_capacity(mine.len());
+        for &at in mine {
+            let first = wanted.partition_point(|(key, _)| *key < keys[at]);
+            let rows = wanted[first..]
+                .iter()
+                .take_while(|(key, _)| *key == keys[at]);
+            // Any row with this key will do: one of them may have become unreadable.
+            let mut failure = None;
+            for &(_, row) in rows {
+                match self.arguments(index, row)? {
+                    Ok(arguments) => {
+                        failure = None;
+                        jobs.push(Job {
+                            key: keys[at],
+                            arguments,
+                            root: self.rows[collection][row].root,
+                        });
+                        break;
+                    }
+                    Err(other) => failure = Some(other),
+                }
+            }
+            if let Some(failure) = failure {
+                // Another batch may have a row with this key that can be read.
+                self.run.calls.forget(&[keys[at]]);
+                found[at] = Some(Err(failure.reason.into()));
+            }
+        }
+        let run = self.run;
+        let roots = &self.roots;
+        let make = |job: Job| {
+            let label = if run.observed {
+                run.label(&roots[job.root].item.key)
+            } else {
+                String::new()
+            };
+            make_call(run, index, &job, &label)
+        };
+        let made: Vec<Result<Made, Halt>> = if jobs.len() == 1 {
+            jobs.into_iter().map(make).collect()
+        } else {
+            run.pool
+                .install(|| jobs.into_par_iter().map(make).collect())
+        };
+        for made in made {
+            let made = made?;
+            let at = keys
+                .binary_search(&made.key)
+                .map_err(|_| Error::Internal("a call answers another key"))?;
+            found[at] = Some(made.called);
+            self.memos
+                .extend(made.record.map(|record| (made.key, record)));
+            self.objects.extend(made.object);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn make_call(
+    run: &StageRun<'_>,
+    index: usize,
+    job: &Job,
+    label: &str,
+) -> Result<Made, Halt> {
+    if run.stop.is_set() {
+        return Err(Halt::Interrupted);
+    }
+    let transform = &run.stage.transforms[index];
+    let prepared = &run.transforms[index];
+    let callable = run.callable(index)?;
+    run.observer.event(&Event::WillCall {
+        transform: &transform.name,
+        key: label,
+    });
+    let start = Instant::now();
+    let outcome = callable.call(&job.arguments, prepared.limits, *job.key.as_bytes());
+    let time = start.elapsed();
+    let counts = &run.counters.transforms[index];
+    counts.called.fetch_add(1, Ordering::Relaxed);
+    counts
+        .nanoseconds
+        .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    let log = match &outcome {
+        Ok(output) => &output.log,
+        Err(error) => &error.log,
+    };
+    run.observer.event(&Event::Called {
+        transform: &transform.name,
+        time,
+        log,
+    });
+    let mut made = Made {
+        key: job.key,
+        called: Err("".into()),
+        record: None,
+        object: None,
+    };
+    match outcome {
+        Ok(output) => {
+            let value = output
+                .value
+                .ok_or(Error::Internal("a function without a result was called"))?;
+            let (answer, encoding) = Answer::of_call(value, &prepared.typed);
+            made.record = Some(answer.record(time.as_nanos() as u64, run.run));
+            if let (Answer::Value(remembered), Some(encoding)) = (&answer, encoding) {
+                made.object = Some((remembered.fingerprint, encoding));
+            }
+            made.called = Ok(Arc::new(answer));
+        }
+        Err(error) => made.called = Err(answer::said(error.reason).into()),
+    }
+    run.calls.finish(job.key, made.called.clone());
+    Ok(made)
+}

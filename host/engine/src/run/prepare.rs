@@ -1,0 +1,222 @@
+//! Preparing: the stages of a flow with all that a run needs at hand.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use flowstone_connect::{
+    ConnectError, Entries, Entry, RowError, Source, open_source, reading_options, target_keys,
+};
+use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
+use flowstone_store::{CollectionId, TargetId};
+
+use crate::books::Books;
+use crate::calls::Calls;
+use crate::engine::{Engine, Flow};
+use crate::error::Error;
+use crate::event::Observer;
+use crate::stage::{Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity};
+
+/// What all stages of a run share.
+pub(crate) struct Shared<'a> {
+    pub(crate) calls: Calls,
+    pub(crate) commits: AtomicU64,
+    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) stop: Stop<'a>,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) observed: bool,
+    pub(crate) run: RunId,
+    pub(crate) dry: bool,
+}
+
+impl Engine {
+    pub(crate) fn shared<'a>(
+        &self,
+        run: RunId,
+        stop: &'a AtomicBool,
+        observer: &'a dyn Observer,
+        observed: bool,
+    ) -> Result<Shared<'a>, Error> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.config.threads)
+            .thread_name(|index| format!("flowstone-call-{index}"))
+            .build()
+            .map_err(|_| Error::Internal("the threads for calls could not be started"))?;
+        Ok(Shared {
+            calls: Calls::default(),
+            commits: AtomicU64::new(0),
+            pool,
+            stop: Stop {
+                asked: stop,
+                failed: AtomicBool::new(false),
+            },
+            observer,
+            observed,
+            run,
+            dry: false,
+        })
+    }
+
+    pub(crate) fn stage_run<'a>(
+        &'a self,
+        flow: &'a Flow,
+        stage: &'a Stage,
+        books: &Books,
+        shared: &'a Shared<'a>,
+    ) -> Result<StageRun<'a>, Error> {
+        let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
+        let source_plan = &stage.source;
+        let source = open_source(
+            &source_plan.kind,
+            &source_plan.options,
+            source_plan.columns.clone(),
+            &flow.place.base,
+        )
+        .map_err(|error| Error::Source {
+            source_name: source_plan.name.clone(),
+            error,
+        })?;
+        let transforms: Vec<PreparedTransform<'_>> = stage
+            .transforms
+            .iter()
+            .map(|transform| PreparedTransform::new(transform, flow.code(&transform.plugin)))
+            .collect();
+        let recipes: Vec<_> = transforms
+            .iter()
+            .map(|transform| transform.recipe)
+            .collect();
+        let how = reading_options(&source_plan.kind, &source_plan.options);
+        let shape = columns_identity(&source_plan.columns, &how);
+        let all: Vec<&str> = (flow.plan.stages.iter())
+            .flat_map(|stage| &stage.targets)
+            .map(|target| &*target.name)
+            .collect();
+        let (mut targets, mut layouts) = (Vec::new(), Vec::new());
+        for target in &stage.targets {
+            let id = books.target(&target.spec).unwrap_or(TargetId(0));
+            let layout = books.targets.get(&id).map_or(0, |entry| entry.layout);
+            layouts.push(u64::from(id.0) << 32 | u64::from(layout));
+            targets.push(StageTarget {
+                id,
+                slot: all
+                    .iter()
+                    .position(|name| *name == target.name)
+                    .unwrap_or_default(),
+                columns: columns_identity(&target.spec.columns, &layout.to_string()),
+                keys: target_keys(&target.spec).map_err(|error| Error::Target {
+                    target: target.name.clone(),
+                    error: error.into(),
+                })?,
+            });
+        }
+        let fingerprint = stage.fingerprint(&shape, &recipes, &layouts);
+        Ok(StageRun {
+            source,
+            collection,
+            fingerprint,
+            shape,
+            column_types: column_types(&source_plan.columns),
+            targets,
+            transforms,
+            counters: Counters::new(stage),
+            ..self.bare_stage(stage, shared)
+        })
+    }
+
+    pub(super) fn bare_stage<'a>(
+        &'a self,
+        stage: &'a Stage,
+        shared: &'a Shared<'a>,
+    ) -> StageRun<'a> {
+        StageRun {
+            stage,
+            source: Box::new(NoSource),
+            collection: CollectionId(0),
+            fingerprint: Fingerprint::from_bytes([0; 32]),
+            shape: columns_identity(&[], ""),
+            column_types: Vec::new(),
+            transforms: Vec::new(),
+            targets: Vec::new(),
+            counters: Counters::new(stage),
+            store: &self.store,
+            sandbox: &self.sandbox,
+            calls: &shared.calls,
+            commits: &shared.commits,
+            pool: &shared.pool,
+            observer: shared.observer,
+            observed: shared.observed,
+            stop: &shared.stop,
+            run: shared.run,
+            dry: shared.dry,
+            row_bytes_max: self.config.memory_bytes_max / 2,
+        }
+    }
+
+    pub(super) fn stages<'a>(
+        &'a self,
+        flow: &'a Flow,
+        left: &'a [(CollectionId, Stage)],
+        books: &Books,
+        shared: &'a Shared<'a>,
+    ) -> Result<Vec<StageRun<'a>>, Error> {
+        let mut stages = Vec::with_capacity(flow.plan.stages.len() + left.len());
+        for stage in &flow.plan.stages {
+            stages.push(self.stage_run(flow, stage, books, shared)?);
+        }
+        for (collection, stage) in left {
+            stages.push(StageRun {
+                collection: *collection,
+                ..self.bare_stage(stage, shared)
+            });
+        }
+        Ok(stages)
+    }
+}
+
+/// The source of a stage that has none: it lists nothing.
+struct NoSource;
+
+impl Source for NoSource {
+    fn entries(&self) -> Result<Entries<'_>, ConnectError> {
+        Ok(Box::new(std::iter::empty()))
+    }
+
+    fn load(&self, _: &Entry) -> Result<Vec<Value>, RowError> {
+        Err(RowError::Vanished)
+    }
+}
+
+fn column_types(columns: &[Column]) -> Vec<(flowstone_core::Type, Fingerprint)> {
+    columns
+        .iter()
+        .map(|column| (column.ty.clone(), column.ty.fingerprint()))
+        .collect()
+}
+
+/// The sources that the store knows of the flow and the flow no longer has, each as a stage without transforms.
+pub(super) fn left_stages(books: &Books, flow: &Flow) -> Vec<(CollectionId, Stage)> {
+    let in_flow = |name: &str| {
+        flow.plan
+            .stages
+            .iter()
+            .any(|stage| stage.source.name == name)
+    };
+    let left = books.sources.iter().filter(|(_, (name, _))| !in_flow(name));
+    left.map(|(id, (name, kind))| {
+        let source = SourcePlan {
+            name: name.clone(),
+            kind: kind.clone(),
+            options: Options::new(),
+            columns: Vec::new(),
+            on_error: OnError::default(),
+        };
+        (
+            *id,
+            Stage {
+                source,
+                collections: Vec::new(),
+                transforms: Vec::new(),
+                targets: Vec::new(),
+            },
+        )
+    })
+    .collect()
+}
