@@ -601,3 +601,19 @@ fn a_changed_literal_calls_just_its_transform_and_the_plan_says_so() {
     assert_eq!(outcome.report.transforms["weight"].called, 5);
     assert_eq!(project.rows(), project.fresh_rows());
 }
+
+#[test]
+fn a_store_that_lost_its_record_of_the_target_fills_the_table_anew() {
+    let mut project = project();
+    project.run();
+    let before = project.rows();
+    // Another target's record takes the place of the first one's: as far as the store knows, the table is not its own.
+    let flow = project.flow.clone();
+    project.flow = flow.replace("out/lines.db", "out/other.db");
+    project.run();
+    project.flow = flow;
+    let outcome = project.run();
+    assert_eq!(outcome.calls, NOTHING);
+    assert_eq!(outcome.report.targets["index"].inserted, 5);
+    assert_eq!(project.rows(), before);
+}

@@ -171,7 +171,14 @@ impl Books {
                 entry.void = true;
             }
         }
-        let id = TargetId(self.targets.keys().next_back().map_or(1, |last| last.0 + 1));
+        // Never a number that was given before, also where the record of that is lost: rows that were written under it
+        // would be taken for done.
+        let id = loop {
+            let id = TargetId(random() as u32);
+            if id.0 != 0 && !self.targets.contains_key(&id) {
+                break id;
+            }
+        };
         self.targets.insert(
             id,
             TargetEntry {
@@ -315,9 +322,13 @@ fn same_key(a: &TargetSpec, b: &TargetSpec) -> bool {
     columns(a) == columns(b)
 }
 
-/// 32 random hexadecimal digits, from the standard library's randomly keyed hasher.
+/// A random number, from the standard library's randomly keyed hasher.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// 32 random hexadecimal digits.
 fn token() -> String {
-    let random = || std::hash::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
 }
 
