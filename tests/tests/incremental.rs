@@ -1,7 +1,9 @@
 //! What a change asks for, and nothing else: every test lists the calls that ran, and so also those that did not.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use flowstone::core::RunId;
-use flowstone::{Error, TargetCounts};
+use flowstone::{Error, Event, TargetCounts};
 use flowstone_tests::{Guest, Project};
 
 fn project() -> Project {
@@ -603,17 +605,52 @@ fn a_changed_literal_calls_just_its_transform_and_the_plan_says_so() {
 }
 
 #[test]
-fn a_store_that_lost_its_record_of_the_target_fills_the_table_anew() {
+fn a_target_that_moves_away_and_back_is_filled_each_time_without_a_call() {
     let mut project = project();
     project.run();
     let before = project.rows();
-    // Another target's record takes the place of the first one's: as far as the store knows, the table is not its own.
     let flow = project.flow.clone();
     project.flow = flow.replace("out/lines.db", "out/other.db");
-    project.run();
+    let outcome = project.run();
+    assert_eq!(outcome.calls, NOTHING);
+    let counts = TargetCounts {
+        inserted: 5,
+        deleted: 5,
+        ..TargetCounts::default()
+    };
+    assert_eq!(outcome.report.targets["index"], counts);
+    assert_eq!(project.rows(), NOTHING);
     project.flow = flow;
     let outcome = project.run();
     assert_eq!(outcome.calls, NOTHING);
-    assert_eq!(outcome.report.targets["index"].inserted, 5);
+    assert_eq!(outcome.report.targets["index"], counts);
     assert_eq!(project.rows(), before);
+}
+
+#[test]
+fn a_run_that_is_stopped_does_not_wait_for_a_call_that_never_ends() {
+    let mut project = project();
+    project.flow = project.flow.replace(
+        "component = \"sample.wasm\"",
+        "component = \"sample.wasm\"\nlimits = { time = \"10000h\" }",
+    );
+    project.write("a.md", "~\n");
+    let (engine, flow) = project.open().expect("the flow opens");
+    let stop = AtomicBool::new(false);
+    let observer = |event: &Event<'_>| {
+        if matches!(
+            event,
+            Event::WillCall {
+                transform: "weight",
+                key: "a.md"
+            }
+        ) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let report = engine
+        .run(&flow, &project.options, &stop, &observer)
+        .expect("stopping is no error");
+    assert!(report.interrupted);
+    assert_eq!(report.failures, 0);
 }

@@ -9,8 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::batch::{Batch, Halt, Item};
 use crate::budget::{Budget, Permit};
@@ -50,6 +51,9 @@ struct Work {
 /// What a batch costs beyond its source rows: the same again as arguments, as results and on the way to the targets.
 const COST_FACTOR: u64 = 3;
 
+/// How often it is looked whether the run is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(20);
+
 /// What is counted for a row besides its bytes.
 const ROW_BYTES: u64 = 1024;
 
@@ -72,6 +76,8 @@ pub(crate) fn execute(
             .collect();
         drop((work_in, done_out));
         let commits = scope.spawn(|| commit(run, committer, &done_in));
+        let (_working, ended) = bounded::<()>(0);
+        scope.spawn(move || watch(run, &ended));
         let produced = send_batches(spread, &work_out, produce);
         if produced.is_err() {
             run.stop.failed.store(true, Ordering::Relaxed);
@@ -186,6 +192,16 @@ fn evaluate(
         claimed,
         permit,
     })
+}
+
+/// Ends the calls that are running once the run is to stop: they may take as long as their limits allow. Again and
+/// again, since a call may be just about to begin.
+fn watch(run: &StageRun<'_>, ended: &Receiver<()>) {
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(STOP_CHECK) {
+        if run.stop.is_set() {
+            run.sandbox.interrupt();
+        }
+    }
 }
 
 fn commit(

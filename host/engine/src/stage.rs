@@ -99,6 +99,14 @@ impl SandboxCell {
         let sandbox = Sandbox::new(SandboxConfig::for_threads(self.threads))?;
         Ok(cell.insert(sandbox).clone())
     }
+
+    /// Ends the calls that are running.
+    pub(crate) fn interrupt(&self) {
+        let cell = self.cell.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sandbox) = &*cell {
+            sandbox.interrupt();
+        }
+    }
 }
 
 /// A transform made ready: everything of its calls that is the same for all rows.

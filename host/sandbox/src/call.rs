@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowstone_core::{Function, Value};
-use wasmtime::Store;
 use wasmtime::component::ComponentExportIndex;
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::config::Limits;
 use crate::failure::{CallError, FailureKind, Phase, explain, result_too_large};
@@ -77,7 +77,7 @@ impl Callable {
         let _turn = self.loaded.sandbox.turns().take();
         let mut store = Store::new(self.loaded.sandbox.engine(), Host::new(&limits, seed));
         store.limiter(|host| &mut host.memory);
-        store.set_epoch_deadline(limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1));
+        self.end_in_time(&mut store, &limits);
         let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(result_bytes_max.max(IMPORT_BYTES_MIN));
         store.set_max_component_handles(HANDLES_MAX);
@@ -108,6 +108,21 @@ impl Callable {
                 Err(failed.with_log(log))
             }
         }
+    }
+
+    /// Ends the call when its time is up, or when the sandbox is interrupted. Looked at once a tick.
+    fn end_in_time(&self, store: &mut Store<Host>, limits: &Limits) {
+        let mut ticks_left = limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1);
+        let interrupts = Arc::clone(self.loaded.sandbox.interrupts());
+        let before = interrupts.load(Ordering::Relaxed);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            ticks_left -= 1;
+            if ticks_left == 0 || interrupts.load(Ordering::Relaxed) != before {
+                return Err(Trap::Interrupt.into());
+            }
+            Ok(UpdateDeadline::Continue(1))
+        });
     }
 
     /// Says which argument is wrong.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -20,6 +21,7 @@ use crate::turns::Turns;
 pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
+    interrupts: Arc<AtomicU64>,
     turns: Turns,
     linker: Linker<Host>,
     engine: Engine,
@@ -45,12 +47,23 @@ impl Sandbox {
             engine,
             allocation,
             memory_bytes_max,
+            interrupts: Arc::default(),
         })))
     }
 
     /// Names what compiled code depends on besides the component: 32 hexadecimal digits.
     pub fn compatibility(&self) -> String {
         engine::compatibility(&self.0.engine)
+    }
+
+    /// Ends all calls that are running now, as if their time were up. Later calls run as ever.
+    pub fn interrupt(&self) {
+        self.0.interrupts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often [`Sandbox::interrupt`] was called.
+    pub(crate) fn interrupts(&self) -> &Arc<AtomicU64> {
+        &self.0.interrupts
     }
 
     /// Whether memory was set aside in advance, or is taken call by call.

@@ -228,6 +228,10 @@ pub(super) fn make_call(
     let start = Instant::now();
     let outcome = callable.call(&job.arguments, prepared.limits, *job.key.as_bytes());
     let time = start.elapsed();
+    if outcome.is_err() && run.stop.is_set() {
+        // It may have been ended for that: nothing can be said of the call.
+        return Err(Halt::Interrupted);
+    }
     let counts = &run.counters.transforms[index];
     counts.called.fetch_add(1, Ordering::Relaxed);
     counts

@@ -12,7 +12,7 @@ use crate::batch::Halt;
 use crate::books::Books;
 use crate::commit::{FAILED_LISTED_MAX, StageState};
 use crate::engine::Flow;
-use crate::report::{FailedRow, RunReport, SourceCounts, TransformCounts};
+use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
 use crate::scan::Found;
 use crate::stage::StageRun;
 
@@ -88,13 +88,19 @@ pub(super) fn report(
         .into_iter()
         .map(|state| (state.source, state.counts))
         .collect();
-    let targets = progress.open.into_iter().map(|open| {
+    let mut targets: BTreeMap<String, TargetCounts> = BTreeMap::new();
+    for open in progress.open {
         let rows = books.targets.get(&open.id).map_or(0, |entry| entry.rows);
-        let mut counts = open.counts;
-        counts.unchanged = rows.saturating_sub(counts.inserted + counts.updated);
-        (open.name, counts)
-    });
-    let targets = targets.collect();
+        // A target that was moved is open twice under one name: where it is now, and where it was.
+        let total = targets.entry(open.name).or_default();
+        total.inserted += open.counts.inserted;
+        total.updated += open.counts.updated;
+        total.deleted += open.counts.deleted;
+        total.unchanged += rows.saturating_sub(open.counts.inserted + open.counts.updated);
+    }
+    // Rows end in the order in which the threads get to them.
+    let mut failed = progress.failed;
+    failed.sort_by(|a, b| (&a.source, &a.key).cmp(&(&b.source, &b.key)));
     RunReport {
         run,
         flow: flow.plan.name.clone(),
@@ -103,7 +109,7 @@ pub(super) fn report(
         transforms,
         targets,
         failures,
-        failed: progress.failed,
+        failed,
         interrupted: progress.interrupted,
     }
 }
