@@ -654,3 +654,35 @@ fn a_run_that_is_stopped_does_not_wait_for_a_call_that_never_ends() {
     assert!(report.interrupted);
     assert_eq!(report.failures, 0);
 }
+
+#[test]
+fn a_key_that_moves_while_the_target_fails_is_not_deleted_by_the_row_that_had_it() {
+    let mut project = Project::new();
+    project.flow = project
+        .flow
+        .replace("key = [\"path\", \"line\"]", "key = [\"line\"]");
+    project.write("a.md", "one").write("z.md", "moving");
+    for number in 0..40 {
+        project.write(&format!("m{number}.md"), format!("line {number}"));
+    }
+    project.run();
+    let sql = |text: &str| {
+        let database = rusqlite::Connection::open(project.path("out/lines.db"));
+        database
+            .and_then(|database| database.execute_batch(text))
+            .expect("the table takes it");
+    };
+    // The batch is in the store, and the target takes nothing of it.
+    sql("CREATE TRIGGER boom BEFORE INSERT ON line BEGIN SELECT RAISE(ABORT, 'boom'); END");
+    project.write("a.md", "moving").write("z.md", "other");
+    assert!(matches!(project.try_run(), Err(Error::Target { .. })));
+    sql("DROP TRIGGER boom");
+    // The two rows are now in different batches, the one that has the key now before the one that had it.
+    for number in 0..40 {
+        project.write(&format!("m{number}.md"), format!("new {number}"));
+    }
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 0, "{:?}", outcome.report.failed);
+    assert_eq!(project.rows(), project.fresh_rows());
+    assert_eq!(project.run().report.targets["index"].unchanged, 42);
+}

@@ -194,14 +194,11 @@ impl From<Error> for Failure {
                 )),
             Error::NotFound(_) => Failure::new(Kind::NotFound, message),
             Error::Internal(_) => Failure::new(Kind::Internal, message)
-                .hint(format!("please report this with the command that you ran: {ISSUES}")),
+                .hint("please report this with the command that you ran"),
             _ => Failure::new(Kind::Internal, message),
         }
     }
 }
-
-/// Where to report what should not happen.
-pub(crate) const ISSUES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/issues");
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {

@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::panic::PanicHookInfo;
 
-use crate::failure::ISSUES;
-
 /// Takes over what is said about a panic.
 pub(crate) fn install() {
     std::panic::set_hook(Box::new(|panic| {
@@ -33,7 +31,7 @@ fn line(panic: &PanicHookInfo<'_>) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "error: flowstone {version} has a bug: {what} (at {place})\n\
-         hint: please report this line and the command that you ran: {ISSUES}\n"
+         hint: please report this line and the command that you ran\n"
     )
 }
 
