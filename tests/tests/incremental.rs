@@ -686,3 +686,57 @@ fn a_key_that_moves_while_the_target_fails_is_not_deleted_by_the_row_that_had_it
     assert_eq!(project.rows(), project.fresh_rows());
     assert_eq!(project.run().report.targets["index"].unchanged, 42);
 }
+
+/// A flow over the records of a file instead of files.
+fn records(kind: &str, options: &str) -> String {
+    format!(
+        "name = \"records\"\n[plugin.sample]\ncomponent = \"sample.wasm\"\n\
+         [source.item]\nkind = \"{kind}\"\npath = \"docs/items.{kind}\"\n{options}\n\
+         [transform.size]\ncall = \"sample.scale\"\neach = \"item\"\nfrom = {{ line = \"item.name\" }}\n\
+         [target.index]\nkind = \"sqlite\"\npath = \"out/lines.db\"\ntable = \"line\"\nrows = \"item\"\n\
+         key = [\"name\"]\ncolumns = {{ name = \"item.name\", times = \"item.times\", size = \"size\" }}\n"
+    )
+}
+
+#[test]
+fn records_of_a_csv_file_are_rows_typed_by_their_parameters() {
+    let mut project = Project::new();
+    project.flow = records("csv", "key = \"name\"");
+    project.write("items.csv", "name,times\none,2\nthree,3\nbad,many\n");
+    let outcome = project.run();
+    assert_eq!(project.rows(), ["one|2|6", "three|3|15"]);
+    assert_eq!(outcome.report.failures, 1);
+    assert!(
+        outcome.report.failed[0].reason.contains("many"),
+        "{:?}",
+        outcome.report.failed
+    );
+    project.write("items.csv", "name,times\nthree,3\nzero,0\none,4\n");
+    let outcome = project.run();
+    assert_eq!(outcome.calls, ["size one", "size zero"]);
+    assert_eq!(outcome.report.failures, 0);
+    assert_eq!(project.rows(), ["one|4|12", "three|3|15", "zero|0|0"]);
+    // The same bytes read another way are other values.
+    project.flow = records("csv", "key = \"name\"\ndelimiter = \";\"");
+    project.write("items.csv", "name;times\na,b;1\n");
+    project.run();
+    assert_eq!(project.rows(), ["a,b|1|3"]);
+}
+
+#[test]
+fn records_of_a_jsonl_file_are_rows_by_their_number() {
+    let mut project = Project::new();
+    project.flow = records("jsonl", "");
+    project.write(
+        "items.jsonl",
+        "{\"name\":\"one\",\"times\":2}\nnot json\n{\"name\":\"three\",\"times\":3}\n",
+    );
+    let outcome = project.run();
+    assert_eq!(project.rows(), ["one|2|6", "three|3|15"]);
+    assert_eq!(outcome.report.failures, 1);
+    assert_eq!(project.run().calls, NOTHING);
+    project.write("items.jsonl", "{\"name\":\"three\",\"times\":3}\n");
+    let outcome = project.run();
+    assert_eq!(outcome.calls, NOTHING);
+    assert_eq!(project.rows(), ["three|3|15"]);
+}
