@@ -33,7 +33,7 @@ struct SourceEntry {
 }
 
 /// A target, as the store knows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TargetEntry {
     pub(crate) flow: u32,
     /// Its name in the flow when it was last opened.
@@ -93,6 +93,8 @@ pub(crate) struct Books {
     pub(crate) targets: BTreeMap<TargetId, TargetEntry>,
     /// The last batch that was settled.
     pub(crate) batch: u64,
+    /// The targets as they were last written.
+    written: BTreeMap<TargetId, TargetEntry>,
     new_flow: bool,
     file: String,
 }
@@ -121,6 +123,10 @@ impl Books {
         };
         let sources: Vec<(u32, SourceEntry)> = entries(snapshot, "source/")?;
         let targets: Vec<(u32, TargetEntry)> = entries(snapshot, "target/")?;
+        let targets: BTreeMap<TargetId, TargetEntry> = targets
+            .into_iter()
+            .map(|(number, target)| (TargetId(number), target))
+            .collect();
         let batch = match snapshot.meta(BATCH)? {
             Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             None => 0,
@@ -132,10 +138,8 @@ impl Books {
                 .filter(|(_, source)| source.flow == flow)
                 .map(|(number, source)| (CollectionId(number), (source.name, source.kind)))
                 .collect(),
-            targets: targets
-                .into_iter()
-                .map(|(number, target)| (TargetId(number), target))
-                .collect(),
+            written: targets.clone(),
+            targets,
             batch,
             new_flow,
             file: file.to_owned(),
@@ -254,6 +258,21 @@ impl Books {
             }
             Ok(())
         })
+    }
+
+    /// Writes the records of the targets that are not as they were last written.
+    pub(crate) fn put_targets(&mut self, store: &Store) -> Result<(), Error> {
+        let other = |id: &&TargetId| self.written.get(id) != self.targets.get(id);
+        let changed: Vec<TargetId> = self.targets.keys().filter(other).copied().collect();
+        if !changed.is_empty() {
+            store.write(|writer| {
+                changed
+                    .iter()
+                    .try_for_each(|id| self.put_target(writer, *id))
+            })?;
+            self.written = self.targets.clone();
+        }
+        Ok(())
     }
 
     /// Writes the record of a target.

@@ -24,7 +24,7 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<bool, Error> {
         // Before a column is added or dropped: should this run be cut off, the next one knows of it.
-        self.put_targets(books)?;
+        books.put_targets(&self.store)?;
         let mut replaced = false;
         for target in flow.plan.stages.iter().flat_map(|stage| &stage.targets) {
             let (opened, anew) = self.open_current(flow, target, books, observer)?;
@@ -32,18 +32,8 @@ impl Engine {
             replaced |= anew;
         }
         self.open_former(flow, books, open)?;
-        self.put_targets(books)?;
+        books.put_targets(&self.store)?;
         Ok(replaced)
-    }
-
-    fn put_targets(&self, books: &Books) -> Result<(), Error> {
-        self.store.write(|writer| {
-            books
-                .targets
-                .keys()
-                .try_for_each(|id| books.put_target(writer, *id))
-        })?;
-        Ok(())
     }
 
     fn connect(
