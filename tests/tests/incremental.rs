@@ -740,3 +740,22 @@ fn records_of_a_jsonl_file_are_rows_by_their_number() {
     assert_eq!(outcome.calls, NOTHING);
     assert_eq!(project.rows(), ["three|3|15"]);
 }
+
+#[test]
+fn a_row_that_makes_more_rows_than_memory_holds_fails_alone() {
+    let mut project = project();
+    project.config.memory_bytes_max = 1 << 20;
+    let lines: Vec<String> = (0..2000).map(|n| format!("line {n}")).collect();
+    project.write("many.md", lines.join("\n"));
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 1);
+    assert!(
+        outcome.report.failed[0].reason.contains("--memory"),
+        "{:?}",
+        outcome.report.failed
+    );
+    assert_eq!(project.rows().len(), 5);
+    project.config.memory_bytes_max = 64 << 20;
+    assert_eq!(project.run().report.failures, 0);
+    assert_eq!(project.rows().len(), 2005);
+}

@@ -95,6 +95,9 @@ impl<E: Into<Error>> From<E> for Halt {
     }
 }
 
+/// What a child row takes while its root row is worked on, roughly: keys, results and a target row.
+const CHILD_BYTES: u64 = 512;
+
 /// A batch, worked through.
 pub(crate) struct Batch<'a> {
     pub(crate) run: &'a StageRun<'a>,
@@ -294,24 +297,33 @@ impl<'a> Batch<'a> {
     }
 
     fn make_rows(&mut self, index: usize, collection: usize) -> Result<(), Halt> {
-        let typed = &self.run.transforms[index].typed;
+        let run = self.run;
+        let typed = &run.transforms[index].typed;
         let mut rows = Vec::new();
-        for (parent, cell) in self.cells[index].iter().enumerate() {
-            let Cell::Ready(answer) = cell else { continue };
-            let Answer::Value(remembered) = &**answer else {
+        for parent in 0..self.cells[index].len() {
+            let Cell::Ready(answer) = self.cells[index][parent].clone() else {
+                continue;
+            };
+            let Answer::Value(remembered) = &*answer else {
                 continue;
             };
             let Some(parts) = remembered.parts(typed, &self.snapshot)? else {
                 continue;
             };
-            let root = self.rows[self.run.stage.transforms[index].collection][parent].root;
-            for ordinal in 0..parts.len() / typed.parts_per_row() {
-                rows.push(Row {
-                    root,
-                    parent,
-                    ordinal: ordinal as u32,
-                });
+            let root = self.rows[run.stage.transforms[index].collection][parent].root;
+            let count = parts.len() / typed.parts_per_row();
+            if count as u64 * CHILD_BYTES > run.row_bytes_max {
+                let reason = format!(
+                    "it makes {count} rows, more than the memory given can hold: raise `--memory`"
+                );
+                self.cells[index][parent] = self.fail(index, root, &reason, true);
+                continue;
             }
+            rows.extend((0..count).map(|ordinal| Row {
+                root,
+                parent,
+                ordinal: ordinal as u32,
+            }));
         }
         self.rows[collection] = rows;
         Ok(())
