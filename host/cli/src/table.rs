@@ -1,5 +1,9 @@
 //! Small tables of text: the first column to the left, numbers to the right, two spaces between.
 
+use std::collections::BTreeMap;
+
+use flowstone::SourceCounts;
+
 use crate::output::{Paint, Style};
 
 /// A table as it grows.
@@ -38,6 +42,23 @@ impl Table {
             self.left[column] = false;
         }
         self
+    }
+
+    /// The rows of sources, compared with the last run.
+    pub(crate) fn of_sources(sources: &BTreeMap<String, SourceCounts>) -> Self {
+        let heads = ["source", "rows", "added", "changed", "removed", "unchanged"];
+        let mut table = Self::of_numbers(&heads);
+        for (name, counts) in sources {
+            let numbers = [
+                counts.rows,
+                counts.added,
+                counts.changed,
+                counts.removed,
+                counts.unchanged,
+            ];
+            table.row(std::iter::once(name.clone()).chain(numbers.iter().map(u64::to_string)));
+        }
+        table
     }
 
     /// Adds a row, which has as many cells as the table has columns.

@@ -107,18 +107,7 @@ pub(crate) fn show_part(part: &Part<'_>) -> String {
 /// Bytes for people: lossy where they are not UTF-8, with control characters escaped, so that no name can play tricks
 /// on a terminal.
 pub(crate) fn printable(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
-    for c in String::from_utf8_lossy(bytes).chars() {
-        // Direction overrides are no control characters to Rust, but they reorder what a terminal shows.
-        if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+    flowstone_core::printable(&String::from_utf8_lossy(bytes), &[])
 }
 
 #[cfg(test)]

@@ -265,17 +265,9 @@ pub(crate) fn said(mut text: String) -> String {
     printable(&text)
 }
 
-/// The text with its control characters escaped, but for line breaks and tabs.
+/// The text with what could play tricks on a terminal escaped, but for line breaks and tabs.
 pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && !matches!(c, '\n' | '\t') {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+    flowstone_core::printable(text, &['\n', '\t'])
 }
 
 fn error_text(payload: Option<&Value>, ty: Option<&Type>) -> String {

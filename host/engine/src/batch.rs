@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use flowstone_connect::{Entry, RowError};
 use flowstone_core::{Fingerprint, MemoKey, Value, fingerprint};
-use flowstone_store::{Lineage, MemoRecord, RowHead, Snapshot};
+use flowstone_store::{Lineage, MemoRecord, RowHead, RowState, Snapshot};
 
 use crate::answer::Answer;
 use crate::error::Error;
@@ -120,7 +120,7 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Works through `items`. Claims that are not in `claimed` when this fails have been given back.
+    /// Works through `items`. When this fails, all claims have been given back.
     pub(crate) fn evaluate(run: &'a StageRun<'a>, items: Vec<Item>) -> Result<Self, Halt> {
         let commits = run.commits.load(Ordering::Acquire);
         let snapshot = run.store.snapshot()?;
@@ -168,30 +168,23 @@ impl<'a> Batch<'a> {
     /// Finds the fingerprints of a root row's columns: known from the last run, or by loading them.
     fn read_root(&self, item: Item) -> Result<Root, Halt> {
         let run = self.run;
-        let lineage = match &item.head {
-            // A row of the same version and flow is only looked at because it failed.
-            Some(_) => self
-                .snapshot
-                .lineage(run.collection, &item.key)?
-                .unwrap_or_default(),
-            None => Lineage::default(),
-        };
         let mut root = Root {
             content: item
                 .head
                 .as_ref()
                 .map_or(Fingerprint::from_bytes([0; 32]), |head| head.content),
             item,
-            lineage,
+            lineage: Lineage::default(),
             columns: None,
             values: None,
             failures: Vec::new(),
             vanished: false,
             calls: Vec::new(),
         };
-        let Some(entry) = &root.item.entry else {
-            return Ok(root);
-        };
+        let gone = root.item.entry.is_none();
+        if gone || root.item.same_version {
+            root.lineage = self.lineage(&root.item)?;
+        }
         if root.item.same_version
             && root.lineage.shape == Some(run.shape)
             && !root.lineage.columns.is_empty()
@@ -199,6 +192,9 @@ impl<'a> Batch<'a> {
             root.columns = Some(root.lineage.columns.clone());
             return Ok(root);
         }
+        let Some(entry) = &root.item.entry else {
+            return Ok(root);
+        };
         match run.load(entry) {
             Ok(values) => {
                 let columns: Vec<Fingerprint> = values
@@ -216,7 +212,22 @@ impl<'a> Batch<'a> {
                 root.failures.push(Failure { reason, retry });
             }
         }
+        // A row that is as good as it was needs no more than a new version hint: most rows that were only touched.
+        let was_done = (root.item.head.as_ref()).is_some_and(|head| head.state == RowState::Done);
+        let is_touched = root.columns.is_some() && was_done && run.is_settled(&root);
+        if !root.item.same_version && !is_touched {
+            root.lineage = self.lineage(&root.item)?;
+        }
         Ok(root)
+    }
+
+    /// What came of a row in the last run.
+    fn lineage(&self, item: &Item) -> Result<Lineage, Halt> {
+        let known = match &item.head {
+            Some(_) => self.snapshot.lineage(self.run.collection, &item.key)?,
+            None => None,
+        };
+        Ok(known.unwrap_or_default())
     }
 
     fn run_transform(&mut self, index: usize) -> Result<(), Halt> {

@@ -182,25 +182,14 @@ impl<'a> Committer<'a> {
         Ok(())
     }
 
-    /// Settles the last batch, together with what `more` writes.
-    pub(crate) fn settle(
-        &mut self,
-        more: impl FnOnce(&mut Writer<'_>, &Books) -> Result<(), StoreError>,
-    ) -> Result<(), Error> {
-        let pending = self.pending.take();
+    /// Settles the last batch, if one waits for that.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        let Some(pending) = self.pending.take() else {
+            return Ok(());
+        };
         let books = &*self.books;
-        self.store.write(|writer| {
-            if let Some(pending) = &pending {
-                pending.write(writer, books)?;
-            }
-            more(writer, books)
-        })?;
+        self.store.write(|writer| pending.write(writer, books))?;
         Ok(())
-    }
-
-    /// Whether a batch waits to be settled.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.pending.is_some()
     }
 
     fn apply(

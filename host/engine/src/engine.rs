@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use flowstone_connect::check_target_inside;
-use flowstone_core::{Argument, FlowFile, Interface, Plan, Value};
+use flowstone_core::{Argument, ComponentDigest, FlowFile, Interface, Plan, Value};
 use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
 
@@ -96,19 +96,19 @@ impl Engine {
         })
     }
 
-    /// What a component offers: from the store, or by compiling it.
-    ///
-    /// # Errors
-    ///
-    /// When it is no component, or needs what the sandbox does not offer.
-    pub fn interface(&self, plugin: &str, bytes: &[u8]) -> Result<Interface, Error> {
+    /// What a component is and offers: from the store, or by loading it, and then it is handed back loaded.
+    fn read(
+        &self,
+        plugin: &str,
+        bytes: &[u8],
+    ) -> Result<(ComponentDigest, Interface, Option<Plugin>), Error> {
         let fault = |error| Error::Plugin {
             plugin: plugin.to_owned(),
             error,
         };
         let digest = scan(bytes).map_err(fault)?.digest;
         if let Some(interface) = self.store.snapshot()?.interface(&digest)? {
-            return Ok(interface);
+            return Ok((digest, interface, None));
         }
         let loaded =
             load_plugin(bytes, &digest, &self.sandbox.get()?, &self.store).map_err(|error| {
@@ -120,7 +120,7 @@ impl Engine {
         let interface = loaded.interface().clone();
         self.store
             .write(|writer| writer.put_interface(&digest, &interface))?;
-        Ok(interface)
+        Ok((digest, interface, Some(loaded)))
     }
 
     /// Checks a flow: reads what its components offer and wires it. Nothing is run.
@@ -145,20 +145,14 @@ impl Engine {
                     "the component of plugin `{name}` was not handed in"
                 ))
             })?;
-            let interface = self.interface(&name, &bytes)?;
-            let digest = scan(&bytes)
-                .map_err(|error| Error::Plugin {
-                    plugin: name.clone(),
-                    error,
-                })?
-                .digest;
+            let (digest, interface, loaded) = self.read(&name, &bytes)?;
             let mut limits = Limits::default();
             limits.memory_bytes_max = plugin.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
             limits.time_ms_max = plugin.time_max.map_or(limits.time_ms_max, |time| {
                 u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
             });
             interfaces.insert(name.clone(), interface);
-            let loaded = Mutex::new(None);
+            let loaded = Mutex::new(loaded);
             plugins.insert(
                 name.clone(),
                 PluginCode {

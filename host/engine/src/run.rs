@@ -148,11 +148,7 @@ impl Engine {
         );
         let outcome = self.execute_all(stages, found, options, &mut committer);
         // Also after a halt: what the targets hold is settled.
-        let settled = if committer.is_pending() {
-            committer.settle(|_, _| Ok(()))
-        } else {
-            Ok(())
-        };
+        let settled = committer.settle();
         outcome.and(settled.map_err(Halt::Error))
     }
 
@@ -199,7 +195,7 @@ impl Engine {
             if entries.is_empty() {
                 continue;
             }
-            committer.settle(|_, _| Ok(()))?;
+            committer.settle()?;
             committer.stages[index].second = true;
             let snapshot = self.store.snapshot()?;
             let spread = Spread::new(

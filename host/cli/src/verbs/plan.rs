@@ -38,18 +38,7 @@ pub(crate) fn plan(args: &PlanArgs, output: Output) -> Result<u8, Failure> {
 
 fn text(report: &PlanReport, followers: &[&str], rows: bool, paint: Paint) -> String {
     let mut text = format!("plan of {}\n\n", paint.text(Style::Bold, &report.flow));
-    let mut sources =
-        Table::of_numbers(&["source", "rows", "added", "changed", "removed", "unchanged"]);
-    for (name, counts) in &report.sources {
-        let numbers = [
-            counts.rows,
-            counts.added,
-            counts.changed,
-            counts.removed,
-            counts.unchanged,
-        ];
-        sources.row(std::iter::once(name.clone()).chain(numbers.iter().map(u64::to_string)));
-    }
+    let sources = Table::of_sources(&report.sources);
     text.push_str(&sources.text(paint));
     let mut transforms = Table::of_text(&["transform", "calls", "reused", "undecided", "why"]);
     for transform in &report.transforms {

@@ -56,18 +56,7 @@ fn summary(report: &RunReport, paint: Paint) -> String {
         &format!("run {} of {}", report.run, report.flow),
     );
     let mut text = format!("{title}, {}\n", seconds(report.seconds));
-    let mut sources =
-        Table::of_numbers(&["source", "rows", "added", "changed", "removed", "unchanged"]);
-    for (name, counts) in &report.sources {
-        let numbers = [
-            counts.rows,
-            counts.added,
-            counts.changed,
-            counts.removed,
-            counts.unchanged,
-        ];
-        sources.row(cells(name, &numbers));
-    }
+    let sources = Table::of_sources(&report.sources);
     let mut transforms = Table::of_numbers(&["transform", "called", "reused", "failed", "time"]);
     for (name, counts) in &report.transforms {
         let numbers = cells(name, &[counts.called, counts.reused, counts.failed]);
