@@ -156,6 +156,29 @@ pub(crate) struct RunArgs {
     /// Go on where more than half of a source's rows are gone
     #[arg(long)]
     pub(crate) allow_deletes: bool,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    /// Give results in place of what a transform would give, for the rows that a JSONL file names
+    #[arg(long = "override", value_name = "TRANSFORM=FILE", value_parser = assignment, help_heading = "Cache")]
+    pub(crate) overrides: Vec<(String, String)>,
+}
+
+/// What one run looks up and remembers, besides what the flow says.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cache")]
+pub(crate) struct CacheArgs {
+    /// Call this transform for all rows and remember the results; may be given more than once
+    #[arg(long, value_name = "TRANSFORM")]
+    pub(crate) recompute: Vec<String>,
+    /// Call this transform for all rows, and neither look up nor remember results
+    #[arg(long, value_name = "TRANSFORM")]
+    pub(crate) disable: Vec<String>,
+    /// Call all transforms for all rows and remember the results
+    #[arg(long, conflicts_with = "no_cache")]
+    pub(crate) refresh: bool,
+    /// Call all transforms for all rows, and neither look up nor remember results
+    #[arg(long)]
+    pub(crate) no_cache: bool,
 }
 
 /// Which component.
@@ -219,6 +242,15 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it is written NAME=VALUE".to_owned()),
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), file.to_owned()))
+        }
+        _ => Err("it is written TRANSFORM=FILE".to_owned()),
     }
 }
 

@@ -193,6 +193,7 @@ impl From<Error> for Failure {
                     "if not, look at the `root` or `path`, `include` and `exclude` of source `{source_name}`"
                 )),
             Error::NotFound(_) => Failure::new(Kind::NotFound, message),
+            Error::Override { .. } => Failure::new(Kind::Usage, message),
             Error::Internal(_) => Failure::new(Kind::Internal, message)
                 .hint("please report this with the command that you ran"),
             _ => Failure::new(Kind::Internal, message),

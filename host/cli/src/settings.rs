@@ -5,9 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use flowstone::{EngineConfig, FlowPlace};
+use flowstone::{CacheOptions, EngineConfig, FlowPlace};
 
-use crate::args::{EngineArgs, FlowArgs};
+use crate::args::{CacheArgs, EngineArgs, FlowArgs};
 use crate::code_key;
 use crate::failure::{Failure, Kind};
 
@@ -151,6 +151,18 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
             _ => path,
         },
     )
+}
+
+impl CacheArgs {
+    /// What the engine is asked to look up and remember.
+    pub(crate) fn options(&self) -> CacheOptions {
+        CacheOptions {
+            recompute: self.recompute.iter().cloned().collect(),
+            disable: self.disable.iter().cloned().collect(),
+            refresh: self.refresh,
+            no_cache: self.no_cache,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -74,6 +74,11 @@ digest_id! {
     ComponentDigest
 }
 
+digest_id! {
+    /// The identity of the code that one exported function of a component can reach, and of nothing else.
+    FunctionDigest
+}
+
 /// The number of a run in a store, counted from 1.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -2,20 +2,25 @@
 //!
 //! ```text
 //! recipe   = BLAKE3-derive-key("flowstone 2026 memo recipe",
-//!                KEY_SCHEMA, code id, signature, literals with their positions, grants)
+//!                KEY_SCHEMA, code id, signature, literals with their positions, grants, ignored positions)
 //! memo key = BLAKE3-keyed(recipe, argument fingerprints in order)
 //! ```
 //!
 //! Nothing else is in a key: no path, no file time, no name of a flow, plugin, transform, column or parameter.
 
-use crate::id::{ComponentDigest, Fingerprint, MemoKey};
-use crate::interface::Function;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ComponentDigest, Fingerprint, FunctionDigest, MemoKey};
+use crate::interface::{Function, Param};
 
 /// The version of the recipe, hashed first. Raised whenever the bytes of a key change for the same call.
 pub const KEY_SCHEMA: u32 = 1;
 
 /// What stands for a transform's code in its keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CodeId {
     /// A function of a component, identified by the component's code.
     Component {
@@ -24,52 +29,162 @@ pub enum CodeId {
         /// The exported function's full name.
         function: String,
     },
+    /// A function, identified by the code that it can reach.
+    Function {
+        /// The digest of that code.
+        digest: FunctionDigest,
+    },
+    /// A name that stands for whatever code is behind it.
+    Pin {
+        /// The pin's name.
+        name: String,
+    },
 }
 
-/// All of a transform's key but the arguments: made once for a run, applied to every row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyRecipe([u8; 32]);
+impl fmt::Display for CodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CodeId::Component { digest, .. } => write!(f, "component:{}", digest.short()),
+            CodeId::Function { digest } => write!(f, "function:{}", digest.short()),
+            CodeId::Pin { name } => write!(f, "pin:{name}"),
+        }
+    }
+}
 
-impl KeyRecipe {
-    /// The recipe of calls of `function`, whose code is `code`, with these literals at these parameter positions.
-    ///
-    /// `grants` are the fingerprints of what the flow grants the transform, in order.
-    pub fn new(
-        code: &CodeId,
-        function: &Function,
-        literals: &[(u32, Fingerprint)],
-        grants: &[Fingerprint],
-    ) -> Self {
+/// An argument that the flow file gives: the same for all rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiteralArgument {
+    /// Which parameter it is for.
+    pub position: u32,
+    /// The value's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The value as WAVE text, for people.
+    pub text: String,
+}
+
+/// Something real that the flow hands a transform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What it is, for people.
+    pub name: String,
+    /// What the transform can learn from it.
+    pub fingerprint: Fingerprint,
+}
+
+/// Everything that a key hashes but the arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// What stands for the code.
+    pub code: CodeId,
+    /// The function: its types count, its name and those of its parameters do not.
+    pub function: Function,
+    /// The literal arguments, by position.
+    pub literals: Vec<LiteralArgument>,
+    /// What the flow grants, in order.
+    pub grants: Vec<Grant>,
+    /// The positions of the parameters whose arguments do not count.
+    pub ignored: Vec<u32>,
+}
+
+/// The code that makes the results of a recipe, whatever stands for it in the keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maker {
+    /// The digest of the component without its custom sections.
+    pub component: ComponentDigest,
+    /// The exported function's full name.
+    pub function: String,
+    /// The digest of the code that the function can reach, where the flow identifies it by that.
+    pub reachable: Option<FunctionDigest>,
+}
+
+impl Maker {
+    /// What stands for this code in keys without a pin.
+    pub fn code(&self) -> CodeId {
+        match self.reachable {
+            Some(digest) => CodeId::Function { digest },
+            None => CodeId::Component {
+                digest: self.component,
+                function: self.function.clone(),
+            },
+        }
+    }
+}
+
+/// A recipe, and the code that made the results that are remembered under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipeRecord {
+    /// The recipe of the keys.
+    pub recipe: Recipe,
+    /// The code that was called.
+    pub maker: Maker,
+}
+
+impl Recipe {
+    /// The hash of the recipe, which makes keys.
+    pub fn key(&self) -> KeyRecipe {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 memo recipe");
         hasher.update(&KEY_SCHEMA.to_le_bytes());
-        match code {
+        match &self.code {
             CodeId::Component { digest, function } => {
                 put(&mut hasher, b"component");
                 hasher.update(digest.as_bytes());
                 put(&mut hasher, function.as_bytes());
             }
+            CodeId::Function { digest } => {
+                put(&mut hasher, b"function");
+                hasher.update(digest.as_bytes());
+            }
+            CodeId::Pin { name } => {
+                put(&mut hasher, b"pin");
+                put(&mut hasher, name.as_bytes());
+            }
         }
-        hasher.update(&(function.params.len() as u32).to_le_bytes());
-        for param in &function.params {
+        hasher.update(&(self.function.params.len() as u32).to_le_bytes());
+        for param in &self.function.params {
             hasher.update(param.ty.fingerprint().as_bytes());
         }
-        match &function.result {
+        match &self.function.result {
             Some(ty) => hasher.update(ty.fingerprint().as_bytes()),
             None => hasher.update(&[0; 32]),
         };
-        hasher.update(&(literals.len() as u32).to_le_bytes());
-        for (position, fingerprint) in literals {
-            hasher.update(&position.to_le_bytes());
-            hasher.update(fingerprint.as_bytes());
+        hasher.update(&(self.literals.len() as u32).to_le_bytes());
+        for literal in &self.literals {
+            hasher.update(&literal.position.to_le_bytes());
+            hasher.update(literal.fingerprint.as_bytes());
         }
-        hasher.update(&(grants.len() as u32).to_le_bytes());
-        for grant in grants {
-            hasher.update(grant.as_bytes());
+        hasher.update(&(self.grants.len() as u32).to_le_bytes());
+        for grant in &self.grants {
+            put(&mut hasher, grant.name.as_bytes());
+            hasher.update(grant.fingerprint.as_bytes());
         }
-        Self(*hasher.finalize().as_bytes())
+        if !self.ignored.is_empty() {
+            hasher.update(&(self.ignored.len() as u32).to_le_bytes());
+            for position in &self.ignored {
+                hasher.update(&position.to_le_bytes());
+            }
+        }
+        KeyRecipe(*hasher.finalize().as_bytes())
     }
 
-    /// The key of the call with these arguments: the fingerprints of those parameters that are no literals, in order.
+    /// The parameters whose arguments come from columns and count, in order: those whose fingerprints make the key.
+    pub fn arguments(&self) -> impl Iterator<Item = (u32, &Param)> {
+        let given = |position: &u32| {
+            self.ignored.contains(position)
+                || (self.literals.iter()).any(|literal| literal.position == *position)
+        };
+        (0..)
+            .zip(&self.function.params)
+            .filter(move |(position, _)| !given(position))
+    }
+}
+
+/// The hash of a [`Recipe`]: made once for a run, applied to every row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyRecipe([u8; 32]);
+
+impl KeyRecipe {
+    /// The key of the call with these arguments: the fingerprints of those parameters that are neither literals nor
+    /// ignored, in order.
     pub fn key(&self, arguments: impl IntoIterator<Item = Fingerprint>) -> MemoKey {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for argument in arguments {
@@ -116,6 +231,30 @@ mod tests {
         }
     }
 
+    fn recipe(
+        code: &CodeId,
+        function: &Function,
+        literals: &[(u32, Fingerprint)],
+        grants: &[Fingerprint],
+    ) -> Recipe {
+        let literal = |(position, fingerprint): &(u32, Fingerprint)| LiteralArgument {
+            position: *position,
+            fingerprint: *fingerprint,
+            text: String::new(),
+        };
+        let grant = |fingerprint: &Fingerprint| Grant {
+            name: "clock".into(),
+            fingerprint: *fingerprint,
+        };
+        Recipe {
+            code: code.clone(),
+            function: function.clone(),
+            literals: literals.iter().map(literal).collect(),
+            grants: grants.iter().map(grant).collect(),
+            ignored: Vec::new(),
+        }
+    }
+
     fn of(value: &Value, ty: &Type) -> Fingerprint {
         fingerprint(value, ty, &ty.fingerprint())
     }
@@ -143,11 +282,11 @@ mod tests {
             Some(Type::list(Type::String)),
         );
         let literal = of(&Value::U32(1200), &Type::U32);
-        let recipe = KeyRecipe::new(&code(1), &function, &[(1, literal)], &[]);
+        let made = recipe(&code(1), &function, &[(1, literal)], &[]).key();
         insta::assert_snapshot!(text, @"e7700892641518fb2ee085235ccafac78d20dddf963e7d5fa0742e5595495d01");
         insta::assert_snapshot!(of(&value, &record), @"976d54c02237e8694356e2aa43f512200a1d7a3e7d4fae403af01472ec3b8123");
-        insta::assert_snapshot!(recipe.key([text]), @"5fa767597faa170ba3c254b02daf924bd48c429f49f4d64827985ddde73c6634");
-        insta::assert_snapshot!(KeyRecipe::new(&code(1), &function, &[], &[literal]).key([text, literal]), @"619d584c0f7d37ae057bd1f195d362753467d5eb323b115eba8368ee50c4fe58");
+        insta::assert_snapshot!(made.key([text]), @"5fa767597faa170ba3c254b02daf924bd48c429f49f4d64827985ddde73c6634");
+        insta::assert_snapshot!(recipe(&code(1), &function, &[], &[literal]).key().key([text, literal]), @"a0422d21f5d04582d5a7228d713e984e435cb44b17bbc624f48964803780a4ab");
     }
 
     #[test]
@@ -179,16 +318,47 @@ mod tests {
             digest: ComponentDigest::from_bytes([1; 32]),
             function: "g".into(),
         };
-        let recipe = KeyRecipe::new(&code(1), &base, &[], &[]);
-        assert_eq!(recipe, KeyRecipe::new(&code(1), &renamed, &[], &[]));
-        assert_ne!(recipe, KeyRecipe::new(&code(1), &widened, &[], &[]));
-        assert_ne!(recipe, KeyRecipe::new(&code(2), &base, &[], &[]));
-        assert_ne!(recipe, KeyRecipe::new(&other, &base, &[], &[]));
+        let plain = recipe(&code(1), &base, &[], &[]).key();
+        assert_eq!(plain, recipe(&code(1), &renamed, &[], &[]).key());
+        assert_ne!(plain, recipe(&code(1), &widened, &[], &[]).key());
+        assert_ne!(plain, recipe(&code(2), &base, &[], &[]).key());
+        assert_ne!(plain, recipe(&other, &base, &[], &[]).key());
         let literal = of(&Value::U32(1), &Type::U32);
-        assert_ne!(
-            recipe,
-            KeyRecipe::new(&code(1), &base, &[(0, literal)], &[])
+        assert_ne!(plain, recipe(&code(1), &base, &[(0, literal)], &[]).key());
+        assert_ne!(plain, recipe(&code(1), &base, &[], &[literal]).key());
+    }
+
+    #[test]
+    fn what_is_ignored_counts_but_not_its_argument() {
+        let base = function(&[("text", Type::String), ("log", Type::String)], None);
+        let plain = recipe(&code(1), &base, &[], &[]);
+        let ignoring = Recipe {
+            ignored: vec![1],
+            ..plain.clone()
+        };
+        assert_ne!(plain.key(), ignoring.key());
+        let names: Vec<_> = (ignoring.arguments())
+            .map(|(position, param)| (position, param.name.as_str()))
+            .collect();
+        assert_eq!(names, [(0, "text")]);
+    }
+
+    #[test]
+    fn a_pin_stands_for_any_code_but_not_for_another_signature() {
+        let base = function(&[("text", Type::String)], Some(Type::U32));
+        let widened = function(&[("text", Type::String)], Some(Type::U64));
+        let pin = CodeId::Pin { name: "p".into() };
+        let renamed = Function {
+            name: "g".into(),
+            ..base.clone()
+        };
+        assert_eq!(
+            recipe(&pin, &base, &[], &[]).key(),
+            recipe(&pin, &renamed, &[], &[]).key()
         );
-        assert_ne!(recipe, KeyRecipe::new(&code(1), &base, &[], &[literal]));
+        assert_ne!(
+            recipe(&pin, &base, &[], &[]).key(),
+            recipe(&pin, &widened, &[], &[]).key()
+        );
     }
 }

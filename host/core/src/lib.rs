@@ -21,14 +21,15 @@ mod wave;
 pub use diagnostic::{Diagnostic, FlowErrors, suggest};
 pub use encoding::{DecodeError, ENCODING_VERSION, decode, encode, fingerprint};
 pub use flow::{
-    Argument, Collection, Column, ColumnKind, ColumnRef, Connectors, FlowFile, Located, OnError,
-    OptionError, OptionValue, Options, Plan, PluginDecl, PluginOrigin, ResultShape, SourceColumns,
-    SourceDecl, SourcePlan, Stage, TargetPlan, TargetSpec, Transform,
+    Argument, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef, Connectors,
+    FlowFile, Grants, Identity, Located, OnError, OptionError, OptionValue, Options, Plan,
+    PluginDecl, PluginOrigin, ResultShape, SourceColumns, SourceDecl, SourcePlan, Stage,
+    StoreSettings, TargetPlan, TargetSpec, Transform,
 };
-pub use id::{ComponentDigest, Fingerprint, IdParseError, MemoKey, RunId};
+pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};
 pub use json::{JsonError, from_json, to_json};
-pub use key::{CodeId, KEY_SCHEMA, KeyRecipe};
+pub use key::{CodeId, Grant, KEY_SCHEMA, KeyRecipe, LiteralArgument, Maker, Recipe, RecipeRecord};
 pub use printable::printable;
 pub use types::{Case, Field, Type};
 pub use units::{format_size, parse_duration, parse_size};

@@ -2,10 +2,8 @@
 
 use std::sync::OnceLock;
 
-use flowstone_core::{
-    Fingerprint, ResultShape, RunId, Type, Value, decode, encode, fingerprint, to_json,
-};
-use flowstone_store::{INLINE_BYTES_MAX, MemoRecord, Outcome, Snapshot, StoreError, Stored};
+use flowstone_core::{Fingerprint, ResultShape, Type, Value, decode, encode, fingerprint, to_json};
+use flowstone_store::{INLINE_BYTES_MAX, Outcome, Snapshot, StoreError, Stored};
 
 /// What a call came to by its own account. A pure function gives the same answer every time.
 #[derive(Debug)]
@@ -82,6 +80,11 @@ impl Answer {
             (Value::Option(Some(value)), true) => std::sync::Arc::unwrap_or_clone(value),
             (value, _) => value,
         };
+        Self::of_value(value, typed)
+    }
+
+    /// The answer of a value that is no longer wrapped, and its encoding where that is to be stored as an object.
+    pub(crate) fn of_value(value: Value, typed: &Typed) -> (Self, Option<Vec<u8>>) {
         let mut encoding = Vec::new();
         encode(&value, &typed.shape.value, &mut encoding);
         let fingerprint = Fingerprint::from_bytes(
@@ -109,8 +112,8 @@ impl Answer {
     }
 
     /// What the store remembers.
-    pub(crate) fn of_record(record: MemoRecord, typed: &Typed) -> Self {
-        match record.outcome {
+    pub(crate) fn of_outcome(outcome: Outcome, typed: &Typed) -> Self {
+        match outcome {
             Outcome::Failed { reason } => Answer::Failed(reason),
             Outcome::Nothing => Answer::Nothing,
             Outcome::Value {
@@ -138,9 +141,9 @@ impl Answer {
         }
     }
 
-    /// The record to remember it by.
-    pub(crate) fn record(&self, cost_ns: u64, run: RunId) -> MemoRecord {
-        let outcome = match self {
+    /// What is remembered of it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
             Answer::Failed(reason) => Outcome::Failed {
                 reason: reason.clone(),
             },
@@ -150,11 +153,6 @@ impl Answer {
                 parts: remembered.parts.get().cloned().unwrap_or_default(),
                 stored: remembered.stored.clone(),
             },
-        };
-        MemoRecord {
-            outcome,
-            cost_ns,
-            run,
         }
     }
 }

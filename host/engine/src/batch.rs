@@ -6,6 +6,8 @@
 
 mod column;
 mod find;
+mod reuse;
+mod transform;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -113,6 +115,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) memos: Vec<(MemoKey, MemoRecord)>,
     /// Values that are too long for their record.
     pub(crate) objects: Vec<(Fingerprint, Vec<u8>)>,
+    /// The results that were remembered, and for how many rows each was used.
+    pub(crate) reused: Vec<(MemoKey, u64)>,
     /// The claims to give back when the batch is committed.
     pub(crate) claimed: Vec<MemoKey>,
     /// The calls that would be made: transform, row and key. Only when nothing may be called.
@@ -133,6 +137,7 @@ impl<'a> Batch<'a> {
             cells: vec![Vec::new(); run.stage.transforms.len()],
             memos: Vec::new(),
             objects: Vec::new(),
+            reused: Vec::new(),
             claimed: Vec::new(),
             missing: Vec::new(),
         };
@@ -228,116 +233,6 @@ impl<'a> Batch<'a> {
             None => None,
         };
         Ok(known.unwrap_or_default())
-    }
-
-    fn run_transform(&mut self, index: usize) -> Result<(), Halt> {
-        let run = self.run;
-        let transform = &run.stage.transforms[index];
-        let count = self.rows[transform.collection].len();
-        let mut cells = Vec::with_capacity(count);
-        let mut wanted: Vec<(MemoKey, usize)> = Vec::with_capacity(count);
-        for row in 0..count {
-            cells.push(match self.key(index, row)? {
-                Ok(key) => {
-                    wanted.push((key, row));
-                    Cell::Absent
-                }
-                Err(cell) => cell,
-            });
-        }
-        wanted.sort_unstable();
-        let mut keys: Vec<MemoKey> = wanted.iter().map(|(key, _)| *key).collect();
-        keys.dedup();
-        let found = self.find(index, &keys, &wanted)?;
-        let mut position = 0;
-        for (key, row) in wanted {
-            if keys[position] != key {
-                position += 1;
-            }
-            let root = self.rows[transform.collection][row].root;
-            self.roots[root].calls.push((index as u16, key));
-            cells[row] = match &found[position] {
-                None => {
-                    self.missing.push((index, row, key));
-                    Cell::Unknown
-                }
-                Some(Ok(answer)) => match &**answer {
-                    Answer::Value(_) => Cell::Ready(Arc::clone(answer)),
-                    Answer::Nothing => Cell::Absent,
-                    Answer::Failed(reason) => self.fail(index, root, reason, false),
-                },
-                Some(Err(reason)) => self.fail(index, root, reason, true),
-            };
-        }
-        self.cells[index] = cells;
-        if let Some(collection) = transform.makes {
-            self.make_rows(index, collection)?;
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, transform: usize, root: usize, reason: &str, retry: bool) -> Cell {
-        let name = &self.run.stage.transforms[transform].name;
-        self.run.counters.transforms[transform]
-            .failed
-            .fetch_add(1, Ordering::Relaxed);
-        self.roots[root].failures.push(Failure {
-            reason: format!("{name}: {reason}"),
-            retry,
-        });
-        Cell::Failed
-    }
-
-    /// The key of the call for a row, or what the row gets without a call.
-    fn key(&self, index: usize, row: usize) -> Result<Result<MemoKey, Cell>, Halt> {
-        let transform = &self.run.stage.transforms[index];
-        let mut arguments = Vec::with_capacity(transform.arguments.len());
-        let mut unknown = false;
-        for column in transform.columns() {
-            match self.print(column, transform.collection, row)? {
-                Print::Known(fingerprint) => arguments.push(fingerprint),
-                Print::Absent => return Ok(Err(Cell::Absent)),
-                Print::Failed => return Ok(Err(Cell::Failed)),
-                Print::Unknown => unknown = true,
-            }
-        }
-        if unknown {
-            return Ok(Err(Cell::Unknown));
-        }
-        Ok(Ok(self.run.transforms[index].recipe.key(arguments)))
-    }
-
-    fn make_rows(&mut self, index: usize, collection: usize) -> Result<(), Halt> {
-        let run = self.run;
-        let typed = &run.transforms[index].typed;
-        let mut rows = Vec::new();
-        for parent in 0..self.cells[index].len() {
-            let Cell::Ready(answer) = self.cells[index][parent].clone() else {
-                continue;
-            };
-            let Answer::Value(remembered) = &*answer else {
-                continue;
-            };
-            let Some(parts) = remembered.parts(typed, &self.snapshot)? else {
-                continue;
-            };
-            let root = self.rows[run.stage.transforms[index].collection][parent].root;
-            let count = parts.len() / typed.parts_per_row();
-            if count as u64 * CHILD_BYTES > run.row_bytes_max {
-                let reason = format!(
-                    "it makes {count} rows, more than the memory given can hold: raise `--memory`"
-                );
-                self.cells[index][parent] = self.fail(index, root, &reason, true);
-                continue;
-            }
-            rows.extend((0..count).map(|ordinal| Row {
-                root,
-                parent,
-                ordinal: ordinal as u32,
-            }));
-        }
-        self.rows[collection] = rows;
-        Ok(())
     }
 
     /// Where a row stands below its root row: its positions in the lists from the top down.

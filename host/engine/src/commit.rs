@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowstone_connect::{Entry, Target, TargetOp};
-use flowstone_core::{Fingerprint, MemoKey};
+use flowstone_core::{Fingerprint, MemoKey, RunId};
 use flowstone_store::{
     CollectionId, Intent, MemoRecord, RowState, Store, StoreError, TargetId, Writer,
 };
 
 use self::claims::{claim, intended, release};
-use crate::books::Books;
+use crate::books::{Books, put_stage_names};
 use crate::budget::Permit;
 use crate::calls::Calls;
 use crate::error::Error;
@@ -40,6 +40,8 @@ pub(crate) struct Evaluated {
     pub(crate) updates: Vec<RowUpdate>,
     pub(crate) memos: Vec<(MemoKey, MemoRecord)>,
     pub(crate) objects: Vec<(Fingerprint, Vec<u8>)>,
+    /// The results that were reused, and for how many rows.
+    pub(crate) reused: Vec<(MemoKey, u64)>,
     pub(crate) claimed: Vec<MemoKey>,
     pub(crate) permit: Permit,
 }
@@ -73,7 +75,29 @@ pub(crate) struct Committer<'a> {
     pub(crate) commits: &'a AtomicU64,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) failed: &'a mut Vec<FailedRow>,
+    run: RunId,
+    /// The run's beginning, until it is written.
+    begun: Option<Begun>,
     pending: Option<Settlement>,
+}
+
+/// The beginning of a run: written with its first batch, so that whatever a run makes can be dated, also where the run
+/// is cut off.
+pub(crate) struct Begun {
+    pub(crate) run: RunId,
+    /// The run's record, as far as it is known.
+    pub(crate) record: String,
+    /// The names of the transforms of every stage, by its fingerprint.
+    pub(crate) names: Vec<(Fingerprint, Vec<String>)>,
+}
+
+impl Begun {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
+        for (stage, names) in &self.names {
+            put_stage_names(writer, stage, names)?;
+        }
+        writer.put_run(self.run, &self.record)
+    }
 }
 
 /// What a batch does to one target.
@@ -102,6 +126,7 @@ impl<'a> Committer<'a> {
         stages: &'a mut Vec<StageState>,
         shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer),
         failed: &'a mut Vec<FailedRow>,
+        begun: Begun,
     ) -> Self {
         let (calls, commits, observer) = shared;
         Self {
@@ -113,6 +138,8 @@ impl<'a> Committer<'a> {
             commits,
             observer,
             failed,
+            run: begun.run,
+            begun: Some(begun),
             pending: None,
         }
     }
@@ -124,9 +151,13 @@ impl<'a> Committer<'a> {
             mut updates,
             memos,
             objects,
+            mut reused,
             claimed,
             permit,
         } = batch;
+        reused.sort_unstable();
+        let begun = self.begun.take();
+        let run = self.run;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();
@@ -137,8 +168,14 @@ impl<'a> Committer<'a> {
             if let Some(pending) = &pending {
                 pending.write(writer, books)?;
             }
+            if let Some(begun) = &begun {
+                begun.write(writer)?;
+            }
             for (key, record) in &memos {
                 writer.put_memo(key, record)?;
+            }
+            for (key, rows) in &reused {
+                writer.add_usage(key, run, *rows)?;
             }
             for (fingerprint, encoding) in &objects {
                 writer.put_object(fingerprint, encoding)?;

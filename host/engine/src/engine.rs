@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use flowstone_connect::check_target_inside;
-use flowstone_core::{Argument, ComponentDigest, FlowFile, Interface, Plan, Value};
-use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
+use flowstone_core::{
+    Argument, ComponentDigest, FlowFile, Identity, Interface, Plan, Value,
+};
+use flowstone_sandbox::{
+    CallError, Limits, Output, Plugin, scan,
+};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
 use crate::error::Error;
+use crate::recipe::IDENTITY;
 use crate::stage::{LoadFault, PluginCode, SandboxCell, load_plugin};
 
 /// The store's cache: its lookups come sorted, so more memory would save little time.
@@ -146,6 +151,10 @@ impl Engine {
                 ))
             })?;
             let (digest, interface, loaded) = self.read(&name, &bytes)?;
+            let functions = match plugin.identity.unwrap_or(IDENTITY) {
+                Identity::Component => BTreeMap::new(),
+                Identity::Function => BTreeMap::new(),
+            };
             let mut limits = Limits::default();
             limits.memory_bytes_max = plugin.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
             limits.time_ms_max = plugin.time_max.map_or(limits.time_ms_max, |time| {
@@ -159,6 +168,7 @@ impl Engine {
                     name,
                     bytes,
                     digest,
+                    functions,
                     limits,
                     loaded,
                 },

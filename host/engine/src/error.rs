@@ -67,6 +67,14 @@ pub enum Error {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// A result that was given for a run, or to be remembered, cannot be used. Nothing was changed.
+    #[error("{place}: {message}")]
+    Override {
+        /// The file and line, or what else names it.
+        place: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A thread of the engine ended in a way it should not have.
     #[error("internal error: {0}")]
     Internal(&'static str),

@@ -181,6 +181,7 @@ fn evaluate(
     let Batch {
         memos,
         objects,
+        reused,
         claimed,
         ..
     } = batch;
@@ -189,6 +190,7 @@ fn evaluate(
         updates,
         memos,
         objects,
+        reused,
         claimed,
         permit,
     })

@@ -17,8 +17,11 @@ mod engine;
 mod error;
 mod event;
 mod execute;
+mod former;
 mod lineage;
+mod overrides;
 mod plan;
+mod recipe;
 mod reconcile;
 mod recover;
 mod report;
@@ -39,8 +42,9 @@ pub use flowstone_sandbox::{
     scan as scan_component,
 };
 pub use flowstone_store::StoreError;
+pub use overrides::Overrides;
 pub use report::{
     FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
     RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
-pub use run::RunOptions;
+pub use run::{CacheOptions, RunOptions};

@@ -37,7 +37,7 @@ impl Engine {
         let mut books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
         let before = books.transforms(&snapshot)?;
         let observer = |_: &Event<'_>| {};
-        let mut shared = self.shared(RunId(0), stop, &observer, false)?;
+        let mut shared = self.shared(RunId(0), stop, &observer)?;
         shared.dry = true;
         let mut report = PlanReport {
             flow: flow.plan.name.clone(),

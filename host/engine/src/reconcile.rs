@@ -3,11 +3,13 @@
 //! A target row is known by the fingerprints of its key columns and of all its columns; values are loaded only for
 //! rows that are inserted or updated. What was made before and is not made now is deleted, by lineage.
 
+mod calls;
+
 use std::collections::HashMap;
 
 use flowstone_connect::{Entry, RowError};
 use flowstone_core::{Fingerprint, OnError, Value, to_wave};
-use flowstone_store::{CallRecord, KEY_BYTES_MAX, Lineage, RowHead, RowState, TargetRow};
+use flowstone_store::{KEY_BYTES_MAX, Lineage, RowHead, RowState, TargetRow};
 
 use crate::answer::said;
 use crate::batch::{Batch, Cell, Failure, Halt, Print};
@@ -87,6 +89,7 @@ impl Batch<'_> {
         root: usize,
         by_root: &[HashMap<usize, Vec<usize>>],
     ) -> Result<RowUpdate, Halt> {
+        let is_settled = self.run.is_settled(&self.roots[root]);
         let this = &mut self.roots[root];
         let key = std::mem::take(&mut this.item.key);
         let was_there = this.item.head.is_some();
@@ -104,7 +107,7 @@ impl Batch<'_> {
             Some(head) if head.content != this.content => Some(Change::Changed),
             Some(_) => None,
         };
-        if self.run.is_settled(&self.roots[root]) {
+        if is_settled {
             let this = &self.roots[root];
             let (Some(entry), Some(head)) = (&this.item.entry, &this.item.head) else {
                 unreachable!("a settled row is listed and known");
@@ -125,6 +128,7 @@ impl Batch<'_> {
         let mut wanted = Vec::new();
         self.wanted(root, by_root, &mut wanted)?;
         let old = std::mem::take(&mut self.roots[root].lineage);
+        let unchanged = self.run.always.then(|| old.clone());
         let mut lineage = Lineage {
             shape: Some(self.run.shape),
             ..Lineage::default()
@@ -164,23 +168,19 @@ impl Batch<'_> {
             deletes.extend(before.into_values());
             deletes.sort_by(|a, b| (a.target, &a.key).cmp(&(b.target, &b.key)));
         }
-        let same_flow = (self.roots[root].item.head.as_ref())
-            .is_some_and(|head| head.flow == self.run.fingerprint);
-        if keeps && same_flow {
+        let flow = self.run.flow(&key);
+        let former = self.roots[root].item.head.as_ref().map(|head| head.flow);
+        if keeps && former == Some(flow) {
             // The calls that made what stays.
             lineage.calls = old.calls;
+            lineage.replaced = old.replaced;
             self.roots[root].calls.clear();
+        } else {
+            lineage.calls = self.calls_of(root);
+            lineage.replaced = self.replaced(&lineage.calls, &old.calls, former)?;
         }
         let this = &mut self.roots[root];
         lineage.good |= this.failures.is_empty();
-        this.calls.sort_unstable();
-        this.calls.dedup();
-        lineage
-            .calls
-            .extend(this.calls.iter().map(|(transform, key)| CallRecord {
-                transform: *transform,
-                key: *key,
-            }));
         lineage.columns = this.columns.take().unwrap_or_default();
         lineage.failure = this.failures.first().map(|failure| failure.reason.clone());
         let state = match &this.failures[..] {
@@ -197,9 +197,22 @@ impl Batch<'_> {
         let head = RowHead {
             hint,
             content: this.content,
-            flow: self.run.fingerprint,
+            flow,
             state,
         };
+        lineage.run = self.run.run;
+        let same_head = (self.roots[root].item.head.as_ref()).is_some_and(|old| {
+            RowHead {
+                hint: old.hint.clone(),
+                ..head.clone()
+            } == *old
+        });
+        let nothing_to_do = upserts.is_empty() && deletes.is_empty() && same_head;
+        if nothing_to_do && unchanged.is_some_and(|old| calls::is_same(&lineage, &old)) {
+            let failure = lineage.failure;
+            let kind = UpdateKind::Touch { head, failure };
+            return Ok(RowUpdate { key, change, kind });
+        }
         Ok(RowUpdate {
             key,
             change,

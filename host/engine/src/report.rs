@@ -6,13 +6,20 @@ use serde::Serialize;
 
 use flowstone_core::RunId;
 
+use crate::run::CacheOptions;
+
 /// What a run did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct RunReport {
     /// The run's number in its store.
     pub run: RunId,
     /// The flow's name.
     pub flow: String,
+    /// When it began, in seconds since 1970.
+    pub started: u64,
+    /// What it was asked to look up and remember, besides what the flow says.
+    #[serde(skip_serializing_if = "CacheOptions::is_default")]
+    pub cache: CacheOptions,
     /// How long it took.
     pub seconds: f64,
     /// Per source.

@@ -1,22 +1,24 @@
 //! A run: recover, open, scan, guard, execute, settle, report.
 
+mod options;
 mod prepare;
 mod summary;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use flowstone_core::{RunId, Stage};
+use flowstone_core::{Fingerprint, RunId, Stage};
 use flowstone_store::{CollectionId, StoreError, Writer};
 
+pub use self::options::{CacheOptions, RunOptions};
 pub(crate) use self::prepare::Shared;
 use self::prepare::left_stages;
 use self::summary::{list_failed, report, state_of};
 use crate::batch::{Halt, Item};
 use crate::books::{Books, TransformEntry, put_stage_names};
-use crate::commit::{Committer, OpenTarget, StageState};
+use crate::commit::{Begun, Committer, OpenTarget, StageState};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -24,15 +26,6 @@ use crate::execute::{Spread, execute};
 use crate::report::{FailedRow, RunReport};
 use crate::scan::{Found, diff, scan};
 use crate::stage::StageRun;
-
-/// How a run is done.
-#[derive(Clone, Debug, Default)]
-pub struct RunOptions {
-    /// Whether to go on where more than half of a source's rows are gone.
-    pub allow_deletes: bool,
-    /// Whether somebody listens closely: events then carry the keys of rows.
-    pub observed: bool,
-}
 
 impl Engine {
     /// Brings the targets of a flow up to date with its sources.
@@ -50,7 +43,8 @@ impl Engine {
         stop: &AtomicBool,
         observer: &dyn Observer,
     ) -> Result<RunReport, Error> {
-        let start = Instant::now();
+        let start = Start::now();
+        options.cache.check(&flow.plan)?;
         let snapshot = self.store.snapshot()?;
         let run = RunId(snapshot.last_run()?.map_or(1, |last| last.0 + 1));
         drop(snapshot);
@@ -64,7 +58,10 @@ impl Engine {
         drop(snapshot);
         books.open(&self.store, &flow.plan)?;
         books.decide(&flow.plan);
-        let shared = self.shared(run, stop, observer, options.observed)?;
+        let mut shared = self.shared(run, stop, observer)?;
+        shared.observed = options.observed;
+        shared.options = options.clone();
+        self.register(flow, &mut shared)?;
         let left = left_stages(&books, flow);
         let mut stages = self.stages(flow, &left, &books, &shared)?;
         let mut progress = Progress {
@@ -80,7 +77,8 @@ impl Engine {
                 stages = self.stages(flow, &left, &books, &shared)?;
                 found = self.scan_all(&stages, flow, options)?;
             }
-            self.work(&stages, found, &mut books, &shared, options, &mut progress)
+            let begun = begun(flow, run, &stages, options, &start)?;
+            self.work(&stages, found, (&mut books, begun), &shared, &mut progress)
         };
         let outcome = work();
         match outcome {
@@ -88,7 +86,8 @@ impl Engine {
             Err(Halt::Interrupted) => progress.interrupted = true,
             Err(Halt::Error(error)) => return Err(error),
         }
-        let report = report(flow, run, &stages, &books, progress, start);
+        let mut report = report(flow, run, &stages, &books, progress, &start);
+        report.cache = options.cache.clone();
         self.finish(flow, &stages, &mut books, &report, &left)?;
         Ok(report)
     }
@@ -107,6 +106,13 @@ impl Engine {
             if in_flow && found.is_mass_delete() && !options.allow_deletes {
                 return Err(too_many(stage, found.removed, found.known).into());
             }
+            if let Some((key, place)) = stage.overrides.unlisted(&found.given) {
+                let source = &stage.stage.source.name;
+                return Err(Halt::Error(Error::Override {
+                    place: place.to_owned(),
+                    message: format!("source `{source}` has no row `{key}`"),
+                }));
+            }
             all.push(found);
         }
         Ok(all)
@@ -116,9 +122,8 @@ impl Engine {
         &self,
         stages: &[StageRun<'_>],
         found: Vec<Found>,
-        books: &mut Books,
+        (books, begun): (&mut Books, Begun),
         shared: &Shared<'_>,
-        options: &RunOptions,
         progress: &mut Progress,
     ) -> Result<(), Halt> {
         let snapshot = self.store.snapshot()?;
@@ -145,8 +150,9 @@ impl Engine {
             states,
             (&shared.calls, &shared.commits, shared.observer),
             failed,
+            begun,
         );
-        let outcome = self.execute_all(stages, found, options, &mut committer);
+        let outcome = self.execute_all(stages, found, &shared.options, &mut committer);
         // Also after a halt: what the targets hold is settled.
         let settled = committer.settle();
         outcome.and(settled.map_err(Halt::Error))
@@ -294,14 +300,8 @@ impl Engine {
                         books.put_target(writer, *id)?;
                     }
                 }
-                for stage in stages.iter().take(flow.plan.stages.len()) {
-                    let names: Vec<String> = stage
-                        .stage
-                        .transforms
-                        .iter()
-                        .map(|transform| transform.name.clone())
-                        .collect();
-                    put_stage_names(writer, &stage.fingerprint, &names)?;
+                for (stage, names) in stage_names(flow, stages) {
+                    put_stage_names(writer, &stage, &names)?;
                 }
                 writer.put_run(report.run, &json)
             })?;
@@ -310,6 +310,63 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The names of the transforms of the flow's stages, by the identity of what is done to their rows.
+fn stage_names(flow: &Flow, stages: &[StageRun<'_>]) -> Vec<(Fingerprint, Vec<String>)> {
+    let stages = stages.iter().take(flow.plan.stages.len());
+    let names = stages.flat_map(|stage| {
+        let transforms = stage.stage.transforms.iter();
+        let names: Vec<String> = transforms.map(|transform| transform.name.clone()).collect();
+        let given = stage.overrides.given_flow(&stage.fingerprint);
+        let flows = std::iter::once(stage.fingerprint).chain(given);
+        flows.map(move |flow| (flow, names.clone()))
+    });
+    names.collect()
+}
+
+fn begun(
+    flow: &Flow,
+    run: RunId,
+    stages: &[StageRun<'_>],
+    options: &RunOptions,
+    start: &Start,
+) -> Result<Begun, Error> {
+    let record = RunReport {
+        run,
+        flow: flow.plan.name.clone(),
+        started: start.unix_s,
+        cache: options.cache.clone(),
+        interrupted: true,
+        ..RunReport::default()
+    };
+    Ok(Begun {
+        run,
+        record: serde_json::to_string(&record)
+            .map_err(|_| Error::Internal("a report is not JSON"))?,
+        names: stage_names(flow, stages),
+    })
+}
+
+/// When a run began.
+struct Start {
+    at: Instant,
+    unix_s: u64,
+}
+
+impl Start {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            unix_s: now_s(),
+        }
+    }
+}
+
+/// The time, in seconds since 1970.
+pub(crate) fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |time| time.as_secs())
 }
 
 fn too_many(stage: &StageRun<'_>, removed: u64, rows: u64) -> Error {

@@ -1,10 +1,11 @@
 //! Diffing: what the source lists now, merged with what the store knows, both in key order.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use flowstone_connect::Hint;
-use flowstone_store::{RowHead, RowState, Snapshot};
+use flowstone_store::{RowState, Snapshot};
 
 use crate::batch::{Halt, Item};
 use crate::commit::FAILED_LISTED_MAX;
@@ -33,6 +34,8 @@ pub(crate) struct Found {
     pub(crate) failed: u64,
     /// The keys of the first of them.
     pub(crate) failed_keys: Vec<Vec<u8>>,
+    /// The rows, as people see them, for which results are given.
+    pub(crate) given: BTreeSet<String>,
     /// The rows that have to be looked at, unless they are too many to keep.
     pub(crate) kept: Option<Vec<Item>>,
 }
@@ -102,10 +105,16 @@ pub(crate) fn diff(
         let known = if order.is_ge() { row.take() } else { None };
         found.rows += u64::from(listed.is_some());
         found.known += u64::from(known.is_some());
+        if let Some(entry) = &listed
+            && !run.overrides.is_empty()
+            && (run.overrides.of_row(&run.stage.source.kind, &entry.key)).is_some()
+        {
+            found.given.insert(run.label(&entry.key));
+        }
         let item = match (listed, known) {
             (Some(entry), Some((key, head))) => {
                 let same_version = Hint::proves_unchanged(&head.hint, &entry.hint);
-                if same_version && is_done(run, &head) {
+                if same_version && run.is_done(&key, &head) {
                     if head.state != RowState::Done {
                         found.failed += 1;
                         if found.failed_keys.len() < FAILED_LISTED_MAX {
@@ -151,9 +160,4 @@ pub(crate) fn diff(
             row = rows.next().transpose()?;
         }
     }
-}
-
-/// Whether this flow has been run on the row, and running it again would give the same.
-fn is_done(run: &StageRun<'_>, head: &RowHead) -> bool {
-    head.flow == run.fingerprint && !matches!(head.state, RowState::Failed { retry: true })
 }

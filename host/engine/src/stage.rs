@@ -1,27 +1,33 @@
 //! A stage made ready to run: its source open, its keys' recipes made, its counters at zero.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flowstone_connect::{Entry, RowError, Source, TargetKeys, display_key};
 use flowstone_core::{
-    CodeId, Column, ComponentDigest, Fingerprint, KeyRecipe, RunId, Stage, Transform, Type, Value,
-    format_size,
+    CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, MemoKey,
+    RecipeRecord, RunId, Stage, Transform, Type, Value, format_size,
 };
-use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Sandbox, SandboxConfig};
-use flowstone_store::{CollectionId, RowState, Store, TargetId};
+use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Sandbox, SandboxConfig, World};
+use flowstone_store::{CollectionId, RecipeId, RowHead, RowState, Store, TargetId};
 
 use crate::answer::Typed;
 use crate::batch::Root;
 use crate::calls::Calls;
 use crate::error::Error;
 use crate::event::Observer;
+use crate::former::Former;
+use crate::overrides::SourceOverrides;
+use crate::recipe::recipe;
 
 /// A plugin of a flow: its binary, what it offers, and its compiled code once a call needs it.
 pub(crate) struct PluginCode {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) digest: ComponentDigest,
+    /// The digests of what its functions can reach; empty where the whole component stands for them.
+    pub(crate) functions: BTreeMap<String, FunctionDigest>,
     pub(crate) limits: Limits,
     pub(crate) loaded: Mutex<Option<Plugin>>,
 }
@@ -113,30 +119,37 @@ impl SandboxCell {
 pub(crate) struct PreparedTransform<'a> {
     pub(crate) code: &'a PluginCode,
     pub(crate) recipe: KeyRecipe,
+    /// The recipe in full, and its number: 0 before the first run with it.
+    pub(crate) record: RecipeRecord,
+    pub(crate) recipe_id: RecipeId,
+    pub(crate) mode: CacheMode,
+    /// The first run whose results are not too old.
+    pub(crate) fresh_since: RunId,
     pub(crate) typed: Typed,
     pub(crate) limits: &'a Limits,
     callable: OnceLock<Callable>,
 }
 
 impl<'a> PreparedTransform<'a> {
-    pub(crate) fn new(transform: &Transform, code: &'a PluginCode) -> Self {
+    pub(crate) fn new(stage: &Stage, transform: &Transform, code: &'a PluginCode) -> Self {
+        let record = recipe(stage, transform, code);
         Self {
             code,
-            recipe: recipe(transform, code),
+            recipe: record.recipe.key(),
+            record,
+            recipe_id: RecipeId(0),
+            mode: transform.cache.mode,
+            fresh_since: RunId(0),
             typed: Typed::new(transform.result.clone(), transform.makes.is_some()),
             limits: &code.limits,
             callable: OnceLock::new(),
         }
     }
-}
 
-/// The recipe of a transform's keys.
-pub(crate) fn recipe(transform: &Transform, code: &PluginCode) -> KeyRecipe {
-    let id = CodeId::Component {
-        digest: code.digest,
-        function: transform.function.name.clone(),
-    };
-    KeyRecipe::new(&id, &transform.function, &transform.literals(), &[])
+    /// Whether results are looked up and remembered.
+    pub(crate) fn remembers(&self) -> bool {
+        matches!(self.mode, CacheMode::Default | CacheMode::Recompute)
+    }
 }
 
 /// The identity of columns and of how they are read: under another, fingerprints that are kept mean something else.
@@ -222,6 +235,11 @@ pub(crate) struct StageRun<'a> {
     pub(crate) observed: bool,
     pub(crate) stop: &'a Stop<'a>,
     pub(crate) run: RunId,
+    /// Whether every row is worked on, also those that did not change.
+    pub(crate) always: bool,
+    pub(crate) overrides: SourceOverrides<'a>,
+    /// The transforms' positions in former versions of the stage, by its fingerprint.
+    pub(crate) former: Former,
     /// Whether nothing may be called and nothing is written.
     pub(crate) dry: bool,
     /// The largest row that is loaded.
@@ -257,11 +275,34 @@ impl StageRun<'_> {
     /// Whether the row turned out to be as the last run left it: only its version hint is another.
     pub(crate) fn is_settled(&self, root: &Root) -> bool {
         root.failures.is_empty()
-            && root.item.head.as_ref().is_some_and(|head| {
-                head.content == root.content
-                    && head.flow == self.fingerprint
-                    && !matches!(head.state, RowState::Failed { retry: true })
+            && (root.item.head.as_ref()).is_some_and(|head| {
+                head.content == root.content && self.is_done(&root.item.key, head)
             })
+    }
+
+    /// Whether this flow has been run on the row, and running it again would give the same.
+    pub(crate) fn is_done(&self, key: &[u8], head: &RowHead) -> bool {
+        !self.always
+            && head.flow == self.flow(key)
+            && !matches!(head.state, RowState::Failed { retry: true })
+    }
+
+    /// The identity of what is done to a row.
+    pub(crate) fn flow(&self, key: &[u8]) -> Fingerprint {
+        if self.overrides.is_empty() {
+            return self.fingerprint;
+        }
+        let kind = &self.stage.source.kind;
+        self.overrides.flow(&self.fingerprint, kind, key)
+    }
+
+    /// What a call of a transform can learn besides its arguments.
+    pub(crate) fn world(&self, transform: usize, key: &MemoKey) -> World {
+        let grants = self.stage.transforms[transform].grants;
+        let mut world = World::seeded(*key.as_bytes());
+        world.clock = grants.clock;
+        world.random = grants.random;
+        world
     }
 
     /// The transform whose results are the rows of a child collection.

@@ -7,7 +7,8 @@ use flowstone_core::{Function, Value};
 use wasmtime::component::ComponentExportIndex;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use crate::config::Limits;
+use crate::clock::Clock;
+use crate::config::{Limits, World};
 use crate::failure::{CallError, FailureKind, Phase, explain, result_too_large};
 use crate::host::{HANDLES_MAX, Host, bytes_text};
 use crate::log::LogLine;
@@ -56,8 +57,8 @@ impl Callable {
     /// Calls the function in a fresh instance of the plugin. Waits for its turn while as many calls run as the
     /// sandbox has threads.
     ///
-    /// The call runs on this thread, which should have a stack of 2 MiB. Random numbers follow from `seed`, so equal
-    /// arguments and seeds give equal results.
+    /// The call runs on this thread, which should have a stack of 2 MiB. With a seed for a world, random numbers
+    /// follow from it and clocks stand still, so equal arguments and seeds give equal results.
     ///
     /// # Errors
     ///
@@ -66,8 +67,9 @@ impl Callable {
         &self,
         args: &[Value],
         limits: &Limits,
-        seed: [u8; 32],
+        world: impl Into<World>,
     ) -> Result<Output, CallError> {
+        let world = world.into();
         let mut limits = *limits;
         limits.memory_bytes_max = limits
             .memory_bytes_max
@@ -75,7 +77,11 @@ impl Callable {
         check_size(args, &limits)?;
 
         let _turn = self.loaded.sandbox.turns().take();
-        let mut store = Store::new(self.loaded.sandbox.engine(), Host::new(&limits, seed));
+        let clock = world
+            .clock
+            .then(|| Clock::new(&limits, self.loaded.sandbox.interrupts()));
+        let host = Host::new(&limits, &world, clock);
+        let mut store = Store::new(self.loaded.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         self.end_in_time(&mut store, &limits);
         let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);

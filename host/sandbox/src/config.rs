@@ -1,4 +1,4 @@
-//! The limits: what the sandbox is sized for, and what one call may use.
+//! The limits: what the sandbox is sized for, and what one call may use and see.
 
 /// What a sandbox is sized for. Set once, when it is made.
 #[derive(Debug, Clone, Copy)]
@@ -58,5 +58,51 @@ impl Default for Limits {
             result_bytes_max: 256 << 20,
             log_bytes_max: 64 << 10,
         }
+    }
+}
+
+/// What one call can learn besides its arguments.
+///
+/// Everything is virtual unless it is granted, so that equal arguments and seeds give equal results. A grant makes the
+/// call impure: nothing that it gives may be taken for the result of another call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct World {
+    /// What random numbers follow from, where they are not real.
+    pub seed: [u8; 32],
+    /// Whether the wall clock and the monotonic clock are real, and sleeping takes its time. Else they stand still.
+    pub clock: bool,
+    /// Whether random numbers come from the operating system.
+    pub random: bool,
+}
+
+impl World {
+    /// The virtual world with this seed.
+    pub const fn seeded(seed: [u8; 32]) -> Self {
+        World {
+            seed,
+            clock: false,
+            random: false,
+        }
+    }
+
+    /// Grants real clocks, or takes them away.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: bool) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Grants real random numbers, or takes them away.
+    #[must_use]
+    pub const fn with_random(mut self, random: bool) -> Self {
+        self.random = random;
+        self
+    }
+}
+
+impl From<[u8; 32]> for World {
+    fn from(seed: [u8; 32]) -> Self {
+        World::seeded(seed)
     }
 }

@@ -9,7 +9,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
-use crate::config::Limits;
+use crate::clock::Clock;
+use crate::config::{Limits, World};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::log::{Log, LogLine};
 
@@ -22,12 +23,14 @@ pub(crate) struct Host {
     pub(crate) memory: MemoryLimit,
     pub(crate) log: SharedLog,
     pub(crate) random: Random,
+    /// The real clock, where it was granted.
+    pub(crate) clock: Option<Clock>,
     pub(crate) filesystem: WasiFilesystemCtx,
     sockets: Option<WasiSocketsCtx>,
 }
 
 impl Host {
-    pub(crate) fn new(limits: &Limits, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(limits: &Limits, world: &World, clock: Option<Clock>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Host {
@@ -35,9 +38,12 @@ impl Host {
             memory: MemoryLimit::new(limits.memory_bytes_max),
             log: SharedLog::new(limits.log_bytes_max),
             random: Random {
-                seed,
+                seed: world.seed,
+                real: world.random,
+                real_seed: None,
                 streams: [None, None],
             },
+            clock,
             filesystem: WasiFilesystemCtx::default(),
             sockets: None,
         }
@@ -188,14 +194,28 @@ pub(crate) enum Randomness {
     Insecure = 1,
 }
 
-/// Random numbers that follow from the seed of the call: BLAKE3 keyed by it, as an endless stream.
+/// Random numbers: real ones where they were granted, else those that follow from the seed of the call (BLAKE3 keyed
+/// by it, as an endless stream).
 pub(crate) struct Random {
     seed: [u8; 32],
+    real: bool,
+    /// The real seed for hash maps, drawn once.
+    real_seed: Option<[u8; 16]>,
     streams: [Option<Box<blake3::OutputReader>>; 2],
 }
 
 impl Random {
-    pub(crate) fn fill(&mut self, randomness: Randomness, bytes: &mut [u8]) {
+    /// # Errors
+    ///
+    /// When the operating system has no random numbers.
+    pub(crate) fn fill(
+        &mut self,
+        randomness: Randomness,
+        bytes: &mut [u8],
+    ) -> wasmtime::Result<()> {
+        if self.real {
+            return real_random(bytes);
+        }
         let label: &[u8] = match randomness {
             Randomness::Secure => b"wasi:random/random",
             Randomness::Insecure => b"wasi:random/insecure",
@@ -204,27 +224,40 @@ impl Random {
         self.streams[randomness as usize]
             .get_or_insert_with(|| Box::new(stream(seed, label)))
             .fill(bytes);
+        Ok(())
     }
 
-    pub(crate) fn next_u64(&mut self, randomness: Randomness) -> u64 {
+    pub(crate) fn next_u64(&mut self, randomness: Randomness) -> wasmtime::Result<u64> {
         let mut bytes = [0; 8];
-        self.fill(randomness, &mut bytes);
-        u64::from_le_bytes(bytes)
+        self.fill(randomness, &mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     /// The seed for hash maps: the same for the whole call, as WASI has it.
-    pub(crate) fn insecure_seed(&self) -> (u64, u64) {
+    pub(crate) fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         let mut bytes = [0; 16];
-        stream(&self.seed, b"wasi:random/insecure-seed").fill(&mut bytes);
+        match self.real_seed {
+            Some(seed) => bytes = seed,
+            None if self.real => {
+                real_random(&mut bytes)?;
+                self.real_seed = Some(bytes);
+            }
+            None => stream(&self.seed, b"wasi:random/insecure-seed").fill(&mut bytes),
+        }
         let [low, high] = [&bytes[..8], &bytes[8..]].map(|half| {
             let mut word = [0; 8];
             word.copy_from_slice(half);
             u64::from_le_bytes(word)
         });
-        (low, high)
+        Ok((low, high))
     }
 }
 
 fn stream(seed: &[u8; 32], label: &[u8]) -> blake3::OutputReader {
     blake3::Hasher::new_keyed(seed).update(label).finalize_xof()
+}
+
+fn real_random(bytes: &mut [u8]) -> wasmtime::Result<()> {
+    getrandom::fill(bytes)
+        .map_err(|error| wasmtime::format_err!("the machine has no random numbers: {error}"))
 }

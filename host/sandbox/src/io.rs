@@ -1,7 +1,8 @@
 //! `wasi:io` without waiting.
 //!
 //! The streams and pollables that a plugin can hold are always ready, so each operation ends at its first poll. One
-//! that did not would wait for ever, beyond the reach of the time limit: it ends the call instead.
+//! that did not would wait for ever, beyond the reach of the time limit: it ends the call instead. Only with a real
+//! clock there is something to wait for, a point in time, and then the clock bounds the waiting.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -11,6 +12,7 @@ use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll as ready, streams as plain};
 
+use crate::clock::Clock;
 use crate::host::Host;
 
 /// Offers `wasi:io`.
@@ -30,6 +32,23 @@ fn now<T>(future: impl Future<Output = T>) -> wasmtime::Result<T> {
     }
 }
 
+/// [`now`], and with a real clock what the future gives at last.
+fn at_last<T>(clock: Option<&Clock>, future: impl Future<Output = T>) -> wasmtime::Result<T> {
+    let Some(clock) = clock else {
+        return now(future);
+    };
+    let mut future = pin!(future);
+    loop {
+        let polled = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(output) = polled {
+            return Ok(output);
+        }
+        clock.wait()?;
+    }
+}
+
 /// [`now`] for operations on streams.
 fn stream_now<T>(future: impl Future<Output = StreamResult<T>>) -> StreamResult<T> {
     now(future).map_err(StreamError::Trap)?
@@ -37,7 +56,10 @@ fn stream_now<T>(future: impl Future<Output = StreamResult<T>>) -> StreamResult<
 
 impl poll::Host for Host {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        now(ready::Host::poll(&mut self.table, pollables))?
+        at_last(
+            self.clock.as_ref(),
+            ready::Host::poll(&mut self.table, pollables),
+        )?
     }
 }
 
@@ -47,7 +69,10 @@ impl poll::HostPollable for Host {
     }
 
     fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        now(ready::HostPollable::block(&mut self.table, pollable))?
+        at_last(
+            self.clock.as_ref(),
+            ready::HostPollable::block(&mut self.table, pollable),
+        )?
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {

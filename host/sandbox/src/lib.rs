@@ -3,7 +3,8 @@
 //! A [`Sandbox`] holds the one engine. [`Sandbox::load`] makes a [`Plugin`] of a component: its digest, its interface
 //! and its compiled code. [`Plugin::function`] finds a [`Callable`], and [`Callable::call`] runs it in a fresh
 //! instance, so no state is left between calls. A plugin can read nothing that the host did not hand it: clocks stand
-//! still, random numbers follow from a seed, and there are no files, sockets or variables.
+//! still, random numbers follow from a seed (unless the [`World`] of the call grants real ones), and there are no files,
+//! sockets or variables.
 //!
 //! ```
 //! use flowstone_core::Value;
@@ -28,6 +29,7 @@
 #![deny(unsafe_code)]
 
 mod call;
+mod clock;
 mod config;
 mod describe;
 mod docs;
@@ -50,7 +52,7 @@ mod unchecked;
 mod wasi;
 
 pub use call::{Callable, Output};
-pub use config::{Limits, SandboxConfig};
+pub use config::{Limits, SandboxConfig, World};
 pub use error::{LoadError, MissingImport, SandboxError};
 pub use failure::{CallError, FailureKind};
 pub use log::{LogLevel, LogLine};

@@ -9,7 +9,7 @@ use wasmtime::Store;
 use wasmtime::component::Val;
 
 use crate::host::Host;
-use crate::{Limits, Sandbox, SandboxConfig};
+use crate::{Limits, Sandbox, SandboxConfig, World};
 
 /// A memory, and an allocator that only moves on.
 const ALLOCATOR: &str = r#"
@@ -347,7 +347,10 @@ fn both_ways(sandbox: &Sandbox, text: &str, args: &[(Value, Type)], result: &Typ
         .value
         .expect("a result");
 
-    let mut store = Store::new(sandbox.engine(), Host::new(&Limits::default(), [0; 32]));
+    let mut store = Store::new(
+        sandbox.engine(),
+        Host::new(&Limits::default(), &World::default(), None),
+    );
     store.set_epoch_deadline(1_000_000);
     let component = wasmtime::component::Component::from_binary(sandbox.engine(), &bytes)
         .expect("the component");

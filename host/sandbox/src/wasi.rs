@@ -1,13 +1,15 @@
-//! WASI 0.2 as plugins get it: virtual, deterministic, and never waiting.
+//! WASI 0.2 as plugins get it: virtual, deterministic, and never waiting, but for what a call was granted.
 //!
 //! - Clocks stand still: the wall clock at 1970-01-01T00:00:00Z, the monotonic clock at 0, both with a resolution of
-//!   one nanosecond. Sleeping returns at once, since a host function cannot be interrupted by the time limit.
-//! - Random bytes follow from the seed of the call.
+//!   one nanosecond. Sleeping returns at once. A call that was granted the clock gets real ones, and sleeps.
+//! - Random bytes follow from the seed of the call, unless it was granted real ones.
 //! - No arguments, no environment, no current directory, no folders; standard input is at its end.
 //! - Standard output and error go to the log of the call.
 //! - Sockets and name lookup exist, for components whose toolchain always imports them, and are denied.
 //!
 //! Interfaces are implemented here where the ones of wasmtime-wasi would wait, or would make a tokio runtime.
+
+use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView};
@@ -21,6 +23,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::bytes::Bytes;
 
+use crate::clock::Clock;
 use crate::host::{Host, Randomness, SharedLog};
 use crate::log::Stream;
 
@@ -85,9 +88,14 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 
 impl clocks::wall_clock::Host for Host {
     fn now(&mut self) -> wasmtime::Result<clocks::wall_clock::Datetime> {
+        let time = if self.clock.is_some() {
+            Clock::wall()
+        } else {
+            Duration::ZERO
+        };
         Ok(clocks::wall_clock::Datetime {
-            seconds: 0,
-            nanoseconds: 0,
+            seconds: time.as_secs(),
+            nanoseconds: time.subsec_nanos(),
         })
     }
 
@@ -101,25 +109,29 @@ impl clocks::wall_clock::Host for Host {
 
 impl clocks::monotonic_clock::Host for Host {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(0)
+        Ok(self.clock.as_ref().map_or(0, Clock::monotonic_ns))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
         Ok(1)
     }
 
-    fn subscribe_instant(&mut self, _when: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.past()
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.until(|_| when)
     }
 
-    fn subscribe_duration(&mut self, _duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.past()
+    fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.until(|now| now.saturating_add(duration))
     }
 }
 
 impl Host {
-    /// A point in time that is over, whatever the plugin asked to wait for.
-    fn past(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
+    /// A point in time, made of what the clock shows. Without a real clock it is over, whatever the plugin asked for.
+    fn until(&mut self, when: impl Fn(u64) -> u64) -> wasmtime::Result<Resource<DynPollable>> {
+        if let Some(clock) = &self.clock {
+            let until = self.table.push(clock.until(when(clock.monotonic_ns())))?;
+            return subscribe(&mut self.table, until);
+        }
         let past = self.table.push(Past)?;
         subscribe(&mut self.table, past)
     }
@@ -139,7 +151,7 @@ impl Host {
             "it asked for {len} random bytes at once, more than the {RANDOM_BYTES_MAX} that a plugin may have"
         );
         let mut bytes = vec![0; len as usize];
-        self.random.fill(randomness, &mut bytes);
+        self.random.fill(randomness, &mut bytes)?;
         Ok(bytes)
     }
 }
@@ -150,7 +162,7 @@ impl random::random::Host for Host {
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.random.next_u64(Randomness::Secure))
+        self.random.next_u64(Randomness::Secure)
     }
 }
 
@@ -160,13 +172,13 @@ impl random::insecure::Host for Host {
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.random.next_u64(Randomness::Insecure))
+        self.random.next_u64(Randomness::Insecure)
     }
 }
 
 impl random::insecure_seed::Host for Host {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        Ok(self.random.insecure_seed())
+        self.random.insecure_seed()
     }
 }
 

@@ -4,32 +4,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{ALLOCATOR, call, call_with, limits, load};
+use common::{call, call_with, guest, limits, lower};
 use flowstone_core::Value;
 use flowstone_sandbox::{FailureKind, Limits, LogLevel, Plugin};
-
-/// A component that imports `imports`, whose core functions are in the instance `w`, and exports `f`.
-fn guest(imports: &str, core_imports: &str, signature: &str, core: &str) -> Plugin {
-    load(&format!(
-        r#"(component
-            (core module $libc {ALLOCATOR})
-            (core instance $i (instantiate $libc))
-            {imports}
-            (core module $m (import "libc" "memory" (memory 1)) {core})
-            (core instance $w {core_imports})
-            (core instance $g (instantiate $m (with "libc" (instance $i)) (with "w" (instance $w))))
-            (func (export "f") {signature} (canon lift (core func $g "f")
-                (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
-    ))
-}
-
-/// Lowers a function of an imported instance, with memory.
-fn lower(name: &str, instance: &str, function: &str) -> String {
-    format!(
-        r#"(core func ${name} (canon lower (func ${instance} "{function}")
-            (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))"#
-    )
-}
 
 fn clock() -> Plugin {
     let imports = format!(

@@ -1,13 +1,18 @@
-//! The byte forms of all records (format 1, golden-tested), and the records that callers do not see.
+//! The byte forms of the records that callers see (format 2, golden-tested). Those that only the store sees are in
+//! `inner`.
 
-use std::borrow::Cow;
+mod inner;
 
-use flowstone_core::{Fingerprint, Interface, MemoKey, RunId};
+use flowstone_core::{Fingerprint, MemoKey, RunId};
 
 use crate::codec::{Input, Record, put_bytes, put_list, put_varint};
 use crate::record::{
     CallRecord, CollectionId, HINT_BYTES_MAX, Intent, IntentRow, Lineage, MemoRecord, Outcome,
-    Owner, RowHead, RowState, Stored, TargetId, TargetRow,
+    RecipeId, RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
+};
+
+pub(crate) use inner::{
+    BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, OwnerRecord, Raw,
 };
 
 fn fingerprint(input: &mut Input<'_>) -> Option<Fingerprint> {
@@ -27,6 +32,9 @@ impl Record for MemoRecord {
     fn write(&self, out: &mut Vec<u8>) {
         put_varint(out, self.cost_ns);
         put_varint(out, self.run.0);
+        put_varint(out, u64::from(self.recipe.0));
+        out.push(self.why as u8);
+        put_list(out, &self.arguments, put_fingerprint);
         match &self.outcome {
             Outcome::Value {
                 fingerprint,
@@ -55,6 +63,9 @@ impl Record for MemoRecord {
     fn read(input: &mut Input<'_>) -> Option<Self> {
         let cost_ns = input.varint()?;
         let run = RunId(input.varint()?);
+        let recipe = RecipeId(u32::try_from(input.varint()?).ok()?);
+        let why = why(input.u8()?)?;
+        let arguments = input.list(32, fingerprint)?;
         let outcome = match input.u8()? {
             OUTCOME_NOTHING => Outcome::Nothing,
             OUTCOME_FAILED => Outcome::Failed {
@@ -75,6 +86,35 @@ impl Record for MemoRecord {
             outcome,
             cost_ns,
             run,
+            recipe,
+            arguments,
+            why,
+        })
+    }
+}
+
+fn why(byte: u8) -> Option<Why> {
+    const ALL: [Why; 6] = [
+        Why::New,
+        Why::Recompute,
+        Why::Removed,
+        Why::Expired,
+        Why::Put,
+        Why::Imported,
+    ];
+    ALL.into_iter().find(|why| *why as u8 == byte)
+}
+
+impl Record for Usage {
+    fn write(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.run.0);
+        put_varint(out, self.reused);
+    }
+
+    fn read(input: &mut Input<'_>) -> Option<Self> {
+        Some(Self {
+            run: RunId(input.varint()?),
+            reused: input.varint()?,
         })
     }
 }
@@ -116,10 +156,9 @@ impl Record for Lineage {
             .iter()
             .for_each(|shape| put_fingerprint(out, shape));
         put_list(out, &self.columns, put_fingerprint);
-        put_list(out, &self.calls, |out, call| {
-            out.extend_from_slice(&call.transform.to_le_bytes());
-            out.extend_from_slice(call.key.as_bytes());
-        });
+        put_varint(out, self.run.0);
+        put_list(out, &self.calls, put_call);
+        put_list(out, &self.replaced, put_call);
         put_targets(out, &self.targets);
         out.push(u8::from(self.failure.is_some()));
         if let Some(failure) = &self.failure {
@@ -136,7 +175,9 @@ impl Record for Lineage {
                 _ => return None,
             },
             columns: input.list(32, fingerprint)?,
+            run: RunId(input.varint()?),
             calls: input.list(34, call)?,
+            replaced: input.list(34, call)?,
             targets: targets(input)?,
             failure: match input.u8()? {
                 0 => None,
@@ -150,6 +191,11 @@ impl Record for Lineage {
             },
         })
     }
+}
+
+fn put_call(out: &mut Vec<u8>, call: &CallRecord) {
+    out.extend_from_slice(&call.transform.to_le_bytes());
+    out.extend_from_slice(call.key.as_bytes());
 }
 
 fn call(input: &mut Input<'_>) -> Option<CallRecord> {
@@ -204,109 +250,5 @@ impl Record for Intent {
             })
         })?;
         Some(Self { rows })
-    }
-}
-
-/// An owner as stored: with the target row's key where the table's key holds only the hash of it.
-pub(crate) struct OwnerRecord<'a> {
-    pub(crate) owner: Cow<'a, Owner>,
-    pub(crate) long_key: Cow<'a, [u8]>,
-}
-
-impl Record for OwnerRecord<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.owner.collection.0.to_le_bytes());
-        put_bytes(out, &self.owner.row);
-        out.extend_from_slice(&self.long_key);
-    }
-
-    fn read(input: &mut Input<'_>) -> Option<Self> {
-        let collection = CollectionId(input.u32()?);
-        let row = input.bytes()?.to_vec();
-        Some(Self {
-            owner: Cow::Owned(Owner { collection, row }),
-            long_key: input.rest().to_vec().into(),
-        })
-    }
-}
-
-/// JSON, because types nest: its parser bounds the depth, so that no bytes can exhaust the stack.
-impl Record for Interface {
-    fn write(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self)
-            .expect("an interface holds texts, lists and enums, which JSON can hold");
-    }
-
-    fn read(input: &mut Input<'_>) -> Option<Self> {
-        serde_json::from_slice(input.rest()).ok()
-    }
-}
-
-/// How an object is kept.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ObjectRecord<'a> {
-    /// In the record.
-    Inline(Cow<'a, [u8]>),
-    /// In a file of so many bytes.
-    File(u64),
-}
-
-impl Record for ObjectRecord<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Inline(bytes) => {
-                out.push(0);
-                out.extend_from_slice(bytes);
-            }
-            Self::File(len) => {
-                out.push(1);
-                out.extend_from_slice(&len.to_le_bytes());
-            }
-        }
-    }
-
-    fn read(input: &mut Input<'_>) -> Option<Self> {
-        match input.u8()? {
-            0 => Some(Self::Inline(input.rest().to_vec().into())),
-            1 => input.u64().map(Self::File),
-            _ => None,
-        }
-    }
-}
-
-/// What the file with compiled code must hold.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CompiledRecord {
-    pub(crate) len: u64,
-    pub(crate) hash: [u8; 32],
-    pub(crate) keyed_hash: [u8; 32],
-}
-
-impl Record for CompiledRecord {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.len.to_le_bytes());
-        out.extend_from_slice(&self.hash);
-        out.extend_from_slice(&self.keyed_hash);
-    }
-
-    fn read(input: &mut Input<'_>) -> Option<Self> {
-        Some(Self {
-            len: input.u64()?,
-            hash: input.array()?,
-            keyed_hash: input.array()?,
-        })
-    }
-}
-
-/// What is stored as it is: the JSON of a run, a meta entry.
-pub(crate) struct Raw<'a>(pub(crate) Cow<'a, [u8]>);
-
-impl Record for Raw<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
-    fn read(input: &mut Input<'_>) -> Option<Self> {
-        Some(Self(input.rest().to_vec().into()))
     }
 }

@@ -6,6 +6,7 @@
 //!   store.redb    all records: memo, rows with their lineage, owners of target rows, intents, runs, meta
 //!   objects/ab/   values too long for the database, by fingerprint
 //!   aot/          compiled code, readable by the owner alone
+//!   builds/       binaries of components, so that results can be checked with the code that made them
 //!   tmp/          files being written, emptied on every open
 //! ```
 //!
@@ -16,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod builds;
 mod codec;
 mod compiled;
 mod encoding;
@@ -39,10 +41,10 @@ mod tests;
 pub use error::StoreError;
 pub use record::{
     CallRecord, CollectionId, HINT_BYTES_MAX, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX,
-    Lineage, MemoRecord, Outcome, Owner, RECORD_BYTES_MAX, RowHead, RowState, Stored, TargetId,
-    TargetRow,
+    Lineage, MemoRecord, Outcome, Owner, RECORD_BYTES_MAX, RecipeId, RowHead, RowState, Stored,
+    TargetId, TargetRow, Usage, Why,
 };
-pub use scan::{OwnerIter, RowIter, RunIter};
+pub use scan::{LineageIter, MemoIter, OwnerIter, RowIter, RunIter};
 pub use snapshot::Snapshot;
 pub use store::{FORMAT, Store, StoreOptions};
 pub use writer::Writer;

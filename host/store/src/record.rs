@@ -1,6 +1,7 @@
 //! The records of the store as callers see them, and their limits. Their byte forms are in `encoding`.
 
 use flowstone_core::{Fingerprint, MemoKey, RunId};
+use serde::{Deserialize, Serialize};
 
 /// The longest value kept inside its memo record; a longer one goes to [`Writer::put_object`](crate::Writer::put_object).
 pub const INLINE_BYTES_MAX: usize = 1024;
@@ -22,6 +23,11 @@ pub struct CollectionId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(pub u32);
 
+/// The number that stands for a recipe and the code behind it in a store. Never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecipeId(pub u32);
+
 /// What a memo key led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoRecord {
@@ -29,8 +35,41 @@ pub struct MemoRecord {
     pub outcome: Outcome,
     /// How long the call took, in nanoseconds.
     pub cost_ns: u64,
-    /// The run that made it, or last used it.
+    /// The run that made it.
     pub run: RunId,
+    /// What was called.
+    pub recipe: RecipeId,
+    /// The fingerprints of the arguments that are hashed into the key, in order.
+    pub arguments: Vec<Fingerprint>,
+    /// Why it was made.
+    pub why: Why,
+}
+
+/// Why a memo entry was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// There had never been one.
+    New,
+    /// The mode of the transform, or of the run, asked for it.
+    Recompute,
+    /// The former result was no longer in the store.
+    Removed,
+    /// The former result was too old.
+    Expired,
+    /// It was put there by hand.
+    Put,
+    /// It came from another store.
+    Imported,
+}
+
+/// How often a memo entry was reused. One that never was has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The last run that reused it.
+    pub run: RunId,
+    /// For how many rows it was, in all runs.
+    pub reused: u64,
 }
 
 /// What came of a call.
@@ -95,8 +134,12 @@ pub struct Lineage {
     pub shape: Option<Fingerprint>,
     /// The fingerprints of the row's columns.
     pub columns: Vec<Fingerprint>,
+    /// The run that wrote this.
+    pub run: RunId,
     /// The calls whose results it used.
     pub calls: Vec<CallRecord>,
+    /// The calls of the row's former version that this one does not make.
+    pub replaced: Vec<CallRecord>,
     /// The target rows that came of it.
     pub targets: Vec<TargetRow>,
     /// What failed, where something did, for people.

@@ -3,15 +3,16 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use flowstone_core::RunId;
+use flowstone_core::{MemoKey, RunId};
 use redb::{Key, OwnedRange, ReadOnlyTable};
 
+use crate::codec::Record;
 use crate::encoding::{OwnerRecord, Raw};
 use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::{Found, READ};
-use crate::record::{Owner, RowHead};
-use crate::tables::{Bytes, HEAD, OWNER, RUN, target_key};
+use crate::record::{Lineage, MemoRecord, Owner, RowHead};
+use crate::tables::{Bytes, HEAD, Hash, LINEAGE, MEMO, OWNER, RUN, TableSpec, target_key};
 
 pub(crate) type RawRange<K> = OwnedRange<K, Bytes>;
 
@@ -77,13 +78,38 @@ impl Iterator for RowIter {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.scan.next(Iterator::next, |place, key, stored| {
-            let head = Found::of(&HEAD, &key, stored).or_damaged(place, HEAD.name)?;
-            let key = key.get(size_of::<u32>()..);
-            key.map(<[u8]>::to_vec)
-                .zip(head)
-                .ok_or_else(|| place.damaged("a row has no collection"))
+            of_row(place, &HEAD, key, stored)
         })
     }
+}
+
+/// What was made of the rows of a collection: see [`Snapshot::lineages`](crate::Snapshot::lineages).
+pub struct LineageIter {
+    pub(crate) scan: Scan<Bytes>,
+}
+
+impl Iterator for LineageIter {
+    type Item = Result<(Vec<u8>, Lineage), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next(Iterator::next, |place, key, stored| {
+            of_row(place, &LINEAGE, key, stored)
+        })
+    }
+}
+
+/// A row's key, and its record in one of the tables of rows.
+fn of_row<R: Record>(
+    place: &Place,
+    spec: &TableSpec<Bytes>,
+    key: &[u8],
+    stored: &[u8],
+) -> Result<(Vec<u8>, R), StoreError> {
+    let record = Found::of(spec, &key, stored).or_damaged(place, spec.name)?;
+    let key = key.get(size_of::<u32>()..);
+    key.map(<[u8]>::to_vec)
+        .zip(record)
+        .ok_or_else(|| place.damaged("a row has no collection"))
 }
 
 /// The rows of a target: see [`Snapshot::owned`](crate::Snapshot::owned).
@@ -125,6 +151,29 @@ impl Iterator for RunIter {
                         .map(|Raw(bytes)| String::from_utf8(bytes.into_owned()));
                     Ok(text.and_then(Result::ok).map(|text| (RunId(run), text)))
                 });
+            match next? {
+                Ok(Some(item)) => return Some(Ok(item)),
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// What all calls led to: see [`Snapshot::memo_entries`](crate::Snapshot::memo_entries).
+pub struct MemoIter {
+    pub(crate) scan: Scan<Hash>,
+}
+
+impl Iterator for MemoIter {
+    type Item = Result<(MemoKey, MemoRecord), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let next = self.scan.next(Iterator::next, |_, key, stored| {
+                let record = Found::of(&MEMO, &key, stored).or_miss();
+                Ok(record.map(|record| (MemoKey::from_bytes(*key), record)))
+            });
             match next? {
                 Ok(Some(item)) => return Some(Ok(item)),
                 Ok(None) => {}

@@ -10,8 +10,8 @@ use crate::place::Place;
 use crate::read::{Found, read};
 use crate::record::RECORD_BYTES_MAX;
 use crate::tables::{
-    Bytes, COMPILED, HEAD, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RUN,
-    TableSpec,
+    BUILD, Bytes, COMPILED, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META,
+    OBJECT, OWNER, RECIPE, RUN, TableSpec, USAGE,
 };
 
 const WRITE: &str = "writing to the database";
@@ -35,6 +35,10 @@ pub(crate) struct Tables<'txn> {
     pub(crate) compiled: Slot<'txn, Bytes>,
     pub(crate) run: Slot<'txn, u64>,
     pub(crate) meta: Slot<'txn, &'static str>,
+    pub(crate) recipe: Slot<'txn, u32>,
+    pub(crate) usage: Slot<'txn, Half>,
+    pub(crate) functions: Slot<'txn, Hash>,
+    pub(crate) build: Slot<'txn, Hash>,
 }
 
 /// A table that may be open.
@@ -56,6 +60,10 @@ impl Tables<'_> {
             compiled: Slot::of(&COMPILED),
             run: Slot::of(&RUN),
             meta: Slot::of(&META),
+            recipe: Slot::of(&RECIPE),
+            usage: Slot::of(&USAGE),
+            functions: Slot::of(&FUNCTIONS),
+            build: Slot::of(&BUILD),
         }
     }
 
@@ -72,6 +80,10 @@ impl Tables<'_> {
             compiled,
             run,
             meta,
+            recipe,
+            usage,
+            functions,
+            build,
         } = self;
         memo.close(place)
             .and(object.close(place))
@@ -83,6 +95,10 @@ impl Tables<'_> {
             .and(compiled.close(place))
             .and(run.close(place))
             .and(meta.close(place))
+            .and(recipe.close(place))
+            .and(usage.close(place))
+            .and(functions.close(place))
+            .and(build.close(place))
     }
 }
 

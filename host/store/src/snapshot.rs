@@ -1,21 +1,22 @@
-//! Reading: one read transaction, with every table opened once.
+//! Reading: one read transaction, with every table opened once. Here are the rows and what a run keeps of itself; what is
+//! remembered of calls and code is in `cache`.
+
+mod cache;
 
 use std::sync::Arc;
 
-use flowstone_core::{ComponentDigest, Fingerprint, Interface, MemoKey, RunId};
+use flowstone_core::RunId;
 use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use crate::codec::Record;
-use crate::encoding::{ObjectRecord, Raw};
+use crate::encoding::Raw;
 use crate::error::StoreError;
-use crate::objects;
 use crate::place::Place;
 use crate::read::{Found, READ, read, read_owner};
-use crate::record::{CollectionId, Intent, Lineage, MemoRecord, Owner, RowHead, TargetId};
-use crate::scan::{OwnerIter, RowIter, RunIter, Scan, prefix_range};
+use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
+use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, prefix_range};
 use crate::tables::{
-    Bytes, COMPILED, HEAD, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RUN,
-    TableSpec, row_key,
+    BUILD, Bytes, COMPILED, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META,
+    OBJECT, OWNER, RECIPE, RUN, TableSpec, USAGE, row_key,
 };
 
 /// What the store held at one moment. It can outlive the [`Store`](crate::Store), but reads nothing more then.
@@ -33,6 +34,10 @@ pub struct Snapshot {
     compiled: ReadOnlyTable<Bytes, Bytes>,
     run: ReadOnlyTable<u64, Bytes>,
     meta: ReadOnlyTable<&'static str, Bytes>,
+    recipe: ReadOnlyTable<u32, Bytes>,
+    usage: ReadOnlyTable<Half, Bytes>,
+    functions: ReadOnlyTable<Hash, Bytes>,
+    build: ReadOnlyTable<Hash, Bytes>,
 }
 
 impl Snapshot {
@@ -61,50 +66,10 @@ impl Snapshot {
             compiled: table(place, transaction, &COMPILED)?,
             run: table(place, transaction, &RUN)?,
             meta: table(place, transaction, &META)?,
-        })
-    }
-
-    /// What the call with this key led to. A damaged record is a miss.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Damaged`] when the database itself is, [`StoreError::Io`].
-    pub fn memo(&self, key: &MemoKey) -> Result<Option<MemoRecord>, StoreError> {
-        self.place
-            .guarded(|| Ok(read(&self.place, &MEMO, &self.memo, key.as_bytes())?.or_miss()))
-    }
-
-    /// What the calls with these keys led to, in their order. It is fastest when they are sorted.
-    ///
-    /// # Errors
-    ///
-    /// As [`Snapshot::memo`].
-    pub fn memos(&self, sorted_keys: &[MemoKey]) -> Result<Vec<Option<MemoRecord>>, StoreError> {
-        self.place.guarded(|| {
-            let lookup =
-                |key: &MemoKey| Ok(read(&self.place, &MEMO, &self.memo, key.as_bytes())?.or_miss());
-            sorted_keys.iter().map(lookup).collect()
-        })
-    }
-
-    /// The canonical encoding of the value with this fingerprint, which is of the type with that one.
-    ///
-    /// What is returned was checked to be just that; bytes that are missing or are not, are `None`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Snapshot::memo`].
-    pub fn object(
-        &self,
-        value: &Fingerprint,
-        type_fingerprint: &Fingerprint,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.place.guarded(|| {
-            let record: Option<ObjectRecord<'_>> =
-                read(&self.place, &OBJECT, &self.object, value.as_bytes())?.or_miss();
-            record.map_or(Ok(None), |record| {
-                objects::read(&self.place, record, value, type_fingerprint)
-            })
+            recipe: table(place, transaction, &RECIPE)?,
+            usage: table(place, transaction, &USAGE)?,
+            functions: table(place, transaction, &FUNCTIONS)?,
+            build: table(place, transaction, &BUILD)?,
         })
     }
 
@@ -147,6 +112,20 @@ impl Snapshot {
         let key = row_key(collection, key);
         self.place.guarded(|| {
             read(&self.place, &LINEAGE, &self.lineage, &*key)?.or_damaged(&self.place, LINEAGE.name)
+        })
+    }
+
+    /// What was made of all rows of a collection, ascending by the bytes of their keys. It is read as the iterator goes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`], [`StoreError::Io`]; the iterator yields the same, and ends after an error.
+    pub fn lineages(&self, collection: CollectionId) -> Result<LineageIter, StoreError> {
+        let range = self
+            .place
+            .guarded(|| prefix_range(&self.place, &self.lineage, collection.0))?;
+        Ok(LineageIter {
+            scan: Scan::of(&self.place, range),
         })
     }
 
@@ -194,17 +173,6 @@ impl Snapshot {
                 intents.extend(intent.map(|intent| (batch, intent)));
             }
             Ok(intents)
-        })
-    }
-
-    /// What the component with this digest offers. A damaged record is a miss.
-    ///
-    /// # Errors
-    ///
-    /// As [`Snapshot::memo`].
-    pub fn interface(&self, digest: &ComponentDigest) -> Result<Option<Interface>, StoreError> {
-        self.place.guarded(|| {
-            Ok(read(&self.place, &INTERFACE, &self.interface, digest.as_bytes())?.or_miss())
         })
     }
 
@@ -288,10 +256,5 @@ impl Snapshot {
             }
             Ok(entries)
         })
-    }
-
-    pub(crate) fn compiled<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
-        self.place
-            .guarded(|| Ok(read(&self.place, &COMPILED, &self.compiled, key)?.or_miss()))
     }
 }

@@ -16,14 +16,23 @@ use crate::lock::Lock;
 use crate::place::Place;
 use crate::read::read;
 use crate::snapshot::Snapshot;
-use crate::tables::{COMPILED, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RUN};
+use crate::tables::{
+    BUILD, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER,
+    RECIPE, RUN, USAGE,
+};
 use crate::writer::Writer;
 
 /// The format that this version reads and writes. The entry that says so keeps its place and form in all formats.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The name of the meta entry that holds the format.
 pub(crate) const FORMAT_ENTRY: &str = "format";
+
+/// What the names of all other meta entries begin with that are the store's own.
+pub(crate) const RESERVED_PREFIX: &str = "store/";
+
+/// The name of the meta entry that holds the number of the next recipe.
+pub(crate) const NEXT_RECIPE_ENTRY: &str = "store/next-recipe";
 
 const DATABASE: &str = "store.redb";
 const OPEN: &str = "opening the database";
@@ -297,7 +306,7 @@ pub(crate) fn initialise(place: &Place, database: &Database) -> Result<(), Store
                 $(transaction.open_table($table.definition).map_err(|error| place.redb(CREATE, error))?;)*
             };
         }
-        make!(MEMO, OBJECT, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN);
+        make!(MEMO, OBJECT, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN, RECIPE, USAGE, FUNCTIONS, BUILD);
         {
             let mut meta = transaction.open_table(META.definition).map_err(|error| place.redb(CREATE, error))?;
             let mut value = FORMAT.to_le_bytes().to_vec();

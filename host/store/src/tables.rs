@@ -11,11 +11,16 @@
 //! | `interface` | component digest | JSON text |
 //! | `compiled` | component digest, compatibility | length and hashes of the code |
 //! | `run` | run | JSON text |
-//! | `meta` | name | the caller's bytes; `format` is the store's own |
+//! | `recipe` | recipe | JSON text |
+//! | `usage` | the first half of the memo key | [`Usage`](crate::Usage) |
+//! | `functions` | component digest | version of the digests (`u32`), JSON text |
+//! | `build` | component digest | length and hash of the file under `builds/` |
+//! | `meta` | name | the caller's bytes; `format` and what begins with `store/` are the store's own |
 //!
 //! Every value ends in a checksum ([`crate::codec::seal`]) that covers the table's tag, the key and the value.
 //! A row's record is split in two, so that the scan over a collection that every run makes reads only small ones.
 
+use flowstone_core::MemoKey;
 use redb::{Key, TableDefinition};
 
 use crate::record::{CollectionId, TargetId};
@@ -25,6 +30,9 @@ pub(crate) type Bytes = &'static [u8];
 
 /// The key of a table whose keys are hashes.
 pub(crate) type Hash = &'static [u8; 32];
+
+/// The key of a table whose keys are halves of hashes: enough to tell keys apart, and twice as many fit on a page.
+pub(crate) type Half = &'static [u8; 16];
 
 /// A table, and the byte that stands for it in checksums.
 pub(crate) struct TableSpec<K: Key + 'static> {
@@ -53,6 +61,19 @@ pub(crate) const INTERFACE: TableSpec<Hash> = TableSpec::new("interface", 7);
 pub(crate) const COMPILED: TableSpec<Bytes> = TableSpec::new("compiled", 8);
 pub(crate) const RUN: TableSpec<u64> = TableSpec::new("run", 9);
 pub(crate) const META: TableSpec<&'static str> = TableSpec::new("meta", 10);
+pub(crate) const RECIPE: TableSpec<u32> = TableSpec::new("recipe", 11);
+pub(crate) const USAGE: TableSpec<Half> = TableSpec::new("usage", 12);
+pub(crate) const FUNCTIONS: TableSpec<Hash> = TableSpec::new("functions", 13);
+pub(crate) const BUILD: TableSpec<Hash> = TableSpec::new("build", 14);
+
+/// The key of a memo entry in `usage`.
+pub(crate) fn usage_key(key: &MemoKey) -> &[u8; 16] {
+    let (half, _) = key
+        .as_bytes()
+        .split_first_chunk()
+        .expect("a key has 32 bytes");
+    half
+}
 
 /// The longest target row key that is part of the table's key; of a longer one the hash is. redb repeats keys in its
 /// inner pages, so long ones make lookups slow.

@@ -1,22 +1,24 @@
-//! Writing: one write transaction, with every table opened at most once, when it is first needed.
+//! Writing: one write transaction, with every table opened at most once, when it is first needed. Here are the rows and
+//! what a run keeps of itself; what is remembered of calls and code is in `cache`.
+
+mod cache;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use flowstone_core::{ComponentDigest, Fingerprint, Interface, MemoKey, RunId};
+use flowstone_core::RunId;
 use redb::WriteTransaction;
 
-use crate::encoding::{CompiledRecord, ObjectRecord, OwnerRecord, Raw};
+use crate::encoding::{OwnerRecord, Raw};
 use crate::error::StoreError;
 use crate::objects::{self, Shard};
 use crate::place::Place;
-use crate::read::{Found, read_owner};
+use crate::read::read_owner;
 use crate::record::{
-    CollectionId, HINT_BYTES_MAX, INLINE_BYTES_MAX, Intent, KEY_BYTES_MAX, Lineage, MemoRecord,
-    Outcome, Owner, RowHead, Stored, TargetId,
+    CollectionId, HINT_BYTES_MAX, Intent, KEY_BYTES_MAX, Lineage, Owner, RowHead, TargetId,
 };
 use crate::slots::{Session, Tables, limit};
-use crate::store::FORMAT_ENTRY;
+use crate::store::{FORMAT_ENTRY, RESERVED_PREFIX};
 use crate::tables::{HEAD, LINEAGE, META, owner_key, row_key};
 
 /// The write transaction that [`Store::write`](crate::Store::write) runs.
@@ -43,58 +45,6 @@ impl<'txn> Writer<'txn> {
             shards: BTreeSet::new(),
             failed: false,
         }
-    }
-
-    /// Remembers what a call led to.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::TooLong`] when an inline value is longer than [`INLINE_BYTES_MAX`]; [`StoreError::Full`],
-    /// [`StoreError::Io`], [`StoreError::Damaged`].
-    pub fn put_memo(&mut self, key: &MemoKey, record: &MemoRecord) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
-            if let Outcome::Value {
-                stored: Stored::Inline(bytes),
-                ..
-            } = &record.outcome
-            {
-                limit("an inline value", bytes.len(), INLINE_BYTES_MAX)?;
-            }
-            tables.memo.put(session, buffer, key.as_bytes(), record)
-        })
-    }
-
-    /// Keeps the canonical encoding of the value with this fingerprint. One that is kept already is not written again.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
-    pub fn put_object(&mut self, value: &Fingerprint, encoding: &[u8]) -> Result<(), StoreError> {
-        let shard = self.run(|tables, session, buffer| {
-            let kept = match tables.object.get(session, value.as_bytes())? {
-                Found::Record(ObjectRecord::Inline(bytes)) => *bytes == *encoding,
-                Found::Record(ObjectRecord::File(len)) => {
-                    len == encoding.len() as u64
-                        && objects::file_holds(session.place, value, encoding)
-                }
-                Found::Nothing | Found::Damage => false,
-            };
-            if kept {
-                return Ok(None);
-            }
-            let (record, shard) = if encoding.len() <= objects::DATABASE_BYTES_MAX {
-                (ObjectRecord::Inline(encoding.into()), None)
-            } else {
-                let shard = objects::write_file(session.place, value, encoding)?;
-                (ObjectRecord::File(encoding.len() as u64), Some(shard))
-            };
-            tables
-                .object
-                .put(session, buffer, value.as_bytes(), &record)?;
-            Ok(shard)
-        })?;
-        self.shards.extend(shard);
-        Ok(())
     }
 
     /// Records a row and what was made of it, in place of what was recorded before.
@@ -195,23 +145,6 @@ impl<'txn> Writer<'txn> {
         self.run(|tables, session, _| tables.intent.remove(session, batch))
     }
 
-    /// Remembers what a component offers.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
-    pub fn put_interface(
-        &mut self,
-        digest: &ComponentDigest,
-        interface: &Interface,
-    ) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
-            tables
-                .interface
-                .put(session, buffer, digest.as_bytes(), interface)
-        })
-    }
-
     /// Records a run as JSON text, in place of what was recorded of it before.
     ///
     /// # Errors
@@ -226,7 +159,7 @@ impl<'txn> Writer<'txn> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Reserved`] for the store's own entry, [`StoreError::TooLong`] when the name is longer than
+    /// [`StoreError::Reserved`] for the store's own entries, [`StoreError::TooLong`] when the name is longer than
     /// [`KEY_BYTES_MAX`]; [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         self.run(|tables, session, buffer| {
@@ -240,7 +173,7 @@ impl<'txn> Writer<'txn> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Reserved`] for the store's own entry; [`StoreError::Full`], [`StoreError::Io`],
+    /// [`StoreError::Reserved`] for the store's own entries; [`StoreError::Full`], [`StoreError::Io`],
     /// [`StoreError::Damaged`].
     pub fn remove_meta(&mut self, name: &str) -> Result<(), StoreError> {
         self.run(|tables, session, _| {
@@ -313,14 +246,6 @@ impl<'txn> Writer<'txn> {
         })
     }
 
-    pub(crate) fn put_compiled(
-        &mut self,
-        key: &[u8],
-        record: &CompiledRecord,
-    ) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| tables.compiled.put(session, buffer, key, record))
-    }
-
     /// Closes the tables, so that the transaction can end, and where it is to be committed does what must come first.
     pub(crate) fn finish(self, commit: bool) -> Result<(), StoreError> {
         let place = self.session.place;
@@ -363,7 +288,7 @@ impl<'txn> Writer<'txn> {
 }
 
 fn not_reserved(name: &str) -> Result<(), StoreError> {
-    if name == FORMAT_ENTRY {
+    if name == FORMAT_ENTRY || name.starts_with(RESERVED_PREFIX) {
         Err(StoreError::Reserved {
             name: name.to_owned(),
         })

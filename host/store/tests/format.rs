@@ -1,12 +1,16 @@
-//! A store that an earlier version wrote is read by this one. `tests/format-1/` was written by the first version, with
-//! the ignored test below; a later format gets a folder of its own, and this one stays.
+//! A store that an earlier version wrote is read by this one. `tests/format-2/` was written by the first version
+//! that was released with it, with the ignored test below; a later format gets a folder of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use flowstone_core::{ComponentDigest, Fingerprint, Interface, MemoKey, RunId, Type};
+use flowstone_core::{
+    CodeId, ComponentDigest, Fingerprint, Function, FunctionDigest, Interface, Maker, MemoKey,
+    Param, Recipe, RecipeRecord, RunId, Type,
+};
 use flowstone_store::{
-    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RowHead,
-    RowState, Store, StoreError, StoreOptions, Stored, TargetId, TargetRow,
+    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RecipeId,
+    RowHead, RowState, Store, StoreError, StoreOptions, Stored, TargetId, TargetRow, Usage, Why,
 };
 use tempfile::TempDir;
 
@@ -14,7 +18,7 @@ const PAGES: CollectionId = CollectionId(1);
 const INDEX: TargetId = TargetId(2);
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-2")
 }
 
 fn fingerprint(byte: u8) -> Fingerprint {
@@ -32,6 +36,9 @@ fn memo() -> MemoRecord {
         outcome,
         cost_ns: 1500,
         run: RunId(1),
+        recipe: RecipeId(1),
+        arguments: vec![fingerprint(10), fingerprint(11)],
+        why: Why::New,
     }
 }
 
@@ -42,6 +49,9 @@ fn failed_memo() -> MemoRecord {
         },
         cost_ns: 20,
         run: RunId(1),
+        recipe: RecipeId(2),
+        arguments: Vec::new(),
+        why: Why::Expired,
     }
 }
 
@@ -68,6 +78,11 @@ fn lineage() -> Lineage {
         calls: vec![CallRecord {
             transform: 1,
             key: MemoKey::from_bytes([8; 32]),
+        }],
+        run: RunId(1),
+        replaced: vec![CallRecord {
+            transform: 2,
+            key: MemoKey::from_bytes([9; 32]),
         }],
         shape: Some(fingerprint(9)),
         good: false,
@@ -100,6 +115,44 @@ fn interface() -> Interface {
     }
 }
 
+fn recipe() -> RecipeRecord {
+    let component = ComponentDigest::from_bytes([10; 32]);
+    let code = CodeId::Component {
+        digest: component,
+        function: "word-count".into(),
+    };
+    let function = Function {
+        name: "word-count".into(),
+        params: vec![Param {
+            name: "text".into(),
+            ty: Type::String,
+        }],
+        result: Some(Type::U32),
+        docs: None,
+    };
+    let maker = Maker {
+        component,
+        function: function.name.clone(),
+        reachable: Some(FunctionDigest::from_bytes([12; 32])),
+    };
+    let recipe = Recipe {
+        code,
+        function,
+        literals: Vec::new(),
+        grants: Vec::new(),
+        ignored: Vec::new(),
+    };
+    RecipeRecord { recipe, maker }
+}
+
+fn functions() -> BTreeMap<String, FunctionDigest> {
+    [(
+        "word-count".to_owned(),
+        FunctionDigest::from_bytes([12; 32]),
+    )]
+    .into()
+}
+
 fn text(len: usize) -> (Vec<u8>, Fingerprint) {
     let mut encoding = (len as u32).to_le_bytes().to_vec();
     encoding.resize(4 + len, b'x');
@@ -129,10 +182,16 @@ fn write_the_fixture() {
         writer.claim(INDEX, &[b'k'; 300], &owner())?;
         writer.put_intent(12, &intent())?;
         writer.put_interface(&ComponentDigest::from_bytes([10; 32]), &interface())?;
+        writer.put_recipe(RecipeId(1), &recipe())?;
+        writer.add_usage(&MemoKey::from_bytes([8; 32]), RunId(1), 300)?;
+        writer.put_functions(&ComponentDigest::from_bytes([10; 32]), 7, &functions())?;
         writer.put_run(RunId(1), r#"{"run":1}"#)?;
         writer.put_meta("collection/page", b"1")
     });
     written.unwrap();
+    store
+        .put_build(&ComponentDigest::from_bytes([10; 32]), b"a component")
+        .unwrap();
     drop(store);
     // Made anew by every open.
     std::fs::remove_file(dir.join("lock")).unwrap();
@@ -153,7 +212,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_store_of_format_1_is_read() {
+fn a_store_of_format_2_is_read() {
     let dir = TempDir::new().unwrap();
     copy(&fixture(), dir.path());
     let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
@@ -193,6 +252,26 @@ fn a_store_of_format_1_is_read() {
             .unwrap(),
         Some(interface())
     );
+    let component = ComponentDigest::from_bytes([10; 32]);
+    assert_eq!(snapshot.recipe(RecipeId(1)).unwrap(), Some(recipe()));
+    assert_eq!(
+        snapshot.functions(&component, 7).unwrap(),
+        Some(functions())
+    );
+    assert_eq!(
+        snapshot.usage(&MemoKey::from_bytes([8; 32])).unwrap(),
+        Some(Usage {
+            run: RunId(1),
+            reused: 300
+        })
+    );
+    assert_eq!(
+        store.build(&component).unwrap().as_deref(),
+        Some(&b"a component"[..])
+    );
+    let next: Result<_, StoreError> =
+        store.write(|writer| Ok([writer.next_recipe()?, writer.next_recipe()?]));
+    assert_eq!(next.unwrap(), [RecipeId(2), RecipeId(3)]);
     assert_eq!(
         snapshot.run(RunId(1)).unwrap().as_deref(),
         Some(r#"{"run":1}"#)

@@ -2,9 +2,11 @@
 
 use flowstone::{RunOptions, RunReport};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
 
 use crate::args::RunArgs;
-use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure};
+use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure, Kind};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
 use crate::progress::Progress;
@@ -19,11 +21,18 @@ const FAILED_LISTED_MAX: usize = 10;
 pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
-    let progress = Progress::start(output);
-    let options = RunOptions {
+    let mut options = RunOptions {
         allow_deletes: args.allow_deletes,
-        observed: progress.shows_keys(),
+        cache: args.cache.options(),
+        ..RunOptions::default()
     };
+    for (name, file) in &args.overrides {
+        let text = read_overrides(file)?;
+        let plan = opened.flow.plan();
+        options.overrides.add(plan, name, file, &text)?;
+    }
+    let progress = Progress::start(output);
+    options.observed = progress.shows_keys();
     let outcome = opened
         .engine
         .run(&opened.flow, &options, signals::listen(), &progress);
@@ -38,6 +47,22 @@ pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
         output.summary(&summary(&report, output.paint_summary()))?;
     }
     Ok(status(&report))
+}
+
+/// How many bytes an override file may have.
+const OVERRIDES_BYTES_MAX: u64 = 256 << 20;
+
+fn read_overrides(path: &str) -> Result<String, Failure> {
+    let wrong = |why: String| Failure::new(Kind::Usage, format!("cannot read `{path}`: {why}"));
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let mut text = String::new();
+    let read = file.take(OVERRIDES_BYTES_MAX + 1).read_to_string(&mut text);
+    match read.map_err(|error| wrong(error.to_string()))? {
+        bytes if bytes as u64 > OVERRIDES_BYTES_MAX => {
+            Err(wrong("it has more than 256 MiB".into()))
+        }
+        _ => Ok(text),
+    }
 }
 
 fn status(report: &RunReport) -> u8 {

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cache::{
+    CacheMode, CacheSettings, Grants, Identity, StoreSettings, read_cache, read_identity,
+    read_store,
+};
 use super::connectors::Options;
 use super::fields::Fields;
 use super::tree::{self, Entry, Located, Node};
@@ -20,6 +24,8 @@ pub struct FlowFile {
     pub sources: Vec<SourceDecl>,
     pub(crate) transforms: Vec<TransformDecl>,
     pub(crate) targets: Vec<TargetDecl>,
+    /// What the store keeps.
+    pub store: StoreSettings,
 }
 
 /// A plugin: where its component comes from, and its limits.
@@ -29,6 +35,8 @@ pub struct PluginDecl {
     pub name: Located<String>,
     /// Where the component comes from.
     pub origin: Located<PluginOrigin>,
+    /// What stands for its code in cache keys, where the flow says.
+    pub identity: Option<Identity>,
     /// The most memory a call may take, in bytes, where the flow says.
     pub memory_bytes_max: Option<u64>,
     /// The most time a call may take, where the flow says.
@@ -73,6 +81,8 @@ pub(crate) struct TransformDecl {
     pub(crate) rows: bool,
     pub(crate) with: Vec<Entry>,
     pub(crate) from: Vec<(Located<String>, Located<String>)>,
+    pub(crate) cache: CacheSettings,
+    pub(crate) grants: Grants,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +121,7 @@ fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
     let sources = fields.tables("source");
     let transforms = fields.tables("transform");
     let targets = fields.tables("target");
+    let store = read_store(&mut fields);
     fields.finish();
     if let Some(name) = &name
         && (name.value.is_empty() || name.value.chars().any(char::is_control))
@@ -137,6 +148,7 @@ fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
             .iter()
             .filter_map(|(name, node)| read_target(name, node, errors))
             .collect(),
+        store,
         name: name?,
     };
     if file.sources.is_empty() && errors.is_empty() {
@@ -157,6 +169,7 @@ fn read_plugin(
     let source = fields.str("source");
     let component = fields.str("component");
     let limits = fields.table("limits");
+    let identity = read_identity(&mut fields);
     fields.finish();
     let origin = match (source, component) {
         (Some(path), None) => Located::new(PluginOrigin::Source(path.value), path.span),
@@ -183,6 +196,7 @@ fn read_plugin(
     let mut plugin = PluginDecl {
         name: name.clone(),
         origin,
+        identity,
         memory_bytes_max: None,
         time_max: None,
     };
@@ -236,6 +250,15 @@ fn read_transform(
         .map(|(entries, _)| entries.to_vec())
         .unwrap_or_default();
     let from = fields.strings_table("from");
+    let (cache, grants) = read_cache(name, &mut fields);
+    if rows && cache.mode == CacheMode::Ignore {
+        let message = format!(
+            "transform `{}` makes rows, which cannot be ignored",
+            name.value
+        );
+        fields
+            .fault(Diagnostic::at(&name.span, message).help("`mode = \"ignore\"` is for columns"));
+    }
     fields.finish();
     Some(TransformDecl {
         name: name.clone(),
@@ -244,6 +267,8 @@ fn read_transform(
         rows,
         with,
         from,
+        cache,
+        grants,
     })
 }
 

@@ -238,6 +238,34 @@ impl<'a, 'e> Fields<'a, 'e> {
         (options, spans)
     }
 
+    /// The fields of a table inside of this one.
+    pub(super) fn nested<'f>(
+        &'f mut self,
+        owner: &str,
+        span: std::ops::Range<usize>,
+        entries: &'a [Entry],
+    ) -> Fields<'a, 'f> {
+        Fields::new(owner, span, entries, self.errors)
+    }
+
+    pub(super) fn fault(&mut self, fault: Diagnostic) {
+        self.errors.push(fault);
+    }
+
+    /// A whole number from 1.
+    pub(super) fn count(&mut self, key: &'static str) -> Option<u32> {
+        let node = self.get(key)?;
+        if let Kind::Int(number) = node.value
+            && let Ok(number) = u32::try_from(number)
+            && number > 0
+        {
+            return Some(number);
+        }
+        let message = format!("`{key}` of {} must be a whole number from 1", self.owner);
+        self.errors.push(Diagnostic::at(&node.span, message));
+        None
+    }
+
     pub(super) fn finish(self) {
         for entry in self.entries {
             if !self.asked.contains(&*entry.key.value) {

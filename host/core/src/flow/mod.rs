@@ -7,6 +7,7 @@
 //!           -> plan: stages of transforms in topological order
 //! ```
 
+mod cache;
 mod connectors;
 mod declaration;
 mod fields;
@@ -15,6 +16,7 @@ mod plan;
 mod tree;
 mod wire;
 
+pub use cache::{CacheMode, CacheSettings, Grants, Identity, StoreSettings};
 pub use connectors::{
     Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,
 };

@@ -1,12 +1,13 @@
 //! A flow that has been checked: what to run, in which order, on which columns.
 
+use super::cache::{CacheMode, CacheSettings, Grants, StoreSettings};
 use super::connectors::{Column, Options, TargetSpec};
 use super::declaration::OnError;
 use crate::interface::Function;
-use crate::key::KeyRecipe;
+use crate::key::{KeyRecipe, LiteralArgument};
 use crate::types::Type;
 use crate::value::Value;
-use crate::{Fingerprint, fingerprint};
+use crate::{Fingerprint, fingerprint, to_wave};
 
 /// A checked flow.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Plan {
     pub name: String,
     /// One stage per source, in the order of the file.
     pub stages: Vec<Stage>,
+    /// What the store keeps.
+    pub store: StoreSettings,
 }
 
 /// Everything row-wise below one source.
@@ -73,6 +76,10 @@ pub struct Transform {
     pub arguments: Vec<Argument>,
     /// What its result means.
     pub result: ResultShape,
+    /// How its results are remembered.
+    pub cache: CacheSettings,
+    /// The real things that it is handed.
+    pub grants: Grants,
 }
 
 /// Where an argument comes from.
@@ -156,7 +163,7 @@ impl ResultShape {
 }
 
 impl Transform {
-    /// The arguments that come from columns, in order: those whose fingerprints make the key.
+    /// The arguments that come from columns, in order.
     pub fn columns(&self) -> impl Iterator<Item = &ColumnRef> {
         self.arguments.iter().filter_map(|argument| match argument {
             Argument::Column(column) => Some(column),
@@ -164,22 +171,56 @@ impl Transform {
         })
     }
 
-    /// The literal arguments with their positions and fingerprints.
-    pub fn literals(&self) -> Vec<(u32, Fingerprint)> {
-        let params = self.arguments.iter().zip(&self.function.params).enumerate();
+    /// The literal arguments.
+    pub fn literals(&self) -> Vec<LiteralArgument> {
+        let params = (0..).zip(self.arguments.iter().zip(&self.function.params));
         params
             .filter_map(|(position, (argument, param))| match argument {
-                Argument::Literal(value) => Some((
-                    position as u32,
-                    fingerprint(value, &param.ty, &param.ty.fingerprint()),
-                )),
+                Argument::Literal(value) => Some(LiteralArgument {
+                    position,
+                    fingerprint: fingerprint(value, &param.ty, &param.ty.fingerprint()),
+                    text: to_wave(value, &param.ty),
+                }),
                 Argument::Column(_) => None,
             })
             .collect()
     }
 }
 
+impl ColumnKind {
+    /// The transform that it is a result of, by its position, if any.
+    pub fn transform(self) -> Option<usize> {
+        match self {
+            ColumnKind::Result(transform) | ColumnKind::ResultField(transform, _) => {
+                Some(transform)
+            }
+            ColumnKind::Source(_) | ColumnKind::Row | ColumnKind::Field(_) => None,
+        }
+    }
+}
+
 impl Stage {
+    /// Whether a column counts in the keys of what depends on it.
+    pub fn counts(&self, column: &ColumnRef) -> bool {
+        let transform = column.kind.transform();
+        transform.is_none_or(|at| self.transforms[at].cache.mode != CacheMode::Ignore)
+    }
+
+    /// The positions of a transform's parameters whose arguments do not count in its keys.
+    pub fn ignored(&self, transform: &Transform) -> Vec<u32> {
+        let arguments = (0..).zip(&transform.arguments);
+        arguments
+            .filter(|(_, argument)| matches!(argument, Argument::Column(column) if !self.counts(column)))
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    /// Whether a target holds the column that a transform makes.
+    fn is_kept(&self, transform: usize) -> bool {
+        let mut columns = self.targets.iter().flat_map(|target| &target.columns);
+        columns.any(|column| column.kind.transform() == Some(transform))
+    }
+
     /// A column as a flow file may name it: `page.content`, `section.heading`, `words`, `info.title`.
     pub fn column_path(&self, column: &ColumnRef) -> String {
         let collection = &self.collections[column.collection];
@@ -228,8 +269,11 @@ impl Stage {
         };
         put(source.as_bytes());
         put(&[u8::from(self.source.on_error == OnError::Drop)]);
-        for (transform, recipe) in self.transforms.iter().zip(recipes) {
-            put(recipe.as_bytes());
+        for (index, (transform, recipe)) in self.transforms.iter().zip(recipes).enumerate() {
+            // What does not count makes no row run again, but where it is kept in a target.
+            if transform.cache.mode != CacheMode::Ignore || self.is_kept(index) {
+                put(recipe.as_bytes());
+            }
             put(format!("{} {:?}", transform.collection, transform.makes).as_bytes());
             for column in transform.columns() {
                 put(format!("{} {:?}", column.collection, column.kind).as_bytes());

@@ -46,6 +46,7 @@ impl FlowFile {
             Ok(Plan {
                 name: self.name.value.clone(),
                 stages,
+                store: self.store,
             })
         } else {
             Err(FlowErrors(errors))

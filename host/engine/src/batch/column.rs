@@ -2,6 +2,7 @@
 
 use flowstone_connect::RowError;
 use flowstone_core::{Argument, ColumnKind, ColumnRef, Fingerprint, Value, fingerprint};
+use flowstone_store::Why;
 
 use super::find::{Job, make_call};
 use super::{Batch, Cell, Failure, Halt, Print};
@@ -200,15 +201,18 @@ impl Batch<'_> {
             Ok(arguments) => arguments,
             Err(failure) => return Ok(Err(failure)),
         };
-        let Ok(key) = self.key(index, row)? else {
+        let Ok(prints) = self.argument_prints(index, row)? else {
             return Err(Error::Internal("a result without a key was lost").into());
         };
+        let key = run.transforms[index].recipe.key(prints.iter().copied());
         let root = self.rows[run.stage.transforms[index].collection][row].root;
         let label = run.label(&self.roots[root].item.key);
         let job = Job {
             key,
             arguments,
+            prints,
             root,
+            why: Why::Removed,
         };
         let made = make_call(run, index, &job, &label)?;
         self.claimed.push(key);

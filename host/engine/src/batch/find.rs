@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use flowstone_core::{Fingerprint, MemoKey, Value};
-use flowstone_store::MemoRecord;
+use flowstone_store::{MemoRecord, Why};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::reuse::Recalled;
 use super::{Batch, Halt};
 use crate::answer::{self, Answer};
 use crate::calls::{Called, Claim};
@@ -19,7 +20,10 @@ use crate::stage::StageRun;
 pub(super) struct Job {
     pub(super) key: MemoKey,
     pub(super) arguments: Vec<Value>,
+    /// The fingerprints of the arguments that count.
+    pub(super) prints: Vec<Fingerprint>,
     pub(super) root: usize,
+    pub(super) why: Why,
 }
 
 /// What a call gave.
@@ -39,7 +43,10 @@ impl Batch<'_> {
         wanted: &[(MemoKey, usize)],
     ) -> Result<Vec<Option<Called>>, Halt> {
         let run = self.run;
-        let mut found = self.recall(index, keys)?;
+        let Recalled {
+            answers: mut found,
+            expired,
+        } = self.recall(index, keys)?;
         let mut missing: Vec<usize> = (0..keys.len()).filter(|&at| found[at].is_none()).collect();
         if run.dry {
             run.counters.transforms[index]
@@ -47,7 +54,8 @@ impl Batch<'_> {
                 .fetch_add((wanted.len() - missing.len()) as u64, Ordering::Relaxed);
             return Ok(found);
         }
-        let mut called = 0;
+        let reasons = self.reasons(index, keys, &expired, wanted);
+        let mut called = vec![false; keys.len()];
         while !missing.is_empty() {
             let claims = run
                 .calls
@@ -65,8 +73,10 @@ impl Batch<'_> {
                 }
             }
             mine = self.recheck(index, keys, mine, &mut found)?;
-            called += mine.len();
-            self.call(index, keys, &mine, wanted, &mut found)?;
+            for &at in &mine {
+                called[at] = true;
+            }
+            self.call(index, (keys, &reasons), &mine, wanted, &mut found)?;
             missing.clear();
             for at in running {
                 match run.calls.wait(&keys[at]) {
@@ -76,7 +86,28 @@ impl Batch<'_> {
                 }
             }
         }
-        let reused = (wanted.len() - called) as u64;
+        self.count_reused(index, keys, wanted, &called, &found);
+        Ok(found)
+    }
+
+    /// Counts the rows that got a result without a call of their own.
+    fn count_reused(
+        &mut self,
+        index: usize,
+        keys: &[MemoKey],
+        wanted: &[(MemoKey, usize)],
+        called: &[bool],
+        found: &[Option<Called>],
+    ) {
+        let mut reused = 0;
+        for (at, rows) in wanted.chunk_by(|a, b| a.0 == b.0).enumerate() {
+            let rows = rows.len() as u64 - u64::from(called[at]);
+            reused += rows;
+            if rows > 0 && matches!(found[at], Some(Ok(_))) {
+                self.reused.push((keys[at], rows));
+            }
+        }
+        let run = self.run;
         if reused > 0 {
             run.counters.transforms[index]
                 .reused
@@ -86,29 +117,6 @@ impl Batch<'_> {
                 rows: reused,
             });
         }
-        Ok(found)
-    }
-
-    /// What the store remembers of sorted `keys`. A result whose rows cannot be told any more, since the store has lost
-    /// the value, is as good as not remembered.
-    pub(super) fn recall(
-        &self,
-        index: usize,
-        keys: &[MemoKey],
-    ) -> Result<Vec<Option<Called>>, Halt> {
-        let typed = &self.run.transforms[index].typed;
-        let mut found = Vec::with_capacity(keys.len());
-        for record in self.snapshot.memos(keys)? {
-            let answer = record.map(|record| Answer::of_record(record, typed));
-            let whole = match &answer {
-                Some(Answer::Value(remembered)) if typed.parts_per_row() > 0 => {
-                    remembered.parts(typed, &self.snapshot)?.is_some()
-                }
-                _ => true,
-            };
-            found.push(answer.filter(|_| whole).map(|answer| Ok(Arc::new(answer))));
-        }
-        Ok(found)
     }
 
     /// Another batch may have been committed between this batch's snapshot and its claims: looks once more.
@@ -126,7 +134,7 @@ impl Batch<'_> {
         self.snapshot = self.run.store.snapshot()?;
         let again = self.recall(index, &mine.iter().map(|&at| keys[at]).collect::<Vec<_>>())?;
         let mut left = Vec::new();
-        for (at, answer) in mine.into_iter().zip(again) {
+        for (at, answer) in mine.into_iter().zip(again.answers) {
             match answer {
                 Some(answer) => {
                     self.run.calls.finish(keys[at], answer.clone());
@@ -142,7 +150,7 @@ impl Batch<'_> {
     pub(super) fn call(
         &mut self,
         index: usize,
-        keys: &[MemoKey],
+        (keys, reasons): (&[MemoKey], &[Why]),
         mine: &[usize],
         wanted: &[(MemoKey, usize)],
         found: &mut [Option<Called>],
@@ -166,7 +174,9 @@ impl Batch<'_> {
                         jobs.push(Job {
                             key: keys[at],
                             arguments,
+                            prints: self.argument_prints(index, row)?.unwrap_or_default(),
                             root: self.rows[collection][row].root,
+                            why: reasons[at],
                         });
                         break;
                     }
@@ -179,23 +189,7 @@ impl Batch<'_> {
                 found[at] = Some(Err(failure.reason.into()));
             }
         }
-        let run = self.run;
-        let roots = &self.roots;
-        let make = |job: Job| {
-            let label = if run.observed {
-                run.label(&roots[job.root].item.key)
-            } else {
-                String::new()
-            };
-            make_call(run, index, &job, &label)
-        };
-        let made: Vec<Result<Made, Halt>> = if jobs.len() == 1 {
-            jobs.into_iter().map(make).collect()
-        } else {
-            run.pool
-                .install(|| jobs.into_par_iter().map(make).collect())
-        };
-        for made in made {
+        for made in self.make_calls(index, jobs) {
             let made = made?;
             let at = keys
                 .binary_search(&made.key)
@@ -206,6 +200,57 @@ impl Batch<'_> {
             self.objects.extend(made.object);
         }
         Ok(())
+    }
+}
+
+impl Batch<'_> {
+    /// Calls for each of these rows, in parallel; nothing is looked up, nothing will be remembered.
+    pub(super) fn call_rows(
+        &mut self,
+        index: usize,
+        wanted: &[(MemoKey, usize)],
+        called: &mut [Option<Called>],
+    ) -> Result<(), Halt> {
+        let collection = self.run.stage.transforms[index].collection;
+        let (mut jobs, mut places) = (Vec::new(), Vec::new());
+        for (at, (key, row)) in wanted.iter().enumerate() {
+            match self.arguments(index, *row)? {
+                Ok(arguments) => {
+                    places.push(at);
+                    jobs.push(Job {
+                        key: *key,
+                        arguments,
+                        prints: Vec::new(),
+                        root: self.rows[collection][*row].root,
+                        why: Why::New,
+                    });
+                }
+                Err(failure) => called[at] = Some(Err(failure.reason.into())),
+            }
+        }
+        for (at, made) in places.into_iter().zip(self.make_calls(index, jobs)) {
+            called[at] = Some(made?.called);
+        }
+        Ok(())
+    }
+
+    fn make_calls(&self, index: usize, jobs: Vec<Job>) -> Vec<Result<Made, Halt>> {
+        let run = self.run;
+        let roots = &self.roots;
+        let make = |job: Job| {
+            let label = if run.observed {
+                run.label(&roots[job.root].item.key)
+            } else {
+                String::new()
+            };
+            make_call(run, index, &job, &label)
+        };
+        if jobs.len() == 1 {
+            jobs.into_iter().map(make).collect()
+        } else {
+            run.pool
+                .install(|| jobs.into_par_iter().map(make).collect())
+        }
     }
 }
 
@@ -226,7 +271,7 @@ pub(super) fn make_call(
         key: label,
     });
     let start = Instant::now();
-    let outcome = callable.call(&job.arguments, prepared.limits, *job.key.as_bytes());
+    let outcome = callable.call(&job.arguments, prepared.limits, run.world(index, &job.key));
     let time = start.elapsed();
     if outcome.is_err() && run.stop.is_set() {
         // It may have been ended for that: nothing can be said of the call.
@@ -258,14 +303,25 @@ pub(super) fn make_call(
                 .value
                 .ok_or(Error::Internal("a function without a result was called"))?;
             let (answer, encoding) = Answer::of_call(value, &prepared.typed);
-            made.record = Some(answer.record(time.as_nanos() as u64, run.run));
-            if let (Answer::Value(remembered), Some(encoding)) = (&answer, encoding) {
-                made.object = Some((remembered.fingerprint, encoding));
+            if prepared.remembers() {
+                made.record = Some(MemoRecord {
+                    outcome: answer.outcome(),
+                    cost_ns: time.as_nanos() as u64,
+                    run: run.run,
+                    recipe: prepared.recipe_id,
+                    arguments: job.prints.clone(),
+                    why: job.why,
+                });
+                if let (Answer::Value(remembered), Some(encoding)) = (&answer, encoding) {
+                    made.object = Some((remembered.fingerprint, encoding));
+                }
             }
             made.called = Ok(Arc::new(answer));
         }
         Err(error) => made.called = Err(answer::said(error.reason).into()),
     }
-    run.calls.finish(job.key, made.called.clone());
+    if prepared.remembers() {
+        run.calls.finish(job.key, made.called.clone());
+    }
     Ok(made)
 }

@@ -1,18 +1,26 @@
 //! Preparing: the stages of a flow with all that a run needs at hand.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+use super::{RunOptions, now_s};
 
 use flowstone_connect::{
     ConnectError, Entries, Entry, RowError, Source, open_source, reading_options, target_keys,
 };
-use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
-use flowstone_store::{CollectionId, TargetId};
+use flowstone_core::{
+    CacheMode, Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value,
+};
+use flowstone_store::{CollectionId, RecipeId, TargetId};
 
 use crate::books::Books;
 use crate::calls::Calls;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Observer;
+use crate::former::Former;
+use crate::overrides::SourceOverrides;
+use crate::recipe::{Recipes, recipe};
 use crate::stage::{Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity};
 
 /// What all stages of a run share.
@@ -23,6 +31,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) stop: Stop<'a>,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) observed: bool,
+    pub(crate) options: RunOptions,
+    pub(crate) recipes: Recipes,
     pub(crate) run: RunId,
     pub(crate) dry: bool,
 }
@@ -33,7 +43,6 @@ impl Engine {
         run: RunId,
         stop: &'a AtomicBool,
         observer: &'a dyn Observer,
-        observed: bool,
     ) -> Result<Shared<'a>, Error> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.config.threads)
@@ -49,7 +58,9 @@ impl Engine {
                 failed: AtomicBool::new(false),
             },
             observer,
-            observed,
+            observed: false,
+            options: RunOptions::default(),
+            recipes: Recipes::read(&self.store.snapshot()?)?,
             run,
             dry: false,
         })
@@ -74,11 +85,11 @@ impl Engine {
             source_name: source_plan.name.clone(),
             error,
         })?;
-        let transforms: Vec<PreparedTransform<'_>> = stage
-            .transforms
-            .iter()
-            .map(|transform| PreparedTransform::new(transform, flow.code(&transform.plugin)))
-            .collect();
+        let transforms = self.transforms(flow, stage, shared)?;
+        let always = (transforms.iter().zip(&stage.transforms)).any(|(prepared, transform)| {
+            let ages = prepared.remembers() && transform.cache.age_max.is_some();
+            ages || matches!(prepared.mode, CacheMode::Recompute | CacheMode::Disable)
+        });
         let recipes: Vec<_> = transforms
             .iter()
             .map(|transform| transform.recipe)
@@ -117,8 +128,61 @@ impl Engine {
             targets,
             transforms,
             counters: Counters::new(stage),
+            always,
+            overrides: shared.options.overrides.of_source(&source_plan.name),
             ..self.bare_stage(stage, shared)
         })
+    }
+
+    /// Everything of the calls of a stage's transforms that is the same for all rows.
+    fn transforms<'a>(
+        &self,
+        flow: &'a Flow,
+        stage: &Stage,
+        shared: &Shared<'_>,
+    ) -> Result<Vec<PreparedTransform<'a>>, Error> {
+        let mut prepared = Vec::with_capacity(stage.transforms.len());
+        for transform in &stage.transforms {
+            let mut this = PreparedTransform::new(stage, transform, flow.code(&transform.plugin));
+            this.mode = shared.options.cache.mode(transform);
+            this.recipe_id = shared.recipes.id(&this.record).unwrap_or(RecipeId(0));
+            if let Some(age_max) = transform.cache.age_max {
+                this.fresh_since = self.first_run_since(age_max)?;
+            }
+            prepared.push(this);
+        }
+        Ok(prepared)
+    }
+
+    /// The first run that is not older than so long; the next one when all are.
+    fn first_run_since(&self, age_max: Duration) -> Result<RunId, Error> {
+        let since = now_s().saturating_sub(age_max.as_secs());
+        let snapshot = self.store.snapshot()?;
+        let mut first = RunId(snapshot.last_run()?.map_or(1, |last| last.0 + 1));
+        for run in snapshot.runs()? {
+            let (run, record) = run?;
+            if started(&record) < since {
+                break;
+            }
+            first = run;
+        }
+        Ok(first)
+    }
+
+    /// Gives the recipes of a flow's transforms their numbers, and keeps the code behind new ones.
+    pub(super) fn register(&self, flow: &Flow, shared: &mut Shared<'_>) -> Result<(), Error> {
+        for stage in &flow.plan.stages {
+            for transform in &stage.transforms {
+                let code = flow.code(&transform.plugin);
+                let record = recipe(stage, transform, code);
+                if shared.recipes.id(&record).is_none() {
+                    // Kept, so that its results can be checked when the flow has other code by then.
+                    self.store.put_build(&code.digest, &code.bytes)?;
+                    shared.recipes.register(&self.store, record)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn bare_stage<'a>(
@@ -145,6 +209,9 @@ impl Engine {
             observed: shared.observed,
             stop: &shared.stop,
             run: shared.run,
+            always: false,
+            overrides: SourceOverrides::default(),
+            former: Former::default(),
             dry: shared.dry,
             row_bytes_max: self.config.memory_bytes_max / 2,
         }
@@ -169,6 +236,15 @@ impl Engine {
         }
         Ok(stages)
     }
+}
+
+/// When a run began, in seconds since 1970, by its record; 0 where it does not say.
+pub(crate) fn started(record: &str) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Started {
+        started: u64,
+    }
+    serde_json::from_str::<Started>(record).map_or(0, |record| record.started)
 }
 
 /// The source of a stage that has none: it lists nothing.

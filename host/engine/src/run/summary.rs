@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use flowstone_core::RunId;
 use flowstone_store::Snapshot;
 
-use super::Progress;
+use super::{CacheOptions, Progress, Start};
 use crate::batch::Halt;
 use crate::books::Books;
 use crate::commit::{FAILED_LISTED_MAX, StageState};
@@ -60,7 +59,7 @@ pub(super) fn report(
     stages: &[StageRun<'_>],
     books: &Books,
     progress: Progress,
-    start: Instant,
+    start: &Start,
 ) -> RunReport {
     let mut transforms = BTreeMap::new();
     for stage in stages {
@@ -104,7 +103,9 @@ pub(super) fn report(
     RunReport {
         run,
         flow: flow.plan.name.clone(),
-        seconds: start.elapsed().as_secs_f64(),
+        started: start.unix_s,
+        cache: CacheOptions::default(),
+        seconds: start.at.elapsed().as_secs_f64(),
         sources,
         transforms,
         targets,

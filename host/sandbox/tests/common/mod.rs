@@ -55,6 +55,34 @@ pub(crate) fn one_function(signature: &str, core: &str) -> String {
     )
 }
 
+/// A component that imports `imports`, whose core functions are in the instance `w`, and exports `f`.
+pub(crate) fn guest_text(imports: &str, core_imports: &str, signature: &str, core: &str) -> String {
+    format!(
+        r#"(component
+            (core module $libc {ALLOCATOR})
+            (core instance $i (instantiate $libc))
+            {imports}
+            (core module $m (import "libc" "memory" (memory 1)) {core})
+            (core instance $w {core_imports})
+            (core instance $g (instantiate $m (with "libc" (instance $i)) (with "w" (instance $w))))
+            (func (export "f") {signature} (canon lift (core func $g "f")
+                (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+    )
+}
+
+/// [`guest_text`], loaded.
+pub(crate) fn guest(imports: &str, core_imports: &str, signature: &str, core: &str) -> Plugin {
+    load(&guest_text(imports, core_imports, signature, core))
+}
+
+/// Lowers a function of an imported instance, with memory.
+pub(crate) fn lower(name: &str, instance: &str, function: &str) -> String {
+    format!(
+        r#"(core func ${name} (canon lower (func ${instance} "{function}")
+            (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))"#
+    )
+}
+
 pub(crate) fn call(plugin: &Plugin, name: &str, args: &[Value]) -> Result<Output, CallError> {
     call_with(plugin, name, args, &Limits::default())
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     CollectionId, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX, MemoRecord, Outcome, Owner,
-    RowIter, Snapshot, Store, StoreError, StoreOptions, Stored, TargetId, Writer,
+    RecipeId, RowIter, Snapshot, Store, StoreError, StoreOptions, Stored, TargetId, Why, Writer,
 };
 
 const PAGES: CollectionId = CollectionId(3);
@@ -67,6 +67,9 @@ fn every_kind_of_record_is_read_back_by_a_later_process() {
         },
         cost_ns: u64::MAX,
         run: RunId(u64::MAX),
+        recipe: RecipeId(u32::MAX),
+        arguments: Vec::new(),
+        why: Why::Imported,
     };
     let digest = ComponentDigest::from_bytes(hash(9));
     write(&open(&dir), |writer| {
@@ -274,16 +277,18 @@ impl From<StoreError> for TestError {
 fn an_error_that_the_caller_swallows_still_undoes_the_transaction() {
     let dir = tempfile::TempDir::new().unwrap();
     let store = open(&dir);
-    let result = write(&store, |writer| {
-        writer.put_head(PAGES, b"a", &head(1))?;
-        assert!(matches!(
-            writer.put_meta("format", b"2"),
-            Err(StoreError::Reserved { .. })
-        ));
-        Ok(())
-    });
-    assert!(matches!(result, Err(StoreError::Unusable { .. })));
-    assert_eq!(store.snapshot().unwrap().row(PAGES, b"a").unwrap(), None);
+    for reserved in ["format", "store/next-recipe", "store/"] {
+        let result = write(&store, |writer| {
+            writer.put_head(PAGES, b"a", &head(1))?;
+            assert!(matches!(
+                writer.put_meta(reserved, b"2"),
+                Err(StoreError::Reserved { .. })
+            ));
+            Ok(())
+        });
+        assert!(matches!(result, Err(StoreError::Unusable { .. })));
+        assert_eq!(store.snapshot().unwrap().row(PAGES, b"a").unwrap(), None);
+    }
 }
 
 #[test]
@@ -327,6 +332,9 @@ fn what_is_too_long_is_refused() {
                 outcome,
                 cost_ns: 0,
                 run: RunId(1),
+                recipe: RecipeId(1),
+                arguments: Vec::new(),
+                why: Why::New,
             },
         )
     });

@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use redb::{ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
 
 use super::history::{Contents, STEPS, step};
 use super::{fingerprint, hash, head, memo_key, open, write};
 use crate::codec;
 use crate::store::initialise;
-use crate::tables::{HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RUN, TableSpec};
-use crate::{CollectionId, FORMAT, Store, StoreError, StoreOptions};
+use crate::tables::{
+    BUILD, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RECIPE, RUN,
+    TableSpec, USAGE, usage_key,
+};
+use crate::{CollectionId, FORMAT, RecipeId, Store, StoreError, StoreOptions};
 
 /// A store with the whole history in it, closed, and what it holds.
 fn whole() -> (TempDir, Contents) {
@@ -172,6 +176,32 @@ fn another_format_is_named_and_left_alone() {
 }
 
 #[test]
+fn a_store_of_format_1_which_lacks_tables_is_named_by_its_format() {
+    let dir = TempDir::new().unwrap();
+    drop(redb::Database::create(dir.path().join("store.redb")).unwrap());
+    let mut value = 1_u32.to_le_bytes().to_vec();
+    codec::seal(META.tag, b"format", &mut value);
+    put_raw(&dir, &META, "format", &value);
+    put_raw(&dir, &MEMO, &hash(1), &[1; 90]);
+    // Named by the second look as by the first: nothing of it was changed.
+    for _ in 0..2 {
+        let Err(error) = Store::open(dir.path(), StoreOptions::default()) else {
+            panic!("opened")
+        };
+        assert!(matches!(error, StoreError::Format { found: 1, .. }));
+        assert!(error.to_string().contains("use the version that wrote it"));
+    }
+    let database = redb::Database::open(dir.path().join("store.redb")).unwrap();
+    let memo = database
+        .begin_read()
+        .unwrap()
+        .open_table(MEMO.definition)
+        .unwrap();
+    let (_, value) = memo.first().unwrap().unwrap();
+    assert_eq!(value.value(), [1; 90]);
+}
+
+#[test]
 fn a_record_that_does_not_check_out_is_a_miss_or_damage_by_what_it_is() {
     let dir = TempDir::new().unwrap();
     drop(open(&dir));
@@ -194,6 +224,11 @@ fn a_record_that_does_not_check_out_is_a_miss_or_damage_by_what_it_is() {
         put_raw(&dir, &LINEAGE, &row, &value(LINEAGE.tag, &row));
         put_raw(&dir, &OWNER, &owner, &value(OWNER.tag, &owner));
         put_raw(&dir, &INTENT, 3, &value(INTENT.tag, &3_u64.to_le_bytes()));
+        put_raw(&dir, &RECIPE, 3, &value(RECIPE.tag, &3_u32.to_le_bytes()));
+        let half = *usage_key(&memo_key(1));
+        put_raw(&dir, &USAGE, &half, &value(USAGE.tag, &half));
+        put_raw(&dir, &FUNCTIONS, &key, &value(FUNCTIONS.tag, &key));
+        put_raw(&dir, &BUILD, &key, &value(BUILD.tag, &key));
         put_raw(&dir, &META, "m", &[1; 20]);
         let store = open(&dir);
         let snapshot = store.snapshot().unwrap();
@@ -209,6 +244,14 @@ fn a_record_that_does_not_check_out_is_a_miss_or_damage_by_what_it_is() {
                 .unwrap(),
             None
         );
+        assert_eq!(snapshot.memo_entries().unwrap().count(), 0);
+        assert_eq!(snapshot.memo_prefix("", 10).unwrap(), []);
+        assert_eq!(snapshot.usage(&memo_key(1)).unwrap(), None);
+        assert_eq!(snapshot.recipe(RecipeId(3)).unwrap(), None);
+        assert_eq!(snapshot.recipes().unwrap(), []);
+        let component = flowstone_core::ComponentDigest::from_bytes(key);
+        assert_eq!(snapshot.functions(&component, 1).unwrap(), None);
+        assert_eq!(store.build(&component).unwrap(), None);
         assert_eq!(snapshot.run(flowstone_core::RunId(3)).unwrap(), None);
         assert_eq!(snapshot.runs().unwrap().count(), 0);
         assert_eq!(snapshot.last_run().unwrap(), Some(flowstone_core::RunId(3)));
@@ -222,6 +265,17 @@ fn a_record_that_does_not_check_out_is_a_miss_or_damage_by_what_it_is() {
         let mut rows = snapshot.rows(collection).unwrap();
         assert_clear(&rows.next().unwrap().unwrap_err(), "rows");
         assert!(rows.next().is_none(), "an iterator ends after an error");
+        let mut lineages = snapshot.lineages(collection).unwrap();
+        assert_clear(&lineages.next().unwrap().unwrap_err(), "lineages");
+        assert!(lineages.next().is_none(), "an iterator ends after an error");
+        // What is damaged is written over.
+        write(&store, |writer| {
+            writer.add_usage(&memo_key(1), flowstone_core::RunId(4), 2)?;
+            writer.put_memo(&memo_key(1), &super::memo(1))
+        })
+        .unwrap();
+        let usage = store.snapshot().unwrap().usage(&memo_key(1)).unwrap();
+        assert_eq!(usage.map(|usage| usage.reused), Some(2));
         assert_clear(
             &snapshot.owned(target).unwrap().next().unwrap().unwrap_err(),
             "owned",
@@ -237,7 +291,6 @@ fn a_value_moved_to_another_key_or_table_does_not_check_out() {
     })
     .unwrap();
     let stored = {
-        use redb::{ReadableDatabase, ReadableTable};
         let database = redb::Database::open(dir.path().join("store.redb")).unwrap();
         let table = database
             .begin_read()

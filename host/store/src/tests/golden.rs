@@ -2,14 +2,19 @@
 
 use std::fmt::Write as _;
 
-use flowstone_core::{Fingerprint, Function, Interface, MemoKey, Param, RunId, Type};
+use flowstone_core::{
+    CodeId, ComponentDigest, Fingerprint, Function, FunctionDigest, Grant, Interface,
+    LiteralArgument, Maker, MemoKey, Param, Recipe, RecipeRecord, RunId, Type,
+};
 use proptest::prelude::*;
 
 use crate::codec::{Record, decode, seal, unseal};
-use crate::encoding::{CompiledRecord, ObjectRecord, OwnerRecord, Raw};
+use crate::encoding::{
+    BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, OwnerRecord, Raw,
+};
 use crate::{
-    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RowHead,
-    RowState, Stored, TargetId, TargetRow,
+    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RecipeId,
+    RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
 };
 
 fn bytes(record: &impl Record) -> Vec<u8> {
@@ -49,6 +54,9 @@ fn memo(stored: Stored) -> MemoRecord {
         outcome,
         cost_ns: 300,
         run: RunId(5),
+        recipe: RecipeId(200),
+        arguments: vec![fingerprint(0x77), fingerprint(0x88)],
+        why: Why::Recompute,
     }
 }
 
@@ -68,6 +76,11 @@ fn lineage(failure: Option<String>) -> Lineage {
         calls: vec![CallRecord {
             transform: 0x0102,
             key: MemoKey::from_bytes([0xdd; 32]),
+        }],
+        run: RunId(6),
+        replaced: vec![CallRecord {
+            transform: 3,
+            key: MemoKey::from_bytes([0xff; 32]),
         }],
         shape: Some(fingerprint(0xee)),
         good: true,
@@ -101,6 +114,9 @@ fn records_keep_their_byte_form() {
         },
         cost_ns: 0,
         run: RunId(u64::MAX),
+        recipe: RecipeId(u32::MAX),
+        arguments: Vec::new(),
+        why: Why::Imported,
     };
     let owned_by = Owner {
         collection: CollectionId(1),
@@ -113,10 +129,16 @@ fn records_keep_their_byte_form() {
     let golden = [
         (
             bytes(&memo(Stored::Inline(b"hi".to_vec()))),
-            "ac020500 aax32 01 bbx32 026869",
+            "ac0205c801 01 02 77x32 88x32 00 aax32 01 bbx32 026869",
         ),
-        (bytes(&memo(Stored::Object)), "ac020501 aax32 01 bbx32"),
-        (bytes(&failed), "00ffffffffffffffffff0102026e6f"),
+        (
+            bytes(&memo(Stored::Object)),
+            "ac0205c801 01 02 77x32 88x32 01 aax32 01 bbx32",
+        ),
+        (
+            bytes(&failed),
+            "00ffffffffffffffffff01 ffffffff0f 05 00 02026e6f",
+        ),
         (bytes(&head(RowState::Done)), "00 aax32 bbx32 0102"),
         (
             bytes(&head(RowState::Failed { retry: false })),
@@ -128,11 +150,11 @@ fn records_keep_their_byte_form() {
         ),
         (
             bytes(&lineage(None)),
-            &format!("01 eex32 01 ccx32 01 0201 ddx32 01{target}0001"),
+            &format!("01 eex32 01 ccx32 06 01 0201 ddx32 01 0300 ffx32 01{target}0001"),
         ),
         (
             bytes(&lineage(Some("no".into()))),
-            &format!("01 eex32 01 ccx32 01 0201 ddx32 01{target}01026e6f01"),
+            &format!("01 eex32 01 ccx32 06 01 0201 ddx32 01 0300 ffx32 01{target}01026e6f01"),
         ),
         (bytes(&intent()), &format!("0101000000016101{target}")),
         (bytes(&owner(b"")), "010000000161"),
@@ -146,6 +168,20 @@ fn records_keep_their_byte_form() {
                 keyed_hash: [0xbb; 32],
             }),
             "0201000000000000 aax32 bbx32",
+        ),
+        (
+            bytes(&BuildRecord {
+                len: 258,
+                hash: [0xaa; 32],
+            }),
+            "0201000000000000 aax32",
+        ),
+        (
+            bytes(&Usage {
+                run: RunId(5),
+                reused: 300,
+            }),
+            "05ac02",
         ),
         (bytes(&Raw(b"{}"[..].into())), "7b7d"),
     ];
@@ -178,6 +214,66 @@ fn interfaces_keep_their_json_form() {
     );
     assert_eq!(String::from_utf8(bytes(&interface)).unwrap(), golden);
     assert_eq!(decode::<Interface>(golden.as_bytes()), Some(interface));
+}
+
+#[test]
+fn recipes_and_digests_of_functions_keep_their_json_form() {
+    let hashes = |byte: u8| format!("{:?}", [byte; 32]).replace(' ', "");
+    let recipe = RecipeRecord {
+        recipe: Recipe {
+            code: CodeId::Pin { name: "p".into() },
+            function: Function {
+                name: "f".into(),
+                params: Vec::new(),
+                result: Some(Type::U32),
+                docs: None,
+            },
+            literals: vec![LiteralArgument {
+                position: 1,
+                fingerprint: fingerprint(1),
+                text: "7".into(),
+            }],
+            grants: vec![Grant {
+                name: "clock".into(),
+                fingerprint: fingerprint(2),
+            }],
+            ignored: vec![3],
+        },
+        maker: Maker {
+            component: ComponentDigest::from_bytes([3; 32]),
+            function: "f".into(),
+            reachable: Some(FunctionDigest::from_bytes([4; 32])),
+        },
+    };
+    let golden = format!(
+        concat!(
+            r#"{{"recipe":{{"code":{{"pin":{{"name":"p"}}}},"#,
+            r#""function":{{"name":"f","params":[],"result":"U32","docs":null}},"#,
+            r#""literals":[{{"position":1,"fingerprint":{},"text":"7"}}],"#,
+            r#""grants":[{{"name":"clock","fingerprint":{}}}],"ignored":[3]}},"#,
+            r#""maker":{{"component":{},"function":"f","reachable":{}}}}}"#
+        ),
+        hashes(1),
+        hashes(2),
+        hashes(3),
+        hashes(4)
+    );
+    assert_eq!(String::from_utf8(bytes(&recipe)).unwrap(), golden);
+    assert_eq!(decode::<RecipeRecord>(golden.as_bytes()), Some(recipe));
+
+    let digests = [("f".to_owned(), FunctionDigest::from_bytes([0xab; 32]))].into();
+    let functions = FunctionsRecord {
+        version: 258,
+        digests: std::borrow::Cow::Borrowed(&digests),
+    };
+    let golden = [
+        &[2, 1, 0, 0][..],
+        format!(r#"{{"f":"{}"}}"#, "ab".repeat(32)).as_bytes(),
+    ]
+    .concat();
+    assert_eq!(bytes(&functions), golden);
+    assert_eq!(decode::<FunctionsRecord<'_>>(&golden), Some(functions));
+    assert!(decode::<FunctionsRecord<'_>>(&golden[..golden.len() - 2]).is_none());
 }
 
 #[test]
@@ -233,11 +329,20 @@ fn numbers_have_one_byte_form() {
         (&[0x80, 1], Some(128)),
         (&[0x80], None),
     ] {
-        let memo = decode::<MemoRecord>(&[form, &[0, 2, 0]].concat());
+        let memo = decode::<MemoRecord>(&[form, &[0, 0, 0, 0, 2, 0]].concat());
         assert_eq!(memo.map(|memo| memo.cost_ns), number);
     }
-    let beyond = [&[0xff; 9][..], &[2, 0, 2, 0]].concat();
+    let beyond = [&[0xff; 9][..], &[2, 0, 0, 0, 0, 2, 0]].concat();
     assert_eq!(decode::<MemoRecord>(&beyond), None);
+    // The number of a recipe has 32 bits, and there are six reasons.
+    for (recipe, why, fits) in [
+        (&[0xff, 0xff, 0xff, 0xff, 0x0f][..], 5, true),
+        (&[0xff, 0xff, 0xff, 0xff, 0x1f], 5, false),
+        (&[0], 6, false),
+    ] {
+        let form = [&[0, 0], recipe, &[why, 0, 3]].concat();
+        assert_eq!(decode::<MemoRecord>(&form).is_some(), fits);
+    }
 }
 
 #[test]
@@ -248,13 +353,24 @@ fn a_count_that_lies_allocates_nothing() {
 }
 
 #[test]
-fn an_interface_nested_without_end_is_no_interface() {
+fn types_nested_without_end_are_no_record() {
     let deep = format!(
         r#"{{"functions":[{{"name":"f","params":[],"result":{}"U8"{},"docs":null}}],"unsupported":[],"imports":[]}}"#,
         r#"{"List":"#.repeat(1_000_000),
         "}".repeat(1_000_000)
     );
     assert!(decode::<Interface>(deep.as_bytes()).is_none());
+    let recipe = String::from_utf8(bytes(&super::recipe(1))).unwrap();
+    let deeper = recipe.replace(
+        r#""U32""#,
+        &format!(
+            r#"{}"U8"{}"#,
+            r#"{"List":"#.repeat(1_000_000),
+            "}".repeat(1_000_000)
+        ),
+    );
+    assert!(decode::<RecipeRecord>(recipe.as_bytes()).is_some());
+    assert!(decode::<RecipeRecord>(deeper.as_bytes()).is_none());
 }
 
 proptest! {
@@ -272,5 +388,7 @@ proptest! {
         check::<OwnerRecord<'_>>(&input);
         check::<ObjectRecord<'_>>(&input);
         check::<CompiledRecord>(&input);
+        check::<BuildRecord>(&input);
+        check::<Usage>(&input);
     }
 }

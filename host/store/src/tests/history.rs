@@ -1,9 +1,15 @@
 //! A scripted history of transactions, and everything that a store holds in a form that can be compared.
 
-use super::{fingerprint, head, lineage, memo, memo_key, target_row, text_value};
+use std::collections::BTreeMap;
+
+use flowstone_core::{FunctionDigest, RecipeRecord, RunId};
+
+use super::{
+    component, fingerprint, hash, head, lineage, memo, memo_key, recipe, target_row, text_value,
+};
 use crate::{
-    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RowHead, Store, StoreError,
-    TargetId, Writer,
+    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RecipeId, RowHead, Store,
+    StoreError, TargetId, Usage, Writer,
 };
 
 pub(super) const STEPS: u64 = 6;
@@ -21,6 +27,7 @@ pub(super) fn step(writer: &mut Writer<'_>, step: u64) -> Result<(), StoreError>
     let numbers = step * MEMOS_PER_STEP..(step + 1) * MEMOS_PER_STEP;
     for number in numbers.clone() {
         writer.put_memo(&memo_key(number), &memo(number))?;
+        writer.add_usage(&memo_key(number / 2), RunId(step), 1)?;
     }
     for number in numbers {
         // Half of the rows are those of the step before.
@@ -39,7 +46,12 @@ pub(super) fn step(writer: &mut Writer<'_>, step: u64) -> Result<(), StoreError>
         writer.remove_row(PAGES, &name(before * MEMOS_PER_STEP))?;
         writer.release(INDEX, &target_row(before * MEMOS_PER_STEP).key)?;
         writer.clear_intent(before)?;
+        writer.remove_memo(&memo_key(before * MEMOS_PER_STEP))?;
     }
+    let id = writer.next_recipe()?;
+    writer.put_recipe(id, &recipe(step))?;
+    let digest = FunctionDigest::from_bytes(hash(step));
+    writer.put_functions(&component(step), 1, &[("f".to_owned(), digest)].into())?;
     let row = IntentRow {
         collection: PAGES,
         key: name(step),
@@ -48,7 +60,7 @@ pub(super) fn step(writer: &mut Writer<'_>, step: u64) -> Result<(), StoreError>
     writer.put_intent(step, &Intent { rows: vec![row] })?;
     let (encoding, value, _) = text_value(char::from(b'a' + step as u8), 3000);
     writer.put_object(&value, &encoding)?;
-    writer.put_run(flowstone_core::RunId(step + 1), "{}")?;
+    writer.put_run(RunId(step + 1), "{}")?;
     writer.put_meta("step", &step.to_le_bytes())
 }
 
@@ -56,6 +68,9 @@ pub(super) fn step(writer: &mut Writer<'_>, step: u64) -> Result<(), StoreError>
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Contents {
     memos: Vec<Option<MemoRecord>>,
+    usage: Vec<Option<Usage>>,
+    recipes: Vec<(RecipeId, RecipeRecord)>,
+    functions: Vec<Option<BTreeMap<String, FunctionDigest>>>,
     rows: Vec<(Vec<u8>, RowHead, Option<Lineage>)>,
     owners: Vec<(Vec<u8>, Owner)>,
     intents: Vec<(u64, Intent)>,
@@ -81,6 +96,14 @@ impl Contents {
         snapshot.object(&fingerprint(0), &fingerprint(1))?;
         Ok(Self {
             memos: snapshot.memos(&keys)?,
+            usage: keys
+                .iter()
+                .map(|key| snapshot.usage(key))
+                .collect::<Result<_, _>>()?,
+            recipes: snapshot.recipes()?,
+            functions: (0..STEPS)
+                .map(|step| snapshot.functions(&component(step), 1))
+                .collect::<Result<_, _>>()?,
             rows,
             owners: snapshot.owned(INDEX)?.collect::<Result<_, _>>()?,
             intents: snapshot.intents()?,
@@ -110,6 +133,9 @@ impl Contents {
             })
         };
         hits(&self.memos, &whole.memos)
+            && hits(&self.usage, &whole.usage)
+            && hits(&self.functions, &whole.functions)
+            && part(&self.recipes, &whole.recipes)
             && hits(&self.objects, &whole.objects)
             && self.rows.iter().all(row)
             && part(&self.owners, &whole.owners)

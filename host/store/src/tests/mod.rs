@@ -1,6 +1,8 @@
 //! Tests that need the inside of the crate, and what they share.
 
 mod basic;
+mod builds;
+mod cache;
 mod compiled;
 mod crash;
 mod damage;
@@ -10,11 +12,14 @@ mod model;
 mod objects;
 mod speed;
 
-use flowstone_core::{Fingerprint, MemoKey, RunId, Type, Value};
+use flowstone_core::{
+    CodeId, ComponentDigest, Fingerprint, Function, Maker, MemoKey, Param, Recipe, RecipeRecord,
+    RunId, Type, Value,
+};
 
 use crate::{
-    CallRecord, Lineage, MemoRecord, Outcome, RowHead, RowState, Store, StoreError, StoreOptions,
-    Stored, TargetId, TargetRow,
+    CallRecord, Lineage, MemoRecord, Outcome, RecipeId, RowHead, RowState, Store, StoreError,
+    StoreOptions, Stored, TargetId, TargetRow, Why,
 };
 
 /// A hash that stands for `number`.
@@ -39,6 +44,9 @@ pub(super) fn memo(number: u64) -> MemoRecord {
         },
         cost_ns: number * 1000,
         run: RunId(number),
+        recipe: RecipeId(number as u32 % 3),
+        arguments: vec![fingerprint(number + 3)],
+        why: Why::New,
     }
 }
 
@@ -64,6 +72,11 @@ pub(super) fn target_row(number: u64) -> TargetRow {
 pub(super) fn lineage(number: u64) -> Lineage {
     Lineage {
         columns: vec![fingerprint(number)],
+        run: RunId(number),
+        replaced: vec![CallRecord {
+            transform: 7,
+            key: memo_key(number * 8 + 9),
+        }],
         calls: (0..8)
             .map(|offset| CallRecord {
                 transform: offset as u16,
@@ -91,6 +104,40 @@ pub(super) fn text_value(letter: char, len: usize) -> (Vec<u8>, Fingerprint, Fin
         flowstone_core::fingerprint(&value, &ty, &type_fingerprint),
         type_fingerprint,
     )
+}
+
+/// A recipe of a function with one parameter whose type nests.
+pub(super) fn recipe(number: u64) -> RecipeRecord {
+    let function = format!("f-{number}");
+    RecipeRecord {
+        recipe: Recipe {
+            code: CodeId::Component {
+                digest: component(number),
+                function: function.clone(),
+            },
+            function: Function {
+                name: function.clone(),
+                params: vec![Param {
+                    name: "text".into(),
+                    ty: Type::list(Type::option(Type::String)),
+                }],
+                result: Some(Type::U32),
+                docs: None,
+            },
+            literals: Vec::new(),
+            grants: Vec::new(),
+            ignored: Vec::new(),
+        },
+        maker: Maker {
+            component: component(number),
+            function,
+            reachable: None,
+        },
+    }
+}
+
+pub(super) fn component(number: u64) -> ComponentDigest {
+    ComponentDigest::from_bytes(hash(number))
 }
 
 pub(super) fn open(dir: &tempfile::TempDir) -> Store {

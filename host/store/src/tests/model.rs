@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use flowstone_core::{MemoKey, RunId};
+use flowstone_core::{MemoKey, RecipeRecord, RunId};
 use proptest::prelude::*;
 
-use super::{head, lineage, memo, memo_key, open, target_row, text_value};
+use super::{head, lineage, memo, memo_key, open, recipe, target_row, text_value};
 use crate::{
-    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RowHead, Store, StoreError,
-    TargetId, Writer,
+    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RecipeId, RowHead, Store,
+    StoreError, TargetId, Writer,
 };
 
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ enum Operation {
     Run(u64),
     Meta(String, u8),
     RemoveMeta(String),
+    RemoveMemo(u64),
+    Usage(u64, u64, u64),
+    Recipe(u32, u64),
+    NextRecipe,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +48,9 @@ struct Model {
     intents: BTreeMap<u64, Intent>,
     runs: BTreeMap<u64, String>,
     meta: BTreeMap<String, Vec<u8>>,
+    usage: BTreeMap<MemoKey, (u64, u64)>,
+    recipes: BTreeMap<RecipeId, RecipeRecord>,
+    last_recipe: u32,
 }
 
 fn owner(number: u64) -> Owner {
@@ -100,6 +107,10 @@ impl Operation {
             Self::Run(run) => writer.put_run(RunId(*run), &run.to_string()),
             Self::Meta(name, value) => writer.put_meta(name, &[*value]),
             Self::RemoveMeta(name) => writer.remove_meta(name),
+            Self::RemoveMemo(key) => writer.remove_memo(&memo_key(*key)),
+            Self::Usage(key, run, rows) => writer.add_usage(&memo_key(*key), RunId(*run), *rows),
+            Self::Recipe(id, value) => writer.put_recipe(RecipeId(*id), &recipe(*value)),
+            Self::NextRecipe => writer.next_recipe().map(drop),
         }
     }
 
@@ -130,6 +141,19 @@ impl Operation {
             Self::Run(run) => drop(model.runs.insert(run, run.to_string())),
             Self::Meta(name, value) => drop(model.meta.insert(name, vec![value])),
             Self::RemoveMeta(name) => drop(model.meta.remove(&name)),
+            Self::RemoveMemo(key) => {
+                model.memos.remove(&memo_key(key));
+                model.usage.remove(&memo_key(key));
+            }
+            Self::Usage(key, run, rows) => {
+                let usage = model.usage.entry(memo_key(key)).or_default();
+                *usage = (usage.0.max(run), usage.1 + rows);
+            }
+            Self::Recipe(id, value) => {
+                model.recipes.insert(RecipeId(id), recipe(value));
+                model.last_recipe = model.last_recipe.max(id);
+            }
+            Self::NextRecipe => model.last_recipe += 1,
         }
     }
 }
@@ -143,7 +167,14 @@ impl Model {
         for (key, found) in keys.iter().zip(snapshot.memos(&keys).unwrap()) {
             assert_eq!(snapshot.memo(key).unwrap(), found);
             model.memos.extend(found.map(|found| (*key, found)));
+            let usage = snapshot.usage(key).unwrap();
+            let usage = usage.map(|usage| (*key, (usage.run.0, usage.reused)));
+            model.usage.extend(usage);
         }
+        let listed: BTreeMap<_, _> = (snapshot.memo_entries().unwrap())
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(listed, model.memos);
         for (letter, long) in (0..3).flat_map(|letter| [(letter, false), (letter, true)]) {
             let (_, value, ty) = object(letter, long);
             let found = snapshot.object(&value, &ty).unwrap();
@@ -172,6 +203,10 @@ impl Model {
                     .extend(lineage.map(|lineage| ((collection, key.clone()), lineage)));
                 model.heads.insert((collection, key), head);
             }
+            let lineages = snapshot.lineages(CollectionId(collection)).unwrap();
+            for (key, lineage) in lineages.map(Result::unwrap) {
+                assert_eq!(model.lineages[&(collection, key)], lineage);
+            }
             for owned in snapshot.owned(TargetId(collection)).unwrap() {
                 let (key, owner) = owned.unwrap();
                 assert_eq!(
@@ -181,13 +216,21 @@ impl Model {
                 model.owners.insert((collection, key), owner);
             }
         }
+        model.recipes = snapshot.recipes().unwrap().into_iter().collect();
+        for (id, recipe) in &model.recipes {
+            assert_eq!(snapshot.recipe(*id).unwrap().as_ref(), Some(recipe));
+        }
+        // Given up, so that asking changes nothing.
+        let next: Result<(), NextRecipe> =
+            store.write(|writer| Err(NextRecipe(writer.next_recipe()?.0)));
+        model.last_recipe = next.unwrap_err().0 - 1;
         model.intents = snapshot.intents().unwrap().into_iter().collect();
         let runs: Vec<_> = snapshot.runs().unwrap().map(Result::unwrap).collect();
         assert!(runs.is_sorted_by(|a, b| a.0 > b.0));
         assert_eq!(snapshot.last_run().unwrap(), runs.first().map(|run| run.0));
         model.runs = runs.into_iter().map(|(run, text)| (run.0, text)).collect();
         let mut meta = snapshot.meta_prefix("").unwrap();
-        meta.retain(|(name, _)| name != "format");
+        meta.retain(|(name, _)| name != "format" && !name.starts_with("store/"));
         model.meta = meta.into_iter().collect();
         model
     }
@@ -217,9 +260,14 @@ fn operation() -> impl Strategy<Value = Operation> {
         (collection, key).prop_map(|(t, k)| Operation::Release(t, k)),
         (number.clone(), number.clone()).prop_map(|(batch, value)| Operation::Intent(batch, value)),
         number.clone().prop_map(Operation::ClearIntent),
-        number.prop_map(Operation::Run),
+        number.clone().prop_map(Operation::Run),
         (name.clone(), any::<u8>()).prop_map(|(name, value)| Operation::Meta(name, value)),
         name.prop_map(Operation::RemoveMeta),
+        number.clone().prop_map(Operation::RemoveMemo),
+        (number.clone(), 0..4_u64, number.clone())
+            .prop_map(|(key, run, rows)| Operation::Usage(key, run, rows)),
+        (0..4_u32, number).prop_map(|(id, value)| Operation::Recipe(id, value)),
+        Just(Operation::NextRecipe),
     ]
 }
 
@@ -238,6 +286,14 @@ fn transaction() -> impl Strategy<Value = Transaction> {
 }
 
 struct GivenUp;
+
+struct NextRecipe(u32);
+
+impl From<StoreError> for NextRecipe {
+    fn from(error: StoreError) -> Self {
+        panic!("{error}")
+    }
+}
 
 impl From<StoreError> for GivenUp {
     fn from(error: StoreError) -> Self {

@@ -85,6 +85,8 @@ impl Wiring<'_> {
                     .result
                     .clone()
                     .expect("a flow without errors has all results"),
+                cache: node.decl.cache.clone(),
+                grants: node.decl.grants,
             }
         });
         let targets = targets

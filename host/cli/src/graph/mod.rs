@@ -1,0 +1,275 @@
+//! A flow as a graph: what reads from what, and what the last run did with each part. One model, three languages.
+//!
+//! ```text
+//! plan, last run ── flow ──> Graph ──┬── dot      for Graphviz
+//!                                    ├── mermaid  for pages that know Mermaid
+//!                                    └── svg      a picture, placed by `layout`
+//! ```
+
+mod dot;
+mod escape;
+mod flow;
+mod layout;
+mod mermaid;
+mod svg;
+mod text;
+
+use std::collections::BTreeMap;
+
+use flowstone::core::RunId;
+use flowstone::{SourceCounts, TargetCounts, TransformCounts};
+use serde::Serialize;
+
+pub(crate) use dot::{Dot, dot};
+pub(crate) use mermaid::mermaid;
+pub(crate) use svg::svg;
+
+/// A flow as a graph.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Graph {
+    /// The flow's name.
+    pub(crate) flow: String,
+    /// The run whose outcome is shown; none before the first one.
+    pub(crate) run: Option<RunNote>,
+    /// The sources, transforms and targets. What reads stands after what it reads.
+    pub(crate) nodes: Vec<Node>,
+    /// What reads from what.
+    pub(crate) edges: Vec<Edge>,
+}
+
+/// The run whose outcome a graph shows.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RunNote {
+    /// Its number.
+    pub(crate) run: RunId,
+    /// When it began, in seconds since 1970.
+    pub(crate) started: u64,
+    /// How long it took.
+    pub(crate) seconds: f64,
+    /// How many rows were failed at its end.
+    pub(crate) failures: u64,
+    /// Whether it was interrupted.
+    pub(crate) interrupted: bool,
+}
+
+/// A part of a flow.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Node {
+    /// What it is.
+    pub(crate) kind: NodeKind,
+    /// Its name in the flow.
+    pub(crate) name: String,
+    /// What does the work: the kind of a source or target, the function of a transform.
+    pub(crate) does: String,
+    /// What the flow says of it, as text: `each`, `path`, `pin` and so on.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The literal arguments of a transform, in WAVE text.
+    pub(crate) literals: BTreeMap<String, String>,
+    /// What the run came to here, in a word.
+    pub(crate) status: Status,
+    /// And in numbers.
+    pub(crate) counts: Option<Counts>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NodeKind {
+    /// A source and the collection that it makes.
+    Source,
+    /// A transform, and the collection that it makes, if it does.
+    Transform,
+    /// A target.
+    Target,
+}
+
+/// What the last run did with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Status {
+    /// Nothing is known: there was no run, or the node was not in it.
+    None,
+    /// There was nothing to do.
+    Unchanged,
+    /// All results were remembered.
+    Reused,
+    /// It had work to do: rows were read, calls made, rows written.
+    Worked,
+    /// Rows failed here.
+    Failed,
+}
+
+/// What a run counted.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Counts {
+    /// Of a source.
+    Source(SourceCounts),
+    /// Of a transform.
+    Transform(TransformCounts),
+    /// Of a target.
+    Target(TargetCounts),
+}
+
+/// What one node reads of another.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Edge {
+    /// The node that gives, by position.
+    pub(crate) from: usize,
+    /// The node that takes, by position.
+    pub(crate) to: usize,
+    /// The arguments or columns that it takes; none where it only takes one turn per row.
+    pub(crate) takes: Vec<Taken>,
+}
+
+/// An argument of a transform or a column of a target, and the column that it is filled from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Taken {
+    /// The parameter or the target's column.
+    pub(crate) name: String,
+    /// The column as a flow file may name it.
+    pub(crate) column: String,
+}
+
+/// So many literals and settings are shown in a box.
+const FACTS_MAX: usize = 6;
+
+impl Status {
+    /// The colours of a box and of its frame on a light ground, in the languages that know only one.
+    pub(crate) fn colors(self) -> (&'static str, &'static str) {
+        match self {
+            Status::None => ("#f6f8fa", "#8c959f"),
+            Status::Unchanged | Status::Reused => ("#dafbe1", "#1a7f37"),
+            Status::Worked => ("#ddf4ff", "#0969da"),
+            Status::Failed => ("#ffebe9", "#cf222e"),
+        }
+    }
+
+    /// Its name in `--json`, and the class that gives it its colour.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Status::None => "none",
+            Status::Unchanged => "unchanged",
+            Status::Reused => "reused",
+            Status::Worked => "worked",
+            Status::Failed => "failed",
+        }
+    }
+}
+
+impl Node {
+    /// Names the node in a picture or a script: unique, since a flow has no two tables of one name and kind.
+    pub(crate) fn id(&self) -> String {
+        let kind = match self.kind {
+            NodeKind::Source => "source",
+            NodeKind::Transform => "transform",
+            NodeKind::Target => "target",
+        };
+        format!("{kind}.{}", self.name)
+    }
+
+    /// What kind of thing it is and what does the work, in one line.
+    pub(crate) fn subtitle(&self) -> String {
+        match self.kind {
+            NodeKind::Source => format!("source · {}", self.does),
+            NodeKind::Transform => self.does.clone(),
+            NodeKind::Target => format!("target · {}", self.does),
+        }
+    }
+
+    /// All there is to say in a box, line by line; where the flow says very much, not all of that.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let facts: Vec<String> = self.facts().collect();
+        let hidden = facts.len().saturating_sub(FACTS_MAX);
+        // The line that says how many are hidden takes the place of one.
+        let hidden = if hidden > 0 { hidden + 1 } else { 0 };
+        let shown = facts.len() - hidden;
+        let mut lines = vec![self.name.clone(), self.subtitle()];
+        lines.extend(facts.into_iter().take(shown));
+        if hidden > 0 {
+            lines.push(format!("… {hidden} more"));
+        }
+        lines.extend(self.outcome());
+        lines
+    }
+
+    /// The literals and settings, one per line.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = String> {
+        let literals = self.literals.iter().map(|(name, value)| format!("{name} = {value}"));
+        let settings = self.settings.iter().map(|(name, value)| format!("{name} {value}"));
+        literals.chain(settings)
+    }
+
+    /// What the run came to here, in words; nothing where nothing is known.
+    pub(crate) fn outcome(&self) -> Option<String> {
+        let numbers: Vec<(u64, &str)> = match self.counts? {
+            Counts::Source(counts) => vec![
+                (counts.added, "new"),
+                (counts.changed, "changed"),
+                (counts.removed, "gone"),
+            ],
+            Counts::Transform(counts) => vec![
+                (counts.called, "called"),
+                (counts.reused, "reused"),
+                (counts.failed, "failed"),
+            ],
+            Counts::Target(counts) => vec![
+                (counts.inserted, "inserted"),
+                (counts.updated, "updated"),
+                (counts.deleted, "deleted"),
+            ],
+        };
+        let rows = match self.counts? {
+            Counts::Source(counts) => Some(crate::table::count(counts.rows, "row")),
+            Counts::Transform(_) | Counts::Target(_) => None,
+        };
+        let changes = numbers.iter().filter(|(number, _)| *number > 0);
+        let changes = changes.map(|(number, what)| format!("{number} {what}"));
+        let mut words: Vec<String> = rows.into_iter().chain(changes).collect();
+        if numbers.iter().all(|(number, _)| *number == 0) {
+            words.push("unchanged".to_owned());
+        }
+        Some(words.join(" · "))
+    }
+}
+
+impl Graph {
+    /// What the picture is of, in one line.
+    pub(crate) fn title(&self) -> String {
+        let run = self.run.as_ref().map(RunNote::line);
+        std::iter::once(self.flow.clone()).chain(run).collect::<Vec<_>>().join(" · ")
+    }
+}
+
+impl Edge {
+    /// What is taken, each in a word or two: `text`, or `heading ← path` where the names differ.
+    pub(crate) fn labels(&self, from: &Node) -> Vec<String> {
+        let short = |taken: &Taken| {
+            let column = taken.column.strip_prefix(&from.name);
+            let column = column.and_then(|rest| rest.strip_prefix('.'));
+            let column = column.unwrap_or(&taken.column);
+            if taken.name == column {
+                taken.name.clone()
+            } else {
+                format!("{} ← {column}", taken.name)
+            }
+        };
+        self.takes.iter().map(short).collect()
+    }
+}
+
+impl RunNote {
+    /// The run in one line.
+    fn line(&self) -> String {
+        let mut words = vec![format!("run {}", self.run)];
+        words.push(crate::when::utc(self.started));
+        words.push(crate::table::seconds(self.seconds));
+        if self.failures > 0 {
+            words.push(format!("{} failed", crate::table::count(self.failures, "row")));
+        }
+        if self.interrupted {
+            words.push("interrupted".to_owned());
+        }
+        words.join(" · ")
+    }
+}

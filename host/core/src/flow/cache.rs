@@ -1,0 +1,208 @@
+//! What a flow says of remembering: how a transform's results are used, what it is granted, what the store keeps.
+
+use std::time::Duration;
+
+use super::fields::Fields;
+use super::tree::{Entry, Kind, Located};
+use crate::diagnostic::Diagnostic;
+use crate::units::{parse_duration, parse_size};
+
+/// What stands for the code of a plugin's functions in cache keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The whole component: any change of its code is a change of all its functions.
+    Component,
+    /// For each function only the code that it can reach.
+    Function,
+}
+
+/// Whether results of a transform are looked up and remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheMode {
+    /// Looked up; called and remembered where nothing is found.
+    #[default]
+    Default,
+    /// Called in every run, and remembered.
+    Recompute,
+    /// Called in every run; neither looked up nor remembered.
+    Disable,
+    /// Neither looked up nor remembered, and no part of the keys of what depends on it: for clients, loggers,
+    /// credentials. Called when its row is worked on for another reason.
+    Ignore,
+}
+
+/// How the results of a transform are remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Whether they are looked up and remembered.
+    pub mode: CacheMode,
+    /// The name that stands for the code in the keys.
+    pub pin: Option<String>,
+    /// How old a remembered result may be.
+    pub age_max: Option<Duration>,
+}
+
+/// The real things that a transform is handed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// The real clocks.
+    pub clock: bool,
+    /// Real random numbers.
+    pub random: bool,
+}
+
+impl Grants {
+    /// Their names, as in the flow file.
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [("clock", self.clock), ("random", self.random)];
+        all.iter()
+            .filter(|(_, granted)| *granted)
+            .map(|(name, _)| *name)
+            .collect()
+    }
+
+    /// Whether the results hang on more than the arguments.
+    pub fn is_impure(&self) -> bool {
+        self.clock || self.random
+    }
+}
+
+/// How much the store keeps of what no row uses any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The most bytes that all of it may take.
+    pub bytes_max: Option<u64>,
+    /// For how long unused results are kept.
+    pub keep: Option<Duration>,
+    /// Results that one of so many last runs used are kept whatever their age.
+    pub keep_runs: Option<u32>,
+}
+
+pub(super) fn read_store(root: &mut Fields<'_, '_>) -> StoreSettings {
+    let Some((entries, span)) = root.table("store") else {
+        return StoreSettings::default();
+    };
+    let mut fields = root.nested("the store", span, entries);
+    let settings = StoreSettings {
+        bytes_max: fields.parsed("max-size", "a size such as \"2GiB\"", parse_size),
+        keep: fields.parsed("keep", "a duration such as \"30d\"", parse_duration),
+        keep_runs: fields.count("keep-runs"),
+    };
+    fields.finish();
+    settings
+}
+
+pub(super) fn read_identity(fields: &mut Fields<'_, '_>) -> Option<Identity> {
+    fields.parsed(
+        "identity",
+        "\"component\" or \"function\"",
+        |text| match text {
+            "component" => Some(Identity::Component),
+            "function" => Some(Identity::Function),
+            _ => None,
+        },
+    )
+}
+
+/// The `cache` and `grants` of a transform.
+pub(super) fn read_cache(
+    name: &Located<String>,
+    fields: &mut Fields<'_, '_>,
+) -> (CacheSettings, Grants) {
+    let grants = fields
+        .table("grants")
+        .map_or_else(Grants::default, |(entries, span)| {
+            read_grants(fields.nested(
+                &format!("the grants of transform `{}`", name.value),
+                span,
+                entries,
+            ))
+        });
+    let mut settings = CacheSettings::default();
+    let mut place = name.span.clone();
+    if let Some((entries, span)) = fields.table("cache") {
+        place = span.clone();
+        let mut cache = fields.nested(
+            &format!("the cache of transform `{}`", name.value),
+            span,
+            entries,
+        );
+        settings = read_settings(&mut cache);
+        cache.finish();
+        pin_fault(entries, fields);
+    }
+    check(name, &settings, grants, place, fields);
+    (settings, grants)
+}
+
+fn read_grants(mut fields: Fields<'_, '_>) -> Grants {
+    let grants = Grants {
+        clock: fields.bool("clock").unwrap_or(false),
+        random: fields.bool("random").unwrap_or(false),
+    };
+    fields.finish();
+    grants
+}
+
+fn read_settings(cache: &mut Fields<'_, '_>) -> CacheSettings {
+    let expected = "\"default\", \"recompute\", \"disable\" or \"ignore\"";
+    let mode = cache.parsed("mode", expected, |text| match text {
+        "default" => Some(CacheMode::Default),
+        "recompute" => Some(CacheMode::Recompute),
+        "disable" => Some(CacheMode::Disable),
+        "ignore" => Some(CacheMode::Ignore),
+        _ => None,
+    });
+    CacheSettings {
+        mode: mode.unwrap_or_default(),
+        pin: cache.str("pin").map(|pin| pin.value),
+        age_max: cache.parsed("max-age", "a duration such as \"1d\"", parse_duration),
+    }
+}
+
+/// The most bytes of a pin's name.
+const PIN_BYTES_MAX: usize = 200;
+
+fn pin_fault(cache: &[Entry], fields: &mut Fields<'_, '_>) {
+    let Some(pin) = cache.iter().find(|entry| entry.key.value == "pin") else {
+        return;
+    };
+    if let Kind::Str(name) = &pin.value.value
+        && (name.is_empty() || name.len() > PIN_BYTES_MAX || name.chars().any(char::is_control))
+    {
+        let message = "a pin's name has 1 to 200 bytes and no control characters";
+        fields.fault(Diagnostic::at(&pin.value.span, message));
+    }
+}
+
+/// Refuses settings that contradict each other.
+fn check(
+    name: &Located<String>,
+    settings: &CacheSettings,
+    grants: Grants,
+    place: std::ops::Range<usize>,
+    fields: &mut Fields<'_, '_>,
+) {
+    let remembers = matches!(settings.mode, CacheMode::Default | CacheMode::Recompute);
+    let name = &name.value;
+    if !remembers && settings.pin.is_some() {
+        let message = format!("transform `{name}` has a pin, and a mode that remembers nothing");
+        fields.fault(Diagnostic::at(&place, message).help("drop the pin, or the mode"));
+    }
+    if !remembers && settings.age_max.is_some() {
+        let message =
+            format!("transform `{name}` has a `max-age`, and a mode that remembers nothing");
+        fields.fault(Diagnostic::at(&place, message).help("drop `max-age`, or the mode"));
+    }
+    if remembers && grants.is_impure() && settings.age_max.is_none() {
+        let message = format!(
+            "transform `{name}` is granted {}, so its results hang on more than its arguments",
+            grants.names().join(" and ")
+        );
+        fields.fault(Diagnostic::at(&place, message).help(
+            "say how old a remembered result may be: `cache = { max-age = \"1d\" }`, or remember none: \
+             `cache = { mode = \"disable\" }`",
+        ));
+    }
+}

@@ -1,0 +1,72 @@
+//! How a run is done: what is looked up, what is called whatever is remembered, what is given.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use flowstone_core::{CacheMode, Plan, Transform, suggest};
+
+use crate::error::Error;
+use crate::overrides::Overrides;
+
+/// How a run is done.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Whether to go on where more than half of a source's rows are gone.
+    pub allow_deletes: bool,
+    /// Whether somebody listens closely: events then carry the keys of rows.
+    pub observed: bool,
+    /// What is looked up and remembered in this run, besides what the flow says.
+    pub cache: CacheOptions,
+    /// Results that are given.
+    pub overrides: Overrides,
+}
+
+/// What is looked up and remembered in one run, besides what the flow says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CacheOptions {
+    /// The transforms that are called and remembered, whatever is remembered of them.
+    pub recompute: BTreeSet<String>,
+    /// The transforms that are called, and neither looked up nor remembered.
+    pub disable: BTreeSet<String>,
+    /// Whether all transforms are called and remembered.
+    pub refresh: bool,
+    /// Whether all transforms are called, and none is looked up or remembered.
+    pub no_cache: bool,
+}
+
+impl CacheOptions {
+    /// Whether they leave everything to the flow.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The mode of a transform in this run.
+    pub(crate) fn mode(&self, transform: &Transform) -> CacheMode {
+        match transform.cache.mode {
+            CacheMode::Ignore => CacheMode::Ignore,
+            _ if self.no_cache || self.disable.contains(&transform.name) => CacheMode::Disable,
+            CacheMode::Disable => CacheMode::Disable,
+            _ if self.refresh || self.recompute.contains(&transform.name) => CacheMode::Recompute,
+            mode => mode,
+        }
+    }
+
+    /// Checks that the flow has every transform that is named.
+    pub(crate) fn check(&self, plan: &Plan) -> Result<(), Error> {
+        let names = || {
+            let transforms = plan.stages.iter().flat_map(|stage| &stage.transforms);
+            transforms.map(|transform| &*transform.name)
+        };
+        for name in self.recompute.iter().chain(&self.disable) {
+            if names().all(|known| known != name) {
+                let help = suggest(name, names());
+                return Err(Error::NotFound(format!(
+                    "the flow has no transform `{name}`: {help}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! The real clock, for calls that were granted it: what time it is, and waiting that the time limit still ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime::Trap;
+use wasmtime_wasi::p2::Pollable;
+use wasmtime_wasi_io::async_trait;
+
+use crate::config::Limits;
+use crate::turns::TICK_MS;
+
+/// The clock of one call. Its monotonic time starts at 0 with the call.
+pub(crate) struct Clock {
+    started: Instant,
+    /// When the time limit ends the call, also if it only sleeps.
+    time_max: Duration,
+    interrupts: Arc<AtomicU64>,
+    interrupts_before: u64,
+}
+
+impl Clock {
+    pub(crate) fn new(limits: &Limits, interrupts: &Arc<AtomicU64>) -> Self {
+        Clock {
+            started: Instant::now(),
+            time_max: Duration::from_millis(limits.time_ms_max),
+            interrupts: Arc::clone(interrupts),
+            interrupts_before: interrupts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Nanoseconds since the call began.
+    pub(crate) fn monotonic_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Time since 1970. A machine that is set to an earlier time gets 0.
+    pub(crate) fn wall() -> Duration {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+    }
+
+    /// Something to wait for: the time at which [`Clock::monotonic_ns`] is `when_ns`. Never, when that is beyond
+    /// what the machine can count.
+    pub(crate) fn until(&self, when_ns: u64) -> Until {
+        Until(self.started.checked_add(Duration::from_nanos(when_ns)))
+    }
+
+    /// Waits for a moment on behalf of the plugin.
+    ///
+    /// # Errors
+    ///
+    /// When the time limit is over or the sandbox was interrupted: a sleeping plugin passes no other check.
+    pub(crate) fn wait(&self) -> wasmtime::Result<()> {
+        let left = self.time_max.saturating_sub(self.started.elapsed());
+        if left.is_zero() || self.interrupts.load(Ordering::Relaxed) != self.interrupts_before {
+            return Err(Trap::Interrupt.into());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(TICK_MS) / 5));
+        Ok(())
+    }
+}
+
+/// A point in time, as a pollable. Whoever waits for it polls again until it is there.
+pub(crate) struct Until(Option<Instant>);
+
+#[async_trait]
+impl Pollable for Until {
+    async fn ready(&mut self) {
+        let Until(when) = *self;
+        std::future::poll_fn(|_| {
+            if when.is_some_and(|when| when <= Instant::now()) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,197 @@
+//! Reading what is remembered of calls and of code: results, how often they were used, recipes, digests.
+
+use std::collections::BTreeMap;
+
+use flowstone_core::{
+    ComponentDigest, Fingerprint, FunctionDigest, Interface, MemoKey, RecipeRecord,
+};
+
+use super::Snapshot;
+use crate::codec::Record;
+use crate::encoding::{BuildRecord, FunctionsRecord, ObjectRecord};
+use crate::error::StoreError;
+use crate::objects;
+use crate::read::{Found, READ, read};
+use crate::record::{MemoRecord, RecipeId, Usage};
+use crate::scan::{MemoIter, Scan};
+use crate::tables::{
+    BUILD, COMPILED, FUNCTIONS, INTERFACE, MEMO, OBJECT, RECIPE, USAGE, usage_key,
+};
+
+impl Snapshot {
+    /// What the call with this key led to. A damaged record is a miss.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when the database itself is, [`StoreError::Io`].
+    pub fn memo(&self, key: &MemoKey) -> Result<Option<MemoRecord>, StoreError> {
+        self.place
+            .guarded(|| Ok(read(&self.place, &MEMO, &self.memo, key.as_bytes())?.or_miss()))
+    }
+
+    /// What the calls with these keys led to, in their order. It is fastest when they are sorted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn memos(&self, sorted_keys: &[MemoKey]) -> Result<Vec<Option<MemoRecord>>, StoreError> {
+        self.place.guarded(|| {
+            let lookup =
+                |key: &MemoKey| Ok(read(&self.place, &MEMO, &self.memo, key.as_bytes())?.or_miss());
+            sorted_keys.iter().map(lookup).collect()
+        })
+    }
+
+    /// The canonical encoding of the value with this fingerprint, which is of the type with that one.
+    ///
+    /// What is returned was checked to be just that; bytes that are missing or are not, are `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn object(
+        &self,
+        value: &Fingerprint,
+        type_fingerprint: &Fingerprint,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.place.guarded(|| {
+            let record: Option<ObjectRecord<'_>> =
+                read(&self.place, &OBJECT, &self.object, value.as_bytes())?.or_miss();
+            record.map_or(Ok(None), |record| {
+                objects::read(&self.place, record, value, type_fingerprint)
+            })
+        })
+    }
+
+    /// What every call led to, ascending by key; damaged records are left out. They are read as the iterator goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`]; the iterator yields the same, and ends after an error.
+    pub fn memo_entries(&self) -> Result<MemoIter, StoreError> {
+        self.memos_from(&[0; 32])
+    }
+
+    /// What the calls led to whose keys begin with these hexadecimal digits: the first `limit` of them. Where they are no
+    /// such digits, there are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn memo_prefix(
+        &self,
+        digits: &str,
+        limit: usize,
+    ) -> Result<Vec<(MemoKey, MemoRecord)>, StoreError> {
+        let digits = digits.to_ascii_lowercase();
+        let Ok(first) = format!("{digits:0<64}").parse::<MemoKey>() else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for entry in self.memos_from(first.as_bytes())? {
+            let (key, record) = entry?;
+            if found.len() == limit || !key.to_string().starts_with(&digits) {
+                break;
+            }
+            found.push((key, record));
+        }
+        Ok(found)
+    }
+
+    fn memos_from(&self, first: &[u8; 32]) -> Result<MemoIter, StoreError> {
+        let range = self.place.guarded(|| {
+            self.memo
+                .range_owned::<&[u8; 32]>(first..)
+                .map_err(|error| self.place.redb(READ, error))
+        })?;
+        Ok(MemoIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// How often what the call with this key led to was reused. A damaged record is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn usage(&self, key: &MemoKey) -> Result<Option<Usage>, StoreError> {
+        self.place
+            .guarded(|| Ok(read(&self.place, &USAGE, &self.usage, usage_key(key))?.or_miss()))
+    }
+
+    /// A recipe and the code behind it. A damaged record is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn recipe(&self, id: RecipeId) -> Result<Option<RecipeRecord>, StoreError> {
+        self.place
+            .guarded(|| Ok(read(&self.place, &RECIPE, &self.recipe, id.0)?.or_miss()))
+    }
+
+    /// All recipes, in the order of their numbers; damaged ones are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn recipes(&self) -> Result<Vec<(RecipeId, RecipeRecord)>, StoreError> {
+        self.place.guarded(|| {
+            let mut recipes = Vec::new();
+            for entry in self
+                .recipe
+                .range_owned::<u32>(..)
+                .map_err(|error| self.place.redb(READ, error))?
+            {
+                let (id, stored) = entry.map_err(|error| self.place.redb(READ, error))?;
+                let id = id.value();
+                let recipe = Found::of(&RECIPE, &id, stored.value()).or_miss();
+                recipes.extend(recipe.map(|recipe| (RecipeId(id), recipe)));
+            }
+            Ok(recipes)
+        })
+    }
+
+    /// The digests of a component's functions, as this version of the digest counts them. Those of another version and
+    /// damaged ones are a miss.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn functions(
+        &self,
+        digest: &ComponentDigest,
+        version: u32,
+    ) -> Result<Option<BTreeMap<String, FunctionDigest>>, StoreError> {
+        self.place.guarded(|| {
+            let record: Option<FunctionsRecord<'_>> =
+                read(&self.place, &FUNCTIONS, &self.functions, digest.as_bytes())?.or_miss();
+            Ok(record
+                .filter(|record| record.version == version)
+                .map(|record| record.digests.into_owned()))
+        })
+    }
+
+    /// What the component with this digest offers. A damaged record is a miss.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn interface(&self, digest: &ComponentDigest) -> Result<Option<Interface>, StoreError> {
+        self.place.guarded(|| {
+            Ok(read(&self.place, &INTERFACE, &self.interface, digest.as_bytes())?.or_miss())
+        })
+    }
+
+    pub(crate) fn compiled<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
+        self.place
+            .guarded(|| Ok(read(&self.place, &COMPILED, &self.compiled, key)?.or_miss()))
+    }
+
+    pub(crate) fn build(
+        &self,
+        digest: &ComponentDigest,
+    ) -> Result<Option<BuildRecord>, StoreError> {
+        self.place
+            .guarded(|| Ok(read(&self.place, &BUILD, &self.build, digest.as_bytes())?.or_miss()))
+    }
+}
