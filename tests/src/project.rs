@@ -217,7 +217,7 @@ impl Project {
     pub fn plan(&self) -> PlanReport {
         let (engine, flow) = self.open().expect("the flow opens");
         engine
-            .plan(&flow, &AtomicBool::new(false))
+            .plan(&flow, &self.options.cache, &AtomicBool::new(false))
             .expect("the plan can be made")
     }
 

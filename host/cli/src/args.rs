@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
 
+use crate::words::WordArgs;
+
 /// Incremental data flows whose steps are WebAssembly components.
 #[derive(Debug, Parser)]
 #[command(
@@ -97,6 +99,13 @@ pub(crate) enum Verb {
             flowstone lineage --down page guide.md\n  flowstone lineage handbook/ --down page guide.md"
     )]
     Lineage(LineageArgs),
+    /// Say why the last run called a transform, or reused its results
+    #[command(
+        override_usage = "flowstone explain [OPTIONS] [FLOW] <TRANSFORM> [KEY]",
+        after_help = "Examples:\n  flowstone explain words\n  flowstone explain words guide.md --values\n  \
+            flowstone explain handbook/ words guide.md#3"
+    )]
+    Explain(ExplainArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  flowstone completions bash > ~/.local/share/bash-completion/completions/flowstone"
@@ -147,6 +156,8 @@ pub(crate) struct PlanArgs {
     /// List the rows that differ
     #[arg(long)]
     pub(crate) rows: bool,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
 }
 
 #[derive(Debug, Args)]
@@ -229,6 +240,18 @@ pub(crate) struct LineageArgs {
     pub(crate) flow: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) words: WordArgs,
+    /// Show the former and the present value of arguments that changed
+    #[arg(long)]
+    pub(crate) values: bool,
+    /// Show all calls of a row
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

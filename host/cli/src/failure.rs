@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Deletes,
     /// This machine: no WebAssembly engine, no thread, no standard output.
     Machine,
+    /// It was asked to stop.
+    Interrupted,
     /// flowstone.
     Internal,
 }
@@ -61,6 +63,7 @@ impl Kind {
             Kind::Target => "target",
             Kind::Deletes => "deletes",
             Kind::Machine => "machine",
+            Kind::Interrupted => "interrupted",
             Kind::Internal => "internal",
         }
     }
@@ -70,6 +73,7 @@ impl Kind {
             Kind::Call => EXIT_FAILED_ROWS,
             Kind::Usage | Kind::Flow | Kind::Plugin | Kind::Build | Kind::NotFound => EXIT_WRONG,
             Kind::Store | Kind::Source | Kind::Target | Kind::Deletes | Kind::Machine => EXIT_WORLD,
+            Kind::Interrupted => EXIT_INTERRUPTED,
             Kind::Internal => EXIT_BUG,
         }
     }
@@ -193,6 +197,7 @@ impl From<Error> for Failure {
                     "if not, look at the `root` or `path`, `include` and `exclude` of source `{source_name}`"
                 )),
             Error::NotFound(_) => Failure::new(Kind::NotFound, message),
+            Error::Interrupted => Failure::new(Kind::Interrupted, message),
             Error::Override { .. } => Failure::new(Kind::Usage, message),
             Error::Internal(_) => Failure::new(Kind::Internal, message)
                 .hint("please report this with the command that you ran"),

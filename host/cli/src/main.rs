@@ -15,6 +15,7 @@ mod settings;
 mod signals;
 mod table;
 mod verbs;
+mod words;
 
 use std::process::ExitCode;
 

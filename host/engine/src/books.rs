@@ -10,12 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use flowstone_connect::target_place;
-use flowstone_core::{Fingerprint, Plan, TargetSpec, Transform, to_wave};
+use flowstone_core::{Fingerprint, Plan, TargetSpec};
 use flowstone_store::{CollectionId, Snapshot, Store, StoreError, TargetId, Writer};
 
 use crate::engine::FlowPlace;
 use crate::error::Error;
-use crate::stage::PluginCode;
 
 /// A flow, as the store knows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,34 +52,6 @@ pub(crate) struct TargetEntry {
     pub(crate) rows: u64,
     /// Whether what was written to it is lost: there is nothing left to update or to delete.
     pub(crate) void: bool,
-}
-
-/// What a transform was in the last run: to say in words what changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TransformEntry {
-    pub(crate) digest: String,
-    pub(crate) function: String,
-    pub(crate) signature: String,
-    pub(crate) literals: BTreeMap<String, String>,
-}
-
-impl TransformEntry {
-    pub(crate) fn new(transform: &Transform, code: &PluginCode) -> Self {
-        let literals = transform.arguments.iter().zip(&transform.function.params);
-        Self {
-            digest: code.digest.to_string(),
-            function: transform.function.name.clone(),
-            signature: transform.function.to_string(),
-            literals: literals
-                .filter_map(|(argument, param)| match argument {
-                    flowstone_core::Argument::Literal(value) => {
-                        Some((param.name.clone(), to_wave(value, &param.ty)))
-                    }
-                    flowstone_core::Argument::Column(_) => None,
-                })
-                .collect(),
-        }
-    }
 }
 
 /// The numbers that stand for a flow, its sources and its targets in a store.
@@ -290,23 +261,6 @@ impl Books {
     /// Writes the number of the last settled batch.
     pub(crate) fn put_batch(&self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
         put(writer, BATCH, &self.batch)
-    }
-
-    /// The transforms of the last run, by name.
-    pub(crate) fn transforms(
-        &self,
-        snapshot: &Snapshot,
-    ) -> Result<BTreeMap<String, TransformEntry>, StoreError> {
-        Ok(get(snapshot, &format!("transforms/{:08x}", self.flow))?.unwrap_or_default())
-    }
-
-    /// Writes the transforms of this run.
-    pub(crate) fn put_transforms(
-        &self,
-        writer: &mut Writer<'_>,
-        transforms: &BTreeMap<String, TransformEntry>,
-    ) -> Result<(), StoreError> {
-        put(writer, &format!("transforms/{:08x}", self.flow), transforms)
     }
 }
 

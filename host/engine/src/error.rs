@@ -75,6 +75,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// It was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A thread of the engine ended in a way it should not have.
     #[error("internal error: {0}")]
     Internal(&'static str),

@@ -17,10 +17,14 @@ mod engine;
 mod error;
 mod event;
 mod execute;
+mod explain;
 mod former;
+mod history;
+mod identity;
 mod lineage;
 mod overrides;
 mod plan;
+mod reason;
 mod recipe;
 mod reconcile;
 mod recover;
@@ -28,11 +32,13 @@ mod report;
 mod run;
 mod scan;
 mod stage;
+mod survey;
 mod targets;
 
 pub use answer::printable;
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
+pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use event::{Change, Event, Observer};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
@@ -42,7 +48,10 @@ pub use flowstone_sandbox::{
     scan as scan_component,
 };
 pub use flowstone_store::StoreError;
+pub use history::Runs;
 pub use overrides::Overrides;
+pub use survey::RowName;
+pub use reason::Cause;
 pub use report::{
     FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
     RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,

@@ -192,7 +192,7 @@ pub(crate) fn find<'a>(plan: &'a Plan, name: &str) -> Result<(&'a Stage, &'a Tra
 }
 
 /// How many lists a collection is below its root.
-fn depth(stage: &Stage, mut collection: usize) -> usize {
+pub(crate) fn depth(stage: &Stage, mut collection: usize) -> usize {
     let mut depth = 0;
     while let Some(parent) = stage.collections[collection].parent {
         depth += 1;

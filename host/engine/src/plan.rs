@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flowstone_core::RunId;
+use flowstone_core::{CacheMode, MemoKey, RunId};
+use flowstone_store::RowState;
 
 use crate::batch::{Batch, Halt, Item};
-use crate::books::{Books, TransformEntry};
+use crate::books::Books;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Event;
+use crate::reason::{Cause, FormerCall, argument_columns, difference, former_calls, words};
+use crate::recipe::Recipes;
 use crate::report::{PlanReport, PlannedRow, Reason, SourceCounts, TransformPlan};
+use crate::run::CacheOptions;
 use crate::scan::{Found, diff, scan};
 use crate::stage::StageRun;
 use std::ops::ControlFlow;
@@ -25,20 +29,26 @@ const BATCH_ROWS: usize = 256;
 const BATCH_BYTES: u64 = 8 << 20;
 
 impl Engine {
-    /// Says what a run of the flow would do, per transform and row, and why.
+    /// Says what a run of the flow with these options would do, per transform and row, and why.
     ///
     /// Rows that hang on a result which only a call can give are counted as undecided.
     ///
     /// # Errors
     ///
     /// When the store or a source fails as a whole.
-    pub fn plan(&self, flow: &Flow, stop: &AtomicBool) -> Result<PlanReport, Error> {
+    pub fn plan(
+        &self,
+        flow: &Flow,
+        cache: &CacheOptions,
+        stop: &AtomicBool,
+    ) -> Result<PlanReport, Error> {
+        cache.check(&flow.plan)?;
         let snapshot = self.store.snapshot()?;
         let mut books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
-        let before = books.transforms(&snapshot)?;
         let observer = |_: &Event<'_>| {};
         let mut shared = self.shared(RunId(0), stop, &observer)?;
         shared.dry = true;
+        shared.options.cache = cache.clone();
         let mut report = PlanReport {
             flow: flow.plan.name.clone(),
             sources: BTreeMap::new(),
@@ -49,7 +59,7 @@ impl Engine {
         books.decide(&flow.plan);
         for stage in &flow.plan.stages {
             let run = self.stage_run(flow, stage, &books, &shared)?;
-            let mut planning = Planning::new(&run, &before, &mut report);
+            let mut planning = Planning::new(&run, &shared.recipes, &mut report);
             match planning.stage() {
                 Ok(()) => planning.finish(flow),
                 Err(Halt::Error(error)) => return Err(error),
@@ -103,19 +113,17 @@ struct Tally {
 
 struct Planning<'a> {
     run: &'a StageRun<'a>,
-    before: &'a BTreeMap<String, TransformEntry>,
+    recipes: &'a Recipes,
     report: &'a mut PlanReport,
     tallies: Vec<Tally>,
     counts: SourceCounts,
-    seen: std::collections::HashSet<flowstone_core::MemoKey>,
+    seen: std::collections::HashSet<MemoKey>,
+    /// The former calls of the root row and transform looked at last.
+    former: Option<((usize, usize), Vec<FormerCall>)>,
 }
 
 impl<'a> Planning<'a> {
-    fn new(
-        run: &'a StageRun<'a>,
-        before: &'a BTreeMap<String, TransformEntry>,
-        report: &'a mut PlanReport,
-    ) -> Self {
+    fn new(run: &'a StageRun<'a>, recipes: &'a Recipes, report: &'a mut PlanReport) -> Self {
         let tallies = run
             .stage
             .transforms
@@ -124,11 +132,12 @@ impl<'a> Planning<'a> {
             .collect();
         Self {
             run,
-            before,
+            recipes,
             report,
             tallies,
             counts: SourceCounts::default(),
             seen: std::collections::HashSet::new(),
+            former: None,
         }
     }
 
@@ -204,21 +213,17 @@ impl<'a> Planning<'a> {
                 });
             }
         }
+        self.former = None;
         for &(transform, row, key) in &batch.missing {
-            // Rows with the same arguments share a call.
-            if !self.seen.insert(key) {
+            // Rows with the same arguments share a call, where results are remembered.
+            let shares = self.run.transforms[transform].remembers();
+            if shares && !self.seen.insert(key) {
                 self.run.counters.transforms[transform]
                     .reused
                     .fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            let root =
-                &batch.roots[batch.rows[self.run.stage.transforms[transform].collection][row].root];
-            let why = match &root.item.head {
-                None => "new rows".to_owned(),
-                Some(head) if head.content != root.content => "changed rows".to_owned(),
-                Some(_) => self.what_changed(transform),
-            };
+            let why = words(&self.why(&batch, transform, row, &key)?);
             let tally = &mut self.tallies[transform];
             tally.calls += 1;
             *tally.reasons.entry(why).or_default() += 1;
@@ -229,40 +234,51 @@ impl<'a> Planning<'a> {
         Ok(())
     }
 
-    /// Why a transform would be called for a row that did not change.
-    fn what_changed(&self, transform: usize) -> String {
-        let name = &self.run.stage.transforms[transform].name;
-        let now = TransformEntry::new(
-            &self.run.stage.transforms[transform],
-            self.run.transforms[transform].code,
-        );
-        let Some(before) = self.before.get(name) else {
-            return "first run of this transform".to_owned();
+    /// Why a transform would be called for a row.
+    fn why(
+        &mut self,
+        batch: &Batch<'_>,
+        transform: usize,
+        row: usize,
+        key: &MemoKey,
+    ) -> Result<Vec<Cause>, Halt> {
+        let run = self.run;
+        let prepared = &run.transforms[transform];
+        if prepared.mode != CacheMode::Default {
+            return Ok(vec![Cause::Mode {
+                mode: prepared.mode,
+            }]);
+        }
+        let root = batch.rows[run.stage.transforms[transform].collection][row].root;
+        let Some(head) = &batch.roots[root].item.head else {
+            return Ok(vec![Cause::NewRow]);
         };
-        if before.digest != now.digest {
-            return format!(
-                "code changed from {} to {}",
-                &before.digest[..12.min(before.digest.len())],
-                &now.digest[..12]
-            );
+        if batch.snapshot.memo(key)?.is_some() {
+            return Ok(vec![Cause::Expired]);
         }
-        if before.function != now.function {
-            return format!("it calls `{}` now, not `{}`", now.function, before.function);
+        let before = &batch.roots[root].lineage.calls;
+        if before.iter().any(|call| call.key == *key) {
+            return Ok(vec![match head.state {
+                RowState::Done => Cause::Removed,
+                RowState::Failed { .. } => Cause::Retried,
+            }]);
         }
-        if before.signature != now.signature {
-            return format!(
-                "signature changed from `{}` to `{}`",
-                before.signature, now.signature
-            );
+        let arguments = batch.argument_prints(transform, row)?.unwrap_or_default();
+        if self
+            .former
+            .as_ref()
+            .is_none_or(|(of, _)| *of != (root, transform))
+        {
+            let calls = before.iter().copied();
+            let (stage, snapshot) = (run.stage, &batch.snapshot);
+            let calls = run.former.translate(stage, &head.flow, calls, snapshot)?;
+            let former = former_calls(snapshot, transform, calls.into_iter())?;
+            self.former = Some(((root, transform), former));
         }
-        for (name, value) in &now.literals {
-            match before.literals.get(name) {
-                Some(old) if old == value => {}
-                Some(old) => return format!("literal `{name}` changed from {old} to {value}"),
-                None => return format!("`{name}` is a literal now: {value}"),
-            }
-        }
-        "an argument changed, or the result was never kept".to_owned()
+        let former = self.former.as_ref().map_or(&[][..], |(_, former)| former);
+        let columns = argument_columns(run.stage, transform);
+        let causes = difference(&prepared.record, &arguments, former, self.recipes, &columns);
+        Ok(causes.unwrap_or_else(|| vec![Cause::NeverSeen]))
     }
 
     fn finish(self, flow: &Flow) {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use flowstone_core::RunId;
+use flowstone_store::RecipeId;
 
 use crate::run::CacheOptions;
 
 /// What a run did.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunReport {
     /// The run's number in its store.
     pub run: RunId,
@@ -37,7 +39,8 @@ pub struct RunReport {
 }
 
 /// The rows of a source, compared with the last run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SourceCounts {
     /// All of them.
     pub rows: u64,
@@ -52,7 +55,8 @@ pub struct SourceCounts {
 }
 
 /// The calls of a transform.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TransformCounts {
     /// Calls that ran.
     pub called: u64,
@@ -62,10 +66,15 @@ pub struct TransformCounts {
     pub failed: u64,
     /// The time of all calls together.
     pub seconds: f64,
+    /// What stood for its code in the keys.
+    pub code: String,
+    /// The number of its recipe in the store.
+    pub recipe: RecipeId,
 }
 
 /// The rows of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TargetCounts {
     /// New ones.
     pub inserted: u64,
@@ -78,7 +87,7 @@ pub struct TargetCounts {
 }
 
 /// A row that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedRow {
     /// The source's name.
     pub source: String,

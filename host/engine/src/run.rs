@@ -4,7 +4,6 @@ mod options;
 mod prepare;
 mod summary;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
@@ -17,12 +16,13 @@ pub(crate) use self::prepare::Shared;
 use self::prepare::left_stages;
 use self::summary::{list_failed, report, state_of};
 use crate::batch::{Halt, Item};
-use crate::books::{Books, TransformEntry, put_stage_names};
+use crate::books::{Books, put_stage_names};
 use crate::commit::{Begun, Committer, OpenTarget, StageState};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::execute::{Spread, execute};
+use crate::history;
 use crate::report::{FailedRow, RunReport};
 use crate::scan::{Found, diff, scan};
 use crate::stage::StageRun;
@@ -77,7 +77,7 @@ impl Engine {
                 stages = self.stages(flow, &left, &books, &shared)?;
                 found = self.scan_all(&stages, flow, options)?;
             }
-            let begun = begun(flow, run, &stages, options, &start)?;
+            let begun = begun(flow, run, &books, &stages, (options, &start))?;
             self.work(&stages, found, (&mut books, begun), &shared, &mut progress)
         };
         let outcome = work();
@@ -266,15 +266,7 @@ impl Engine {
         report: &RunReport,
         left: &[(CollectionId, Stage)],
     ) -> Result<(), Error> {
-        let mut transforms = BTreeMap::new();
-        for transform in flow.plan.stages.iter().flat_map(|stage| &stage.transforms) {
-            transforms.insert(
-                transform.name.clone(),
-                TransformEntry::new(transform, flow.code(&transform.plugin)),
-            );
-        }
-        let json =
-            serde_json::to_string(report).map_err(|_| Error::Internal("a report is not JSON"))?;
+        let json = history::record(report, books)?;
         let complete = !report.interrupted;
         let mut gone = Vec::new();
         if complete {
@@ -292,7 +284,6 @@ impl Engine {
         self.store
             .write(|writer: &mut Writer<'_>| -> Result<(), StoreError> {
                 if complete {
-                    books.put_transforms(writer, &transforms)?;
                     for (collection, _) in left {
                         writer.remove_meta(&format!("source/{:08x}", collection.0))?;
                     }
@@ -328,9 +319,9 @@ fn stage_names(flow: &Flow, stages: &[StageRun<'_>]) -> Vec<(Fingerprint, Vec<St
 fn begun(
     flow: &Flow,
     run: RunId,
+    books: &Books,
     stages: &[StageRun<'_>],
-    options: &RunOptions,
-    start: &Start,
+    (options, start): (&RunOptions, &Start),
 ) -> Result<Begun, Error> {
     let record = RunReport {
         run,
@@ -342,8 +333,7 @@ fn begun(
     };
     Ok(Begun {
         run,
-        record: serde_json::to_string(&record)
-            .map_err(|_| Error::Internal("a report is not JSON"))?,
+        record: history::record(&record, books)?,
         names: stage_names(flow, stages),
     })
 }

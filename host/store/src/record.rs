@@ -24,7 +24,9 @@ pub struct CollectionId(pub u32);
 pub struct TargetId(pub u32);
 
 /// The number that stands for a recipe and the code behind it in a store. Never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct RecipeId(pub u32);
 

@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod completions;
 mod component;
+mod explain;
 mod inspect;
 mod lineage;
 mod plan;
@@ -22,6 +23,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Call(args) => call::call(args, output),
         Verb::Inspect(args) => inspect::inspect(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
+        Verb::Explain(args) => explain::explain(args, output),
         Verb::Completions(args) => completions::completions(args, output),
     }
 }

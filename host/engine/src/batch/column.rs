@@ -10,7 +10,7 @@ use crate::answer::{self, Answer, Remembered};
 use crate::error::Error;
 
 impl Batch<'_> {
-    pub(super) fn arguments(
+    pub(crate) fn arguments(
         &mut self,
         index: usize,
         row: usize,

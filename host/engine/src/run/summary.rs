@@ -63,12 +63,8 @@ pub(super) fn report(
 ) -> RunReport {
     let mut transforms = BTreeMap::new();
     for stage in stages {
-        for (transform, counts) in stage
-            .stage
-            .transforms
-            .iter()
-            .zip(&stage.counters.transforms)
-        {
+        let prepared = stage.stage.transforms.iter().zip(&stage.transforms);
+        for ((transform, prepared), counts) in prepared.zip(&stage.counters.transforms) {
             let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
             transforms.insert(
                 transform.name.clone(),
@@ -77,6 +73,8 @@ pub(super) fn report(
                     reused: get(&counts.reused),
                     failed: get(&counts.failed),
                     seconds: get(&counts.nanoseconds) as f64 / 1e9,
+                    code: prepared.record.recipe.code.to_string(),
+                    recipe: prepared.recipe_id,
                 },
             );
         }

@@ -47,8 +47,11 @@ pub(super) fn place(grid: &mut Grid) {
         let both = sweep >= SWEEPS;
         for step in 0..count {
             let layer = if forward { step } else { count - 1 - step };
-            let sides = (forward || both, !forward || both);
-            settle(grid, layer, &before, &after, sides);
+            let view = View {
+                before: (forward || both).then_some(&*before),
+                after: (!forward || both).then_some(&*after),
+            };
+            settle(grid, layer, &view);
         }
     }
 }
@@ -94,45 +97,56 @@ fn room(upper: &Element, lower: &Element) -> f64 {
     upper.below + gap + lower.above
 }
 
-/// Gives the elements of one layer the best heights for the neighbours on the chosen sides.
-fn settle(
-    grid: &mut Grid,
-    layer: usize,
-    before: &[Vec<usize>],
-    after: &[Vec<usize>],
-    (look_back, look_ahead): (bool, bool),
-) {
+/// The segments at each element, before and after it; empty where a sweep does not look.
+struct View<'a> {
+    before: Option<&'a [Vec<usize>]>,
+    after: Option<&'a [Vec<usize>]>,
+}
+
+impl View<'_> {
+    /// The heights at which an element would be level with its neighbours, and how much each of them counts.
+    fn wanted(&self, grid: &Grid, element: usize) -> Vec<(f64, f64)> {
+        let of = |side: Option<&[Vec<usize>]>, wanted: fn(&Grid, usize) -> f64| {
+            let segments = side.map_or(&[][..], |side| &side[element]);
+            let wanted = segments.iter().map(|&segment| (wanted(grid, segment), weight_of(grid, segment)));
+            wanted.collect::<Vec<_>>()
+        };
+        let mut all = of(self.before, |grid, segment| {
+            let segment = &grid.segments[segment];
+            grid.elements[segment.from].y + segment.from_offset - segment.to_offset
+        });
+        all.extend(of(self.after, |grid, segment| {
+            let segment = &grid.segments[segment];
+            grid.elements[segment.to].y + segment.to_offset - segment.from_offset
+        }));
+        if all.is_empty() {
+            all.push((grid.elements[element].y, WEIGHT_ALONE));
+        }
+        all
+    }
+}
+
+/// Gives the elements of one layer the best heights for what is in view.
+fn settle(grid: &mut Grid, layer: usize, view: &View<'_>) {
     let mut blocks: Vec<Block> = Vec::new();
+    // Without the room between them, the elements of a layer only have to be in order.
     let mut shifts = Vec::with_capacity(grid.layers[layer].len());
     let mut shift = 0.0;
     let mut upper: Option<usize> = None;
     for &element in &grid.layers[layer] {
-        if let Some(upper) = upper {
-            shift += room(&grid.elements[upper], &grid.elements[element]);
-        }
-        shifts.push(shift);
-        let (mut sum, mut weight) = (0.0, 0.0);
-        let mut pull = |wanted: f64, by: f64| {
-            sum += wanted * by;
-            weight += by;
-        };
-        for &index in before[element].iter().filter(|_| look_back) {
-            let segment = &grid.segments[index];
-            let wanted = grid.elements[segment.from].y + segment.from_offset - segment.to_offset;
-            pull(wanted, weight_of(grid, index));
-        }
-        for &index in after[element].iter().filter(|_| look_ahead) {
-            let segment = &grid.segments[index];
-            let wanted = grid.elements[segment.to].y + segment.to_offset - segment.from_offset;
-            pull(wanted, weight_of(grid, index));
-        }
-        if weight == 0.0 {
-            pull(grid.elements[element].y, WEIGHT_ALONE);
-        }
-        push(&mut blocks, Block { sum: sum - shift * weight, weight, count: 1 });
+        shift += upper.map_or(0.0, |upper| room(&grid.elements[upper], &grid.elements[element]));
         upper = Some(element);
+        shifts.push(shift);
+        let wanted = view.wanted(grid, element);
+        let block = Block {
+            sum: wanted.iter().map(|(y, weight)| (y - shift) * weight).sum(),
+            weight: wanted.iter().map(|(_, weight)| weight).sum(),
+            count: 1,
+        };
+        push(&mut blocks, block);
     }
-    let heights = blocks.iter().flat_map(|block| std::iter::repeat_n(block.sum / block.weight, block.count));
+    let heights = (blocks.iter())
+        .flat_map(|block| std::iter::repeat_n(block.sum / block.weight, block.count));
     for ((&element, height), shift) in grid.layers[layer].iter().zip(heights).zip(shifts) {
         grid.elements[element].y = height + shift;
     }

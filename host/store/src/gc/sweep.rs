@@ -1,0 +1,96 @@
+//! Removing entries that nothing needs, and marking the recipes of the others.
+
+use std::collections::BTreeSet;
+
+use redb::ReadableTable;
+
+use super::entries::{Class, Entry};
+use super::objects::object_bytes;
+use super::state::State;
+use super::{Chunk, GcPhase, marks};
+use crate::error::StoreError;
+use crate::slots::WRITE;
+
+impl Chunk<'_, '_> {
+    pub(super) fn sweep(&mut self, state: &mut State) -> Result<(), StoreError> {
+        let dry_run = self.job.policy.dry_run;
+        let found = self.entries(state)?;
+        let mut recipes = BTreeSet::new();
+        for entry in &found.entries {
+            if self.goes(entry, state)? {
+                state.tally.removed_bytes.add(entry.bytes);
+                if !dry_run {
+                    let (tables, session) = (&mut *self.tables, self.session);
+                    tables.memo.remove(session, &entry.key)?;
+                    if entry.bytes.usage > 0 {
+                        tables.usage.remove(session, &marks::half(&entry.key))?;
+                    }
+                }
+            } else {
+                recipes.insert(entry.recipe.0);
+            }
+        }
+        state.tally.usage_removed += found.lost_usage.len() as u64;
+        if !dry_run {
+            for lost in &found.lost_usage {
+                self.tables.usage.remove(self.session, lost)?;
+            }
+        }
+        marks::set(self.session, marks::RECIPES, recipes)?;
+        state.advance(
+            found.entries.len() as u64,
+            found.cursor,
+            GcPhase::Objects,
+        );
+        Ok(())
+    }
+
+    /// Whether an entry goes.
+    fn goes(&mut self, entry: &Entry, state: &mut State) -> Result<bool, StoreError> {
+        let Class::Recent(_) = entry.class else {
+            return Ok(entry.rank().is_none());
+        };
+        let rank = entry.rank().unwrap_or_default();
+        let goes = rank < state.cut.run || rank == state.cut.run && state.cut.bytes > 0;
+        if goes {
+            state.tally.evicted += 1;
+        }
+        if goes && rank == state.cut.run {
+            let mut freed = state.sizes.entries(entry.bytes);
+            if let Some(object) = &entry.object {
+                freed += self.release(object, rank, state)?;
+            }
+            state.cut.bytes = state.cut.bytes.saturating_sub(freed);
+        }
+        Ok(goes)
+    }
+
+    /// Takes back one mark of an object; what it takes, where that was the last.
+    fn release(
+        &mut self,
+        object: &[u8; 32],
+        rank: u64,
+        state: &State,
+    ) -> Result<u64, StoreError> {
+        let session = self.session;
+        let write = |error| session.place.redb(WRITE, error);
+        let mut table = (session.transaction.open_table(marks::OBJECTS))
+            .map_err(|error| session.place.redb(WRITE, error))?;
+        let half = marks::half(object);
+        let mark = table.get(&half).map_err(write)?.map(|mark| mark.value());
+        let Some((_, count)) = mark.filter(|(highest, _)| *highest == rank) else {
+            return Ok(0);
+        };
+        let count = count.saturating_sub(1);
+        table.insert(&half, (rank, count)).map_err(write)?;
+        if count > 0 {
+            return Ok(0);
+        }
+        let objects = self.tables.object.open(session)?;
+        let stored = objects.get(object).map_err(write)?;
+        Ok(stored.map_or(0, |stored| {
+            let (record, file) = object_bytes(object, stored.value());
+            state.sizes.objects(record) + file
+        }))
+    }
+}
