@@ -50,6 +50,8 @@ pub struct Project {
     pub flow: String,
     /// The guest's knobs.
     pub guest: Guest,
+    /// A component in place of the guest.
+    pub component: Option<Vec<u8>>,
     /// How the engine works.
     pub config: EngineConfig,
     /// How runs are done.
@@ -83,6 +85,7 @@ impl Project {
             folder,
             flow: FLOW.to_owned(),
             guest: Guest::default(),
+            component: None,
             config,
             options,
         }
@@ -128,6 +131,10 @@ impl Project {
         self
     }
 
+    fn component(&self) -> Vec<u8> {
+        (self.component.clone()).unwrap_or_else(|| guest(self.guest))
+    }
+
     /// The engine on the project's store, and the flow checked on it.
     ///
     /// # Errors
@@ -139,7 +146,7 @@ impl Project {
         let components = file
             .plugins
             .iter()
-            .map(|plugin| (plugin.name.value.clone(), guest(self.guest)));
+            .map(|plugin| (plugin.name.value.clone(), self.component()));
         let place = FlowPlace {
             base: self.folder.path().to_owned(),
             file: "flow.toml".to_owned(),
@@ -184,7 +191,7 @@ impl Project {
         let components = flow
             .plugins
             .iter()
-            .map(|plugin| (plugin.name.value.clone(), guest(self.guest)))
+            .map(|plugin| (plugin.name.value.clone(), self.component()))
             .collect();
         let place = FlowPlace {
             base: self.folder.path().to_owned(),
@@ -239,6 +246,7 @@ impl Project {
         let fresh = Project {
             flow: self.flow.clone(),
             guest: self.guest,
+            component: self.component.clone(),
             ..Project::new()
         };
         copy(&self.path("docs"), &fresh.path("docs"));

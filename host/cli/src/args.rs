@@ -1,9 +1,13 @@
 //! The arguments as they are typed, with their help. What they mean is resolved in `settings`.
 
+mod history;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
+
+pub(crate) use self::history::{GraphArgs, GraphFormat, RunsArgs, RunsShowArgs, RunsVerb};
 
 use crate::words::WordArgs;
 
@@ -106,6 +110,18 @@ pub(crate) enum Verb {
             flowstone explain handbook/ words guide.md#3"
     )]
     Explain(ExplainArgs),
+    /// Draw the flow, with what the last run did
+    #[command(
+        after_help = "Examples:\n  flowstone graph -o flow.svg\n  flowstone graph handbook/ -o flow.md\n  \
+            flowstone graph | dot -Tpdf > flow.pdf"
+    )]
+    Graph(GraphArgs),
+    /// List past runs, or show one of them
+    #[command(
+        override_usage = "flowstone runs [OPTIONS] [FLOW]\n       flowstone runs show [OPTIONS] [FLOW] <RUN>",
+        after_help = "Examples:\n  flowstone runs\n  flowstone runs --all --limit 100\n  flowstone runs show 17"
+    )]
+    Runs(RunsArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  flowstone completions bash > ~/.local/share/bash-completion/completions/flowstone"
@@ -235,6 +251,12 @@ pub(crate) struct LineageArgs {
     /// Start at a row of a source and show what it became
     #[arg(long)]
     pub(crate) down: bool,
+    /// Show all rows and calls, however many there are
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print a graph in DOT, for Graphviz
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dot: bool,
     /// The flow file or its folder, as an option
     #[arg(long = "flow", value_name = "FLOW")]
     pub(crate) flow: Option<PathBuf>,

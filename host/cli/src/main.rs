@@ -6,6 +6,7 @@ mod args;
 mod build;
 mod code_key;
 mod failure;
+mod graph;
 mod opening;
 mod output;
 mod panics;
@@ -15,6 +16,7 @@ mod settings;
 mod signals;
 mod table;
 mod verbs;
+mod when;
 mod words;
 
 use std::process::ExitCode;

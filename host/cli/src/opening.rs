@@ -55,6 +55,12 @@ pub(crate) fn open(settings: &FlowSettings, output: Output) -> Result<Opened, Fa
     })
 }
 
+/// The name of a flow, read from its file and nothing else.
+pub(crate) fn flow_name(settings: &FlowSettings) -> Result<String, Failure> {
+    let text = read_flow(settings)?;
+    Ok(parse(&text, settings)?.name.value)
+}
+
 /// The component of one plugin of a flow.
 pub(crate) fn plugin(
     settings: &FlowSettings,

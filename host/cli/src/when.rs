@@ -16,7 +16,9 @@ pub(crate) fn utc(seconds: u64) -> String {
 
 /// How long ago something was, in the largest unit that fits: `just now`, `5 min ago`, `3 days ago`.
 pub(crate) fn ago(seconds: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     before(now.saturating_sub(seconds))
 }
 
@@ -65,7 +67,14 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "just now", "just now", "1 min ago", "59 min ago", "1 h ago", "23 h ago", "1 day ago", "10 days ago"
+                "just now",
+                "just now",
+                "1 min ago",
+                "59 min ago",
+                "1 h ago",
+                "23 h ago",
+                "1 day ago",
+                "10 days ago"
             ]
         );
     }

@@ -12,11 +12,15 @@
 //! | `variant`, `enum`, `flags` | `u32`, then what the case carries |
 //! | `option`, `result` | one byte (1 = some, ok), then what it carries |
 
+mod check;
+
 use std::sync::Arc;
 
 use crate::id::Fingerprint;
 use crate::types::Type;
 use crate::value::Value;
+
+pub use self::check::check_encoding;
 
 /// The version of the encoding. It is part of every type's fingerprint and so of every key.
 pub const ENCODING_VERSION: u32 = 1;

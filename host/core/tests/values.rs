@@ -1,7 +1,8 @@
 //! Values of any type survive their encoding, their JSON and their WAVE text, and no bytes break the decoder.
 
 use flowstone_core::{
-    Case, Field, Type, Value, decode, encode, fingerprint, from_json, from_wave, to_json, to_wave,
+    Case, Field, Type, Value, check_encoding, decode, encode, fingerprint, from_json, from_wave,
+    to_json, to_wave,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -161,6 +162,23 @@ proptest! {
     }
 
     #[test]
+    fn an_encoding_checks_out_when_it_is_what_its_value_is_encoded_to((ty, value) in typed(), flip in any::<(prop::sample::Index, u8)>(), cut in any::<prop::sample::Index>()) {
+        let mut bytes = Vec::new();
+        encode(&value, &ty, &mut bytes);
+        prop_assert_eq!(check_encoding(&bytes, &ty), Ok(()));
+        prop_assume!(!bytes.is_empty());
+        prop_assert!(check_encoding(&bytes[..cut.index(bytes.len())], &ty).is_err());
+        let at = flip.0.index(bytes.len());
+        bytes[at] ^= flip.1;
+        let again = decode(&bytes, &ty).is_ok_and(|value| {
+            let mut again = Vec::new();
+            encode(&value, &ty, &mut again);
+            again == bytes
+        });
+        prop_assert_eq!(check_encoding(&bytes, &ty).is_ok(), again);
+    }
+
+    #[test]
     fn no_bytes_break_the_decoder((ty, value) in typed(), cut in any::<prop::sample::Index>(), flip in any::<(prop::sample::Index, u8)>()) {
         let mut bytes = Vec::new();
         encode(&value, &ty, &mut bytes);
@@ -174,6 +192,16 @@ proptest! {
         bytes.push(0);
         let _ = decode(&bytes, &ty);
     }
+}
+
+#[test]
+fn an_odd_nan_does_not_check_out() {
+    let odd = 0xfff8_0000_0000_1234u64.to_le_bytes();
+    assert!(check_encoding(&odd, &Type::F64).is_err());
+    let mut list = 1u32.to_le_bytes().to_vec();
+    list.extend(odd);
+    assert!(check_encoding(&list, &Type::list(Type::F64)).is_err());
+    assert!(check_encoding(&f64::NAN.to_le_bytes(), &Type::F64).is_ok());
 }
 
 #[test]

@@ -17,6 +17,7 @@ use flowstone_connect::{Entry, RowError};
 use flowstone_core::{Fingerprint, MemoKey, Value, fingerprint};
 use flowstone_store::{Lineage, MemoRecord, RowHead, RowState, Snapshot};
 
+pub(crate) use self::column::of_parts;
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::stage::StageRun;

@@ -18,6 +18,7 @@ use crate::former::Former;
 use crate::overrides::find;
 use crate::reason::{Cause, argument_columns, difference, former_calls};
 use crate::recipe::{Recipes, recipe};
+use crate::run::CacheOptions;
 use crate::survey::RowName;
 
 /// Why a transform was called, or not, by the run that last worked on each row.
@@ -107,6 +108,7 @@ impl Engine {
         let (stage, transform) = find(&flow.plan, name)?;
         let position = stage.transforms.iter().position(|other| other == transform);
         let never = || Error::NotFound("no run of this flow has been made yet".to_owned());
+        let last = last_run(flow, &snapshot)?;
         let explainer = Explainer {
             snapshot: &snapshot,
             recipes: Recipes::read(&snapshot)?,
@@ -115,11 +117,12 @@ impl Engine {
             transform: position.ok_or(Error::Internal("a transform is not in its stage"))?,
             now: recipe(stage, transform, flow.code(&transform.plugin)),
             former: Former::default(),
+            last,
             collection: books.source(&stage.source.name).ok_or_else(never)?,
         };
         let mut explanation = Explanation {
             transform: transform.name.clone(),
-            run: Self::last_run(flow, &snapshot)?,
+            run: explainer.last.as_ref().map(|last| last.run),
             untouched_rows: 0,
             groups: Vec::new(),
             calls: Vec::new(),
@@ -138,22 +141,6 @@ impl Engine {
             self.add_functions(&mut call.causes)?;
         }
         Ok(explanation)
-    }
-
-    /// The newest run of a flow.
-    fn last_run(flow: &Flow, snapshot: &Snapshot) -> Result<Option<RunId>, Error> {
-        #[derive(serde::Deserialize)]
-        struct Named {
-            flow: String,
-        }
-        for run in snapshot.runs()? {
-            let (run, record) = run?;
-            let named = serde_json::from_str::<Named>(&record);
-            if named.is_ok_and(|named| named.flow == flow.plan.name) {
-                return Ok(Some(run));
-            }
-        }
-        Ok(None)
     }
 
     /// The root row that `key` means, and the call of the row below it where `key` names one.
@@ -180,6 +167,26 @@ impl Engine {
     }
 }
 
+/// The newest run of the flow, as far as it matters here.
+#[derive(serde::Deserialize)]
+struct LastRun {
+    run: RunId,
+    flow: String,
+    #[serde(default)]
+    cache: CacheOptions,
+}
+
+fn last_run(flow: &Flow, snapshot: &Snapshot) -> Result<Option<LastRun>, Error> {
+    for run in snapshot.runs()? {
+        let (_, record) = run?;
+        let last = serde_json::from_str::<LastRun>(&record);
+        if let Some(last) = last.ok().filter(|last| last.flow == flow.plan.name) {
+            return Ok(Some(last));
+        }
+    }
+    Ok(None)
+}
+
 /// What is at hand while a transform is explained.
 struct Explainer<'a> {
     snapshot: &'a Snapshot,
@@ -190,6 +197,7 @@ struct Explainer<'a> {
     /// The recipe of the flow as it is now.
     now: RecipeRecord,
     former: Former,
+    last: Option<LastRun>,
     collection: CollectionId,
 }
 
@@ -241,7 +249,11 @@ impl Explainer<'_> {
     fn call(&self, lineage: &Lineage, call: &CallRecord) -> Result<ExplainedCall, Error> {
         let record = self.snapshot.memo(&call.key)?;
         let made_by = record.as_ref().map(|record| record.run);
-        let run = made_by.map_or(lineage.run, |made_by| made_by.max(lineage.run));
+        let mut run = made_by.map_or(lineage.run, |made_by| made_by.max(lineage.run));
+        if let (None, CacheMode::Disable, Some(last)) = (made_by, self.mode(), &self.last) {
+            // It calls for every row, and leaves no trace of that where nothing else changes.
+            run = last.run;
+        }
         let called = made_by.is_none_or(|made_by| made_by >= lineage.run);
         let causes = match &record {
             Some(record) if called => self.causes(lineage, record)?,
@@ -296,9 +308,16 @@ impl Explainer<'_> {
         Ok(causes.unwrap_or_else(|| vec![Cause::NeverSeen]))
     }
 
+    /// The mode of the transform in the last run.
+    fn mode(&self) -> CacheMode {
+        let transform = &self.stage.transforms[self.transform];
+        let options = self.last.as_ref().map(|last| &last.cache);
+        options.map_or(transform.cache.mode, |options| options.mode(transform))
+    }
+
     /// Why there is no result of a call in the store.
     fn not_kept(&self, lineage: &Lineage) -> String {
-        let mode = self.stage.transforms[self.transform].cache.mode;
+        let mode = self.mode();
         match (&lineage.failure, mode) {
             (_, CacheMode::Disable | CacheMode::Ignore) => {
                 format!("{}, which remembers nothing", Cause::Mode { mode })

@@ -114,8 +114,11 @@ mod tests {
             failures: 2,
             ..RunReport::default()
         };
-        let text = serde_json::to_string(&Record { flow_number: 3, report: &report })
-            .expect("a record is JSON");
+        let text = serde_json::to_string(&Record {
+            flow_number: 3,
+            report: &report,
+        })
+        .expect("a record is JSON");
         let read = known(RunId(7), &text).expect("it is a record");
         assert_eq!(read.flow_number, 3);
         assert_eq!(
@@ -126,7 +129,8 @@ mod tests {
 
     #[test]
     fn records_of_other_versions_and_of_nobody_are_no_reason_to_fail() {
-        let read = known(RunId(2), r#"{"flow": "a", "later": [1]}"#).expect("unknown fields are no fault");
+        let read =
+            known(RunId(2), r#"{"flow": "a", "later": [1]}"#).expect("unknown fields are no fault");
         assert_eq!((read.report.run, &*read.report.flow), (RunId(2), "a"));
         assert!(known(RunId(2), "[]").is_none());
         assert!(known(RunId(2), r#"{"flow": 7}"#).is_none());

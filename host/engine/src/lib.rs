@@ -49,6 +49,7 @@ pub use flowstone_sandbox::{
 };
 pub use flowstone_store::StoreError;
 pub use history::Runs;
+pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 pub use overrides::Overrides;
 pub use survey::RowName;
 pub use reason::Cause;

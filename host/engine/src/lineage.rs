@@ -1,14 +1,24 @@
 //! Lineage: where a target row came from, and what a source row became.
 
-use std::collections::BTreeMap;
+mod graph;
+mod trace;
 
-use flowstone_connect::{display_key, target_keys};
-use flowstone_store::{CollectionId, Snapshot};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use flowstone_connect::{display_key, reading_options, target_keys};
+use flowstone_core::{MemoKey, Stage, TargetPlan};
+use flowstone_store::{CallRecord, CollectionId, Lineage, RowHead, Snapshot, TargetId, TargetRow};
+
+pub use self::graph::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
+use self::graph::{Upward, downward};
+use self::trace::{Origin, Trace};
 use crate::books::{Books, stage_names};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
+use crate::overrides::depth;
+use crate::recipe::recipe;
 use crate::report::{LineageCall, LineageReport, LineageTarget};
+use crate::stage::columns_identity;
 
 impl Engine {
     /// Where the row `key` of the target `name` came from.
@@ -46,10 +56,15 @@ impl Engine {
                 keys.display_key(&bytes)
             ))
         })?;
-        let mut report = report(&books, &snapshot, owner.collection, &owner.row)?;
+        let root = Root::read(&books, &snapshot, owner.collection, owner.row)?;
+        let shown = keys.display_key(&bytes);
+        let mut report = root.report(&books);
         report
             .targets
-            .retain(|row| row.target == name && row.key == keys.display_key(&bytes));
+            .retain(|row| row.target == name && row.key == shown);
+        let mut rows = root.lineage.targets.iter();
+        let row = rows.find(|row| row.target == id && row.key == bytes);
+        report.graph = root.upward(flow, &snapshot, (target, shown), row)?;
         Ok(report)
     }
 
@@ -93,59 +108,195 @@ impl Engine {
                 }
             };
         }
-        report(&books, &snapshot, collection, &bytes)
+        let root = Root::read(&books, &snapshot, collection, bytes)?;
+        let mut report = root.report(&books);
+        (report.graph, report.unplaced) = root.downward(flow, stage, &books, &snapshot)?;
+        Ok(report)
     }
 }
 
 /// What the store knows of a root row.
-fn report(
-    books: &Books,
-    snapshot: &Snapshot,
-    collection: CollectionId,
-    key: &[u8],
-) -> Result<LineageReport, Error> {
-    let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
-    let gone = || {
-        Error::NotFound(format!(
-            "the row `{}` of source `{source}` is gone",
-            display_key(&kind, key)
-        ))
-    };
-    let head = snapshot.row(collection, key)?.ok_or_else(gone)?;
-    let lineage = snapshot.lineage(collection, key)?.unwrap_or_default();
-    let names = stage_names(snapshot, &head.flow)?;
-    let calls = lineage.calls.iter().map(|call| LineageCall {
-        transform: names
-            .get(usize::from(call.transform))
-            .cloned()
-            .unwrap_or_else(|| "?".to_owned()),
-        key: call.key.to_string(),
-    });
-    let calls = calls.collect();
-    let mut targets = Vec::with_capacity(lineage.targets.len());
-    let mut keys = BTreeMap::new();
-    for row in &lineage.targets {
-        let Some(entry) = books.targets.get(&row.target) else {
-            continue;
+struct Root {
+    source: String,
+    /// The kind of the source.
+    kind: String,
+    key: Vec<u8>,
+    head: RowHead,
+    lineage: Lineage,
+    /// The names of the transforms that the lineage knows by their positions.
+    names: Vec<String>,
+}
+
+impl Root {
+    fn read(
+        books: &Books,
+        snapshot: &Snapshot,
+        collection: CollectionId,
+        key: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
+        let gone = || {
+            let key = display_key(&kind, &key);
+            Error::NotFound(format!("the row `{key}` of source `{source}` is gone"))
         };
-        let keys = keys
-            .entry(row.target)
-            .or_insert_with(|| target_keys(&entry.spec));
-        targets.push(LineageTarget {
-            target: entry.name.clone(),
-            key: keys
-                .as_ref()
-                .map_or_else(|_| "?".to_owned(), |keys| keys.display_key(&row.key)),
-            origin: row.origin.clone(),
-        });
+        let head = snapshot.row(collection, &key)?.ok_or_else(gone)?;
+        Ok(Self {
+            lineage: snapshot.lineage(collection, &key)?.unwrap_or_default(),
+            names: stage_names(snapshot, &head.flow)?,
+            source,
+            kind,
+            key,
+            head,
+        })
     }
-    targets.sort_by(|a, b| (&a.target, &a.origin).cmp(&(&b.target, &b.origin)));
-    Ok(LineageReport {
-        key: display_key(&kind, key),
-        source,
-        content: (!lineage.columns.is_empty()).then(|| head.content.to_string()),
-        failure: lineage.failure,
-        calls,
-        targets,
-    })
+
+    /// All that came of it, as lists.
+    fn report(&self, books: &Books) -> LineageReport {
+        let mut targets: Vec<LineageTarget> = (self.targets(books).into_iter())
+            .map(|(target, key, row)| LineageTarget {
+                target: target.to_owned(),
+                key,
+                origin: row.origin.clone(),
+            })
+            .collect();
+        targets.sort_by(|a, b| (&a.target, &a.origin).cmp(&(&b.target, &b.origin)));
+        LineageReport {
+            key: display_key(&self.kind, &self.key),
+            source: self.source.clone(),
+            content: self.content(),
+            failure: self.lineage.failure.clone(),
+            calls: self.calls(|_| true),
+            targets,
+            graph: LineageGraph::default(),
+            unplaced: Vec::new(),
+        }
+    }
+
+    /// The fingerprint of its content; none for a row that could not be read.
+    fn content(&self) -> Option<String> {
+        (!self.lineage.columns.is_empty()).then(|| self.head.content.to_string())
+    }
+
+    fn calls(&self, wanted: impl Fn(&MemoKey) -> bool) -> Vec<LineageCall> {
+        let name = |position: u16| self.names.get(usize::from(position)).cloned();
+        let calls = self.lineage.calls.iter().filter(|call| wanted(&call.key));
+        let call = |call: &CallRecord| LineageCall {
+            transform: name(call.transform).unwrap_or_else(|| "?".to_owned()),
+            key: call.key.to_string(),
+        };
+        calls.map(call).collect()
+    }
+
+    /// Its target rows, with the names of the targets and the keys for people.
+    fn targets<'a>(&'a self, books: &'a Books) -> Vec<(&'a str, String, &'a TargetRow)> {
+        let mut keys = BTreeMap::new();
+        let rows = self.lineage.targets.iter().filter_map(|row| {
+            let entry = books.targets.get(&row.target)?;
+            let keys = keys
+                .entry(row.target)
+                .or_insert_with(|| target_keys(&entry.spec));
+            let key = keys
+                .as_ref()
+                .map_or_else(|_| "?".to_owned(), |keys| keys.display_key(&row.key));
+            Some((&*entry.name, key, row))
+        });
+        rows.collect()
+    }
+
+    /// The row itself, as a node.
+    fn node(&self) -> LineageNode {
+        LineageNode::Source {
+            name: self.source.clone(),
+            key: display_key(&self.kind, &self.key),
+            content: self.content(),
+        }
+    }
+
+    fn trace<'a>(
+        &'a self,
+        flow: &Flow,
+        stage: &'a Stage,
+        snapshot: &'a Snapshot,
+    ) -> Result<Trace<'a>, Error> {
+        let how = reading_options(&stage.source.kind, &stage.source.options);
+        let shape = columns_identity(&stage.source.columns, &how);
+        let recipe = |transform| recipe(stage, transform, flow.code(&transform.plugin)).recipe;
+        let recipes = stage.transforms.iter().map(recipe).collect();
+        let lineage = (&self.lineage, &*self.names);
+        Ok(Trace::new((stage, shape, recipes), lineage, snapshot)?)
+    }
+
+    /// The graph from one of its target rows upward.
+    fn upward(
+        &self,
+        flow: &Flow,
+        snapshot: &Snapshot,
+        (target, key): (&TargetPlan, String),
+        row: Option<&TargetRow>,
+    ) -> Result<LineageGraph, Error> {
+        let mut stages = flow.plan.stages.iter();
+        let stage = stages.find(|stage| stage.source.name == self.source);
+        let stage = stage.filter(|stage| stage.targets.contains(target));
+        let origin = row
+            .zip(stage)
+            .and_then(|(row, stage)| origin(stage, target, row));
+        let (Some(stage), Some(origin)) = (stage, origin) else {
+            // The flow has changed so that it does not say any more how such a row is made.
+            return Ok(LineageGraph::direct(target, key, self.node()));
+        };
+        let mut trace = self.trace(flow, stage, snapshot)?;
+        trace.follow(&with_those_above(stage, &origin), false)?;
+        let mut rows = trace.rows[target.collection].iter();
+        let at = rows.position(|row| row.origin == origin.1);
+        let at = at.ok_or(Error::Internal("a row that is known was not traced"))?;
+        Ok(Upward::graph(&trace, self.node(), (target, key), at))
+    }
+
+    /// The graph from the row downward, and the calls that have no place in it.
+    fn downward(
+        &self,
+        flow: &Flow,
+        stage: &Stage,
+        books: &Books,
+        snapshot: &Snapshot,
+    ) -> Result<(LineageGraph, Vec<LineageCall>), Error> {
+        let plan_of = |id: TargetId| {
+            let mut targets = stage.targets.iter();
+            targets.find(|target| books.target(&target.spec) == Some(id))
+        };
+        let mut known = BTreeSet::new();
+        let mut targets = Vec::new();
+        for (name, key, row) in self.targets(books) {
+            let origin = plan_of(row.target).and_then(|target| origin(stage, target, row));
+            if let Some(origin) = &origin {
+                known.extend(with_those_above(stage, origin));
+            }
+            let name = name.to_owned();
+            targets.push((origin, LineageNode::Target { name, key }));
+        }
+        let mut trace = self.trace(flow, stage, snapshot)?;
+        trace.follow(&known, true)?;
+        let placed: HashSet<MemoKey> = trace.keys().collect();
+        let unplaced = self.calls(|key| !placed.contains(key));
+        Ok((downward(&trace, self.node(), targets), unplaced))
+    }
+}
+
+/// Where a target row stands in the collection that its target has in the flow; none where that is another than when the
+/// row was written.
+fn origin(stage: &Stage, target: &TargetPlan, row: &TargetRow) -> Option<Origin> {
+    let same = depth(stage, target.collection) == row.origin.len();
+    same.then(|| (target.collection, row.origin.clone()))
+}
+
+/// A row and those that it descends from.
+fn with_those_above(stage: &Stage, origin: &Origin) -> BTreeSet<Origin> {
+    let (mut collection, mut positions) = origin.clone();
+    let mut rows = BTreeSet::from([origin.clone()]);
+    while let Some(parent) = stage.collections[collection].parent {
+        positions.pop();
+        collection = parent;
+        rows.insert((collection, positions.clone()));
+    }
+    rows
 }

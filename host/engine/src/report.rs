@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use flowstone_core::RunId;
 use flowstone_store::RecipeId;
 
+use crate::lineage::LineageGraph;
 use crate::run::CacheOptions;
 
 /// What a run did.
@@ -163,6 +164,11 @@ pub struct LineageReport {
     pub calls: Vec<LineageCall>,
     /// The target rows made of it.
     pub targets: Vec<LineageTarget>,
+    /// How all that hangs together: from the row that was asked for to what it came from, or to what came of it.
+    pub graph: LineageGraph,
+    /// Downward, the calls that have no place in the graph, since the flow has changed after the last run or results were
+    /// given in their stead.
+    pub unplaced: Vec<LineageCall>,
 }
 
 /// A call in a row's lineage.

@@ -83,23 +83,25 @@ fn with(config: &SandboxConfig, allocation: Allocation) -> wasmtime::Result<Engi
     Engine::new(&settings)
 }
 
+/// What WebAssembly may do here. Function digests understand just this: look at `identity` before adding to it.
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
 fn features(settings: &mut Config) {
-    let on = WasmFeatures::MUTABLE_GLOBAL
-        | WasmFeatures::SATURATING_FLOAT_TO_INT
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::FLOATS
-        | WasmFeatures::BULK_MEMORY
-        | WasmFeatures::MULTI_VALUE
-        | WasmFeatures::MULTI_MEMORY
-        | WasmFeatures::REFERENCE_TYPES
-        | WasmFeatures::SIMD
-        | WasmFeatures::RELAXED_SIMD
-        | WasmFeatures::TAIL_CALL
-        | WasmFeatures::EXTENDED_CONST
-        | WasmFeatures::COMPONENT_MODEL;
     // Whatever a later version of wasmtime knows stays off with the rest.
-    settings.wasm_features(WasmFeatures::all().difference(on), false);
-    settings.wasm_features(on, true);
+    settings.wasm_features(WasmFeatures::all().difference(FEATURES), false);
+    settings.wasm_features(FEATURES, true);
 }
 
 fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::files::{self, Access};
 use crate::store::Store;
 
-const FOLDER: &str = "aot";
+pub(crate) const FOLDER: &str = "aot";
 const READ: &str = "reading compiled code";
 const WRITE: &str = "writing compiled code";
 
@@ -94,6 +94,22 @@ impl Store {
 
 fn record_key(digest: &ComponentDigest, compatibility: &str) -> Vec<u8> {
     [&digest.as_bytes()[..], compatibility.as_bytes()].concat()
+}
+
+/// The name of the file that the record under this key is of.
+pub(crate) fn file_of_record(record_key: &[u8]) -> Option<String> {
+    let (digest, compatibility) = record_key.split_first_chunk()?;
+    let compatibility = std::str::from_utf8(compatibility).ok()?;
+    Some(file_name(
+        &ComponentDigest::from_bytes(*digest),
+        compatibility,
+    ))
+}
+
+/// The digest of the component whose compiled code a file of this name holds.
+pub(crate) fn digest_in(file: &str) -> Option<ComponentDigest> {
+    let (digest, _) = file.strip_suffix(".cwasm")?.split_once('-')?;
+    digest.parse().ok()
 }
 
 fn file_name(digest: &ComponentDigest, compatibility: &str) -> String {

@@ -23,12 +23,14 @@ mod compiled;
 mod encoding;
 mod error;
 mod files;
+mod gc;
 mod lock;
 mod objects;
 mod place;
 mod read;
 mod record;
 mod scan;
+mod size;
 mod slots;
 mod snapshot;
 mod store;
@@ -39,12 +41,14 @@ mod writer;
 mod tests;
 
 pub use error::StoreError;
+pub use gc::{GcPhase, GcPolicy, GcProgress, GcReport};
 pub use record::{
     CallRecord, CollectionId, HINT_BYTES_MAX, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX,
     Lineage, MemoRecord, Outcome, Owner, RECORD_BYTES_MAX, RecipeId, RowHead, RowState, Stored,
     TargetId, TargetRow, Usage, Why,
 };
 pub use scan::{LineageIter, MemoIter, OwnerIter, RowIter, RunIter};
+pub use size::{Compaction, StoreSize};
 pub use snapshot::Snapshot;
 pub use store::{FORMAT, Store, StoreOptions};
 pub use writer::Writer;

@@ -33,7 +33,7 @@ impl Shard {
     }
 }
 
-fn file_name(value: &Fingerprint) -> String {
+pub(crate) fn file_name(value: &Fingerprint) -> String {
     let digits = value.to_string();
     let (shard, rest) = digits.split_at(2);
     format!("objects/{shard}/{rest}")

@@ -20,6 +20,7 @@ pub(crate) struct Place {
     path: PathBuf,
     dir: Dir,
     damaged: AtomicBool,
+    collecting: AtomicBool,
     temporaries: AtomicU64,
 }
 
@@ -34,6 +35,7 @@ impl Place {
                 path,
                 dir,
                 damaged: AtomicBool::new(false),
+                collecting: AtomicBool::new(false),
                 temporaries: AtomicU64::new(0),
             }),
             Err(source) => Err(io_error(&path, "opening the folder", source)),
@@ -72,6 +74,15 @@ impl Place {
     /// Whether a panic has shown that the database is inconsistent.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Acquire)
+    }
+
+    /// Whether a collection is under way, also one that was cut off: see [`crate::gc`].
+    pub(crate) fn is_collecting(&self) -> bool {
+        self.collecting.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_collecting(&self, is_collecting: bool) {
+        self.collecting.store(is_collecting, Ordering::Release);
     }
 
     pub(crate) fn damaged(&self, what: impl Into<String>) -> StoreError {

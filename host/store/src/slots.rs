@@ -14,7 +14,7 @@ use crate::tables::{
     OBJECT, OWNER, RECIPE, RUN, TableSpec, USAGE,
 };
 
-const WRITE: &str = "writing to the database";
+pub(crate) const WRITE: &str = "writing to the database";
 
 /// What every table of a transaction needs to be opened.
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ use crate::codec;
 use crate::encoding::Raw;
 use crate::error::StoreError;
 use crate::files::{self, Access};
+use crate::gc::STATE_ENTRY;
 use crate::lock::Lock;
 use crate::place::Place;
 use crate::read::read;
@@ -31,10 +32,13 @@ pub(crate) const FORMAT_ENTRY: &str = "format";
 /// What the names of all other meta entries begin with that are the store's own.
 pub(crate) const RESERVED_PREFIX: &str = "store/";
 
+/// The name of the meta entry that holds how many bytes the files of objects have.
+pub(crate) const FILE_BYTES_ENTRY: &str = "store/object-file-bytes";
+
 /// The name of the meta entry that holds the number of the next recipe.
 pub(crate) const NEXT_RECIPE_ENTRY: &str = "store/next-recipe";
 
-const DATABASE: &str = "store.redb";
+pub(crate) const DATABASE: &str = "store.redb";
 const OPEN: &str = "opening the database";
 const CREATE: &str = "creating the database";
 const BEGIN: &str = "beginning a transaction";
@@ -72,7 +76,9 @@ pub struct Store {
     database: Option<Database>,
     // The turn to write. redb has one too, but one that a thread would wait for in vain once a transaction is given up
     // for good (see `write`).
-    turn: Mutex<()>,
+    pub(crate) turn: Mutex<()>,
+    // The turn to collect.
+    pub(crate) collection: Mutex<()>,
     // Dropped last: whoever takes the lock finds the database closed.
     _lock: Lock,
 }
@@ -127,6 +133,7 @@ impl Store {
             options,
             database: Some(database),
             turn: Mutex::new(()),
+            collection: Mutex::new(()),
             _lock: lock,
         };
         store.check_format()?;
@@ -216,15 +223,21 @@ impl Store {
         }
     }
 
-    fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         self.database
             .as_ref()
             .expect("the database is there until the store is dropped")
     }
 
+    pub(crate) fn database_mut(&mut self) -> &mut Database {
+        self.database
+            .as_mut()
+            .expect("the database is there until the store is dropped")
+    }
+
     fn check_format(&self) -> Result<(), StoreError> {
         let place = &*self.place;
-        let entry: Option<Raw<'_>> = place.guarded(|| {
+        let (entry, collection): (Option<Raw<'_>>, Option<Raw<'_>>) = place.guarded(|| {
             let transaction = self
                 .database()
                 .begin_read()
@@ -232,8 +245,10 @@ impl Store {
             let table = transaction
                 .open_table(META.definition)
                 .map_err(|error| place.redb(OPEN, error))?;
-            read(place, &META, &table, FORMAT_ENTRY)?.or_damaged(place, META.name)
+            let entry = read(place, &META, &table, FORMAT_ENTRY)?.or_damaged(place, META.name)?;
+            Ok((entry, read(place, &META, &table, STATE_ENTRY)?.or_miss()))
         })?;
+        place.set_collecting(collection.is_some());
         let found = entry
             .and_then(|Raw(bytes)| <[u8; 4]>::try_from(&*bytes).ok())
             .map(u32::from_le_bytes);
@@ -258,6 +273,12 @@ impl Drop for Store {
             Ok(())
         });
     }
+}
+
+/// How many bytes the files of objects have, by the meta entry that counts them.
+pub(crate) fn file_bytes_in(entry: Option<Raw<'_>>) -> u64 {
+    let bytes = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
+    bytes.map_or(0, u64::from_le_bytes)
 }
 
 /// Makes the folders that are always there, and clears what an interrupted process left.

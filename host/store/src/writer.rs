@@ -11,6 +11,7 @@ use redb::WriteTransaction;
 
 use crate::encoding::{OwnerRecord, Raw};
 use crate::error::StoreError;
+use crate::gc::STATE_ENTRY as COLLECTION_ENTRY;
 use crate::objects::{self, Shard};
 use crate::place::Place;
 use crate::read::read_owner;
@@ -18,7 +19,7 @@ use crate::record::{
     CollectionId, HINT_BYTES_MAX, Intent, KEY_BYTES_MAX, Lineage, Owner, RowHead, TargetId,
 };
 use crate::slots::{Session, Tables, limit};
-use crate::store::{FORMAT_ENTRY, RESERVED_PREFIX};
+use crate::store::{FILE_BYTES_ENTRY, FORMAT_ENTRY, RESERVED_PREFIX, file_bytes_in};
 use crate::tables::{HEAD, LINEAGE, META, owner_key, row_key};
 
 /// The write transaction that [`Store::write`](crate::Store::write) runs.
@@ -31,6 +32,10 @@ pub struct Writer<'txn> {
     buffer: Vec<u8>,
     /// The folders of the object files written, whose entries must be on disk before the commit.
     shards: BTreeSet<Shard>,
+    /// How much more the files of objects take.
+    file_bytes: i64,
+    /// Whether what a collection has marked may no longer be all that is needed.
+    disturbs: bool,
     failed: bool,
 }
 
@@ -43,6 +48,8 @@ impl<'txn> Writer<'txn> {
             tables,
             buffer: Vec::new(),
             shards: BTreeSet::new(),
+            file_bytes: 0,
+            disturbs: false,
             failed: false,
         }
     }
@@ -62,7 +69,7 @@ impl<'txn> Writer<'txn> {
     ) -> Result<(), StoreError> {
         self.put_head(collection, key, head)?;
         let key = row_key(collection, key);
-        self.run(|tables, session, buffer| tables.lineage.put(session, buffer, &*key, lineage))
+        self.change(|tables, session, buffer| tables.lineage.put(session, buffer, &*key, lineage))
     }
 
     /// Records a row's head alone: its hint changed, or how it stands, but not what was made of it.
@@ -92,7 +99,7 @@ impl<'txn> Writer<'txn> {
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn remove_row(&mut self, collection: CollectionId, key: &[u8]) -> Result<(), StoreError> {
         let key = row_key(collection, key);
-        self.run(|tables, session, _| {
+        self.change(|tables, session, _| {
             tables.head.remove(session, &*key)?;
             tables.lineage.remove(session, &*key)
         })
@@ -152,7 +159,7 @@ impl<'txn> Writer<'txn> {
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_run(&mut self, run: RunId, json: &str) -> Result<(), StoreError> {
         let record = Raw(json.as_bytes().into());
-        self.run(|tables, session, buffer| tables.run.put(session, buffer, run.0, &record))
+        self.change(|tables, session, buffer| tables.run.put(session, buffer, run.0, &record))
     }
 
     /// Sets a meta entry.
@@ -247,8 +254,11 @@ impl<'txn> Writer<'txn> {
     }
 
     /// Closes the tables, so that the transaction can end, and where it is to be committed does what must come first.
-    pub(crate) fn finish(self, commit: bool) -> Result<(), StoreError> {
+    pub(crate) fn finish(mut self, commit: bool) -> Result<(), StoreError> {
         let place = self.session.place;
+        if commit && !self.failed {
+            self.keep_count()?;
+        }
         if place.is_damaged() {
             // Closing a table after a panic of redb could panic again, even twice at once.
             std::mem::forget(self.tables);
@@ -262,6 +272,45 @@ impl<'txn> Writer<'txn> {
         shards
             .into_iter()
             .try_for_each(|shard| objects::sync(place, shard))
+    }
+
+    /// Writes what the transaction has to leave for others: collections, and the size of the store.
+    fn keep_count(&mut self) -> Result<(), StoreError> {
+        let (ends_collection, file_bytes) = (
+            self.disturbs && self.session.place.is_collecting(),
+            self.file_bytes,
+        );
+        self.run(|tables, session, buffer| {
+            if ends_collection {
+                tables.meta.remove(session, COLLECTION_ENTRY)?;
+            }
+            if file_bytes != 0 {
+                let before = tables.meta.get(session, FILE_BYTES_ENTRY)?.or_miss();
+                let after = file_bytes_in(before).saturating_add_signed(file_bytes);
+                let record = Raw(Cow::Owned(after.to_le_bytes().to_vec()));
+                tables
+                    .meta
+                    .put(session, buffer, FILE_BYTES_ENTRY, &record)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// An operation of the collector.
+    pub(crate) fn collect<R>(
+        &mut self,
+        operation: impl FnOnce(&mut Tables<'txn>, Session<'txn>, &mut Vec<u8>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        self.run(operation)
+    }
+
+    /// An operation after which there may be something to keep that a collection under way has not marked.
+    fn change<R>(
+        &mut self,
+        operation: impl FnOnce(&mut Tables<'txn>, Session<'txn>, &mut Vec<u8>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        self.disturbs = true;
+        self.run(operation)
     }
 
     /// One operation.

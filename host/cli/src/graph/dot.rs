@@ -40,7 +40,11 @@ impl Dot {
     pub(crate) fn edge(&mut self, from: &str, to: &str, lines: &[String], dashed: bool) {
         let style = if dashed { " style=dashed" } else { "" };
         let (from, to) = (escape::dot(from), escape::dot(to));
-        let _ = writeln!(self.0, "  \"{from}\" -> \"{to}\" [label=\"{}\"{style}]", joined(lines));
+        let _ = writeln!(
+            self.0,
+            "  \"{from}\" -> \"{to}\" [label=\"{}\"{style}]",
+            joined(lines)
+        );
     }
 
     /// A title below the picture.

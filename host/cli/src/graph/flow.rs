@@ -31,15 +31,21 @@ impl Graph {
         let source = self.nodes.len();
         let transform_at = |index: usize| source + 1 + index;
         let maker = |collection: usize| {
-            let maker = (stage.transforms.iter()).position(|transform| transform.makes == Some(collection));
+            let maker =
+                (stage.transforms.iter()).position(|transform| transform.makes == Some(collection));
             maker.map_or(source, transform_at)
         };
         let giver = |column: &ColumnRef| match column.kind {
             ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => transform_at(index),
-            ColumnKind::Source(_) | ColumnKind::Row | ColumnKind::Field(_) => maker(column.collection),
+            ColumnKind::Source(_) | ColumnKind::Row | ColumnKind::Field(_) => {
+                maker(column.collection)
+            }
         };
         let takes = |name: &str, column: &ColumnRef| {
-            let taken = Taken { name: name.to_owned(), column: stage.column_path(column) };
+            let taken = Taken {
+                name: name.to_owned(),
+                column: stage.column_path(column),
+            };
             (giver(column), column.collection, taken)
         };
         self.nodes.push(source_node(stage, run));
@@ -55,7 +61,9 @@ impl Graph {
         }
         for target in &stage.targets {
             let columns = target.spec.columns.iter().zip(&target.columns);
-            let taken = columns.map(|(column, from)| takes(&column.name, from)).collect();
+            let taken = columns
+                .map(|(column, from)| takes(&column.name, from))
+                .collect();
             self.nodes.push(target_node(stage, target, run));
             self.link(taken, target.collection, maker(target.collection));
         }
@@ -72,7 +80,11 @@ impl Graph {
         for (from, _, taken) in taken {
             by_giver.entry(from).or_default().push(taken);
         }
-        self.edges.extend(by_giver.into_iter().map(|(from, takes)| Edge { from, to, takes }));
+        self.edges.extend(
+            by_giver
+                .into_iter()
+                .map(|(from, takes)| Edge { from, to, takes }),
+        );
     }
 }
 
@@ -110,12 +122,16 @@ fn source_node(stage: &Stage, run: Option<&RunReport>) -> Node {
 }
 
 fn transform_node(stage: &Stage, transform: &Transform, run: Option<&RunReport>) -> Node {
-    let counts = run.and_then(|run| run.transforms.get(&transform.name)).copied();
-    let status = counts.map_or(Status::None, |counts| match (counts.failed, counts.called, counts.reused) {
-        (1.., _, _) => Status::Failed,
-        (0, 1.., _) => Status::Worked,
-        (0, 0, 1..) => Status::Reused,
-        (0, 0, 0) => Status::Unchanged,
+    let counts = run
+        .and_then(|run| run.transforms.get(&transform.name))
+        .copied();
+    let status = counts.map_or(Status::None, |counts| {
+        match (counts.failed, counts.called, counts.reused) {
+            (1.., _, _) => Status::Failed,
+            (0, 1.., _) => Status::Worked,
+            (0, 0, 1..) => Status::Reused,
+            (0, 0, 0) => Status::Unchanged,
+        }
     });
     let params = transform.arguments.iter().zip(&transform.function.params);
     let literals = params.filter_map(|(argument, param)| match argument {
@@ -169,7 +185,10 @@ fn target_node(stage: &Stage, target: &TargetPlan, run: Option<&RunReport>) -> N
         }
     });
     let mut settings = options(&target.spec.options);
-    settings.insert("rows".to_owned(), stage.collections[target.collection].name.clone());
+    settings.insert(
+        "rows".to_owned(),
+        stage.collections[target.collection].name.clone(),
+    );
     Node {
         kind: NodeKind::Target,
         name: target.name.clone(),
@@ -188,13 +207,26 @@ fn options(options: &Options) -> BTreeMap<String, String> {
         OptionValue::Bool(flag) => flag.to_string(),
         OptionValue::List(items) => items.join(", "),
     };
-    options.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    options
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect()
 }
 
 /// A duration in the largest unit that it is a whole number of.
 fn duration(time: Duration) -> String {
     let ms = time.as_millis();
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
-    let whole = units.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
-    whole.map_or_else(|| format!("{ms} ms"), |(unit, name)| format!("{} {name}", ms / unit))
+    let units = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "min"),
+        (1000, "s"),
+    ];
+    let whole = units
+        .iter()
+        .find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
+    whole.map_or_else(
+        || format!("{ms} ms"),
+        |(unit, name)| format!("{} {name}", ms / unit),
+    )
 }

@@ -15,8 +15,17 @@ pub(crate) fn mermaid(graph: &Graph) -> String {
             NodeKind::Transform => ("[", "]"),
             NodeKind::Target => ("[(", ")]"),
         };
-        let lines: Vec<String> = node.lines().iter().map(|line| escape::mermaid(line)).collect();
-        let _ = writeln!(text, "  n{index}{open}\"{}\"{close}:::{}", lines.join("<br/>"), node.status.name());
+        let lines: Vec<String> = node
+            .lines()
+            .iter()
+            .map(|line| escape::mermaid(line))
+            .collect();
+        let _ = writeln!(
+            text,
+            "  n{index}{open}\"{}\"{close}:::{}",
+            lines.join("<br/>"),
+            node.status.name()
+        );
     }
     for edge in &graph.edges {
         let labels = edge.labels(&graph.nodes[edge.from]);
@@ -28,11 +37,20 @@ pub(crate) fn mermaid(graph: &Graph) -> String {
         };
         let _ = writeln!(text, "  n{} {arrow} n{}", edge.from, edge.to);
     }
-    for status in [Status::None, Status::Unchanged, Status::Reused, Status::Worked, Status::Failed] {
+    for status in [
+        Status::None,
+        Status::Unchanged,
+        Status::Reused,
+        Status::Worked,
+        Status::Failed,
+    ] {
         let (fill, stroke) = status.colors();
         let name = status.name();
         if graph.nodes.iter().any(|node| node.status == status) {
-            let _ = writeln!(text, "  classDef {name} fill:{fill},stroke:{stroke},color:#1f2328");
+            let _ = writeln!(
+                text,
+                "  classDef {name} fill:{fill},stroke:{stroke},color:#1f2328"
+            );
         }
     }
     text

@@ -195,8 +195,14 @@ impl Node {
 
     /// The literals and settings, one per line.
     pub(crate) fn facts(&self) -> impl Iterator<Item = String> {
-        let literals = self.literals.iter().map(|(name, value)| format!("{name} = {value}"));
-        let settings = self.settings.iter().map(|(name, value)| format!("{name} {value}"));
+        let literals = self
+            .literals
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"));
+        let settings = self
+            .settings
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"));
         literals.chain(settings)
     }
 
@@ -237,7 +243,10 @@ impl Graph {
     /// What the picture is of, in one line.
     pub(crate) fn title(&self) -> String {
         let run = self.run.as_ref().map(RunNote::line);
-        std::iter::once(self.flow.clone()).chain(run).collect::<Vec<_>>().join(" · ")
+        std::iter::once(self.flow.clone())
+            .chain(run)
+            .collect::<Vec<_>>()
+            .join(" · ")
     }
 }
 
@@ -265,7 +274,10 @@ impl RunNote {
         words.push(crate::when::utc(self.started));
         words.push(crate::table::seconds(self.seconds));
         if self.failures > 0 {
-            words.push(format!("{} failed", crate::table::count(self.failures, "row")));
+            words.push(format!(
+                "{} failed",
+                crate::table::count(self.failures, "row")
+            ));
         }
         if self.interrupted {
             words.push("interrupted".to_owned());

@@ -54,15 +54,22 @@ text{font-family:Inter,'Helvetica Neue',Helvetica,Arial,'Liberation Sans',system
 
 /// A flow as an SVG document.
 pub(crate) fn svg(graph: &Graph) -> String {
-    let boxes: Vec<Drawn> = (0..graph.nodes.len()).map(|node| Drawn::of(graph, node)).collect();
+    let boxes: Vec<Drawn> = (0..graph.nodes.len())
+        .map(|node| Drawn::of(graph, node))
+        .collect();
     let labels: Vec<Vec<String>> = (graph.edges.iter())
         .map(|edge| wrapped(&edge.labels(&graph.nodes[edge.from])))
         .collect();
-    let links: Vec<Link> = graph.edges.iter().zip(&labels).map(|(edge, lines)| Link {
-        from: edge.from,
-        to: edge.to,
-        label: label_size(lines),
-    }).collect();
+    let links: Vec<Link> = graph
+        .edges
+        .iter()
+        .zip(&labels)
+        .map(|(edge, lines)| Link {
+            from: edge.from,
+            to: edge.to,
+            label: label_size(lines),
+        })
+        .collect();
     let sizes: Vec<Size> = boxes.iter().map(|drawn| drawn.size).collect();
     let picture = layout(&sizes, &links);
     let mut svg = Svg::new(graph, picture.size);
@@ -97,9 +104,14 @@ impl Drawn {
         let lines: Vec<String> = lines.iter().enumerate().map(fit).collect();
         let outcome = outcome.map(|outcome| fitted(&outcome, LINE_SIZE, TEXT_WIDTH_MAX));
         // Bold text is a little wider.
-        let widths = lines.iter().skip(1).chain(&outcome).map(|line| width(line, LINE_SIZE) * 1.04);
+        let widths = lines
+            .iter()
+            .skip(1)
+            .chain(&outcome)
+            .map(|line| width(line, LINE_SIZE) * 1.04);
         let widest = widths.fold(width(&lines[0], NAME_SIZE) * 1.06, f64::max);
-        let text = NAME_HEIGHT + LINE_HEIGHT * (lines.len() - 1 + usize::from(outcome.is_some())) as f64;
+        let text =
+            NAME_HEIGHT + LINE_HEIGHT * (lines.len() - 1 + usize::from(outcome.is_some())) as f64;
         let ports = |end: fn(&super::Edge) -> usize| {
             graph.edges.iter().filter(|edge| end(edge) == index).count() as f64 * PORT_HEIGHT
         };
@@ -108,7 +120,11 @@ impl Drawn {
             width: (widest + 2.0 * PAD).max(BOX_WIDTH_MIN),
             height: (text + 2.0 * PAD_TOP).max(ports + 2.0 * PAD_TOP),
         };
-        Self { lines, outcome, size }
+        Self {
+            lines,
+            outcome,
+            size,
+        }
     }
 }
 
@@ -134,8 +150,14 @@ fn wrapped(labels: &[String]) -> Vec<String> {
 }
 
 fn label_size(lines: &[String]) -> Option<Size> {
-    let widest = lines.iter().map(|line| width(line, LABEL_SIZE)).reduce(f64::max)?;
-    Some(Size { width: widest, height: lines.len() as f64 * LABEL_HEIGHT + 2.0 })
+    let widest = lines
+        .iter()
+        .map(|line| width(line, LABEL_SIZE))
+        .reduce(f64::max)?;
+    Some(Size {
+        width: widest,
+        height: lines.len() as f64 * LABEL_HEIGHT + 2.0,
+    })
 }
 
 /// A document as it grows.
@@ -160,13 +182,18 @@ impl Svg {
         ));
         let name = fitted(&graph.flow, 15.0, inner * 0.6);
         let note = graph.title();
-        let note = note.strip_prefix(&graph.flow).unwrap_or_default().trim_start_matches(" · ");
+        let note = note
+            .strip_prefix(&graph.flow)
+            .unwrap_or_default()
+            .trim_start_matches(" · ");
         svg.add(format_args!(
             "<text x=\"{MARGIN}\" y=\"28\"><tspan class=\"title\">{}</tspan><tspan dx=\"10\">{}</tspan></text>\n",
             xml(&name),
             xml(note)
         ));
-        svg.add(format_args!("<g transform=\"translate({MARGIN} {HEAD})\">\n"));
+        svg.add(format_args!(
+            "<g transform=\"translate({MARGIN} {HEAD})\">\n"
+        ));
         svg
     }
 
@@ -191,8 +218,14 @@ impl Svg {
             return;
         };
         for (above, line) in lines.iter().rev().enumerate() {
-            let (x, y) = (Short(corner.x), Short(corner.y - 4.0 - LABEL_HEIGHT * above as f64));
-            self.add(format_args!("<text class=\"label\" x=\"{x}\" y=\"{y}\">{}</text>\n", xml(line)));
+            let (x, y) = (
+                Short(corner.x),
+                Short(corner.y - 4.0 - LABEL_HEIGHT * above as f64),
+            );
+            self.add(format_args!(
+                "<text class=\"label\" x=\"{x}\" y=\"{y}\">{}</text>\n",
+                xml(line)
+            ));
         }
     }
 
@@ -223,8 +256,16 @@ impl Svg {
                 _ if row == drawn.lines.len() => " class=\"outcome\"",
                 _ => "",
             };
-            self.add(format_args!("<text{class} x=\"{x}\" y=\"{}\">{}</text>\n", Short(y), xml(line)));
-            y += if row == 0 { NAME_HEIGHT - 2.0 } else { LINE_HEIGHT };
+            self.add(format_args!(
+                "<text{class} x=\"{x}\" y=\"{}\">{}</text>\n",
+                Short(y),
+                xml(line)
+            ));
+            y += if row == 0 {
+                NAME_HEIGHT - 2.0
+            } else {
+                LINE_HEIGHT
+            };
         }
         self.0.push_str("</g>\n");
     }

@@ -69,7 +69,11 @@ mod tests {
 
     #[test]
     fn text_that_is_cut_fits() {
-        for text in ["a name that nobody would want to draw in full", "WWWWWWWWWW", "日本語日本語日本語"] {
+        for text in [
+            "a name that nobody would want to draw in full",
+            "WWWWWWWWWW",
+            "日本語日本語日本語",
+        ] {
             let cut = fitted(text, 12.0, 60.0);
             assert!(cut.ends_with('…') && cut.chars().count() > 2, "{cut}");
             assert!(width(&cut, 12.0) <= 60.0, "{cut}");

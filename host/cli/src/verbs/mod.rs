@@ -5,10 +5,12 @@ mod check;
 mod completions;
 mod component;
 mod explain;
+mod graph;
 mod inspect;
 mod lineage;
 mod plan;
 mod run;
+mod runs;
 
 use crate::args::Verb;
 use crate::failure::Failure;
@@ -24,6 +26,8 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Inspect(args) => inspect::inspect(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
         Verb::Explain(args) => explain::explain(args, output),
+        Verb::Graph(args) => graph::graph(args, output),
+        Verb::Runs(args) => runs::runs(args, output),
         Verb::Completions(args) => completions::completions(args, output),
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
         output.object(&report)?;
     } else if output.quiet {
         // Quiet is about what went well.
-        output.say(failures(&report, output.paint_notes()).trim_start());
+        output.say(failures(&report, FAILED_LISTED_MAX, output.paint_notes()).trim_start());
     } else {
         output.summary(&summary(&report, output.paint_summary()))?;
     }
@@ -81,6 +81,17 @@ fn summary(report: &RunReport, paint: Paint) -> String {
         &format!("run {} of {}", report.run, report.flow),
     );
     let mut text = format!("{title}, {}\n", seconds(report.seconds));
+    text.push_str(&tables(report, paint));
+    text.push_str(&failures(report, FAILED_LISTED_MAX, paint));
+    if report.interrupted {
+        text.push_str("\ninterrupted: what was finished is kept, the next run does the rest\n");
+    }
+    text
+}
+
+/// What a run did with every source, transform and target.
+pub(super) fn tables(report: &RunReport, paint: Paint) -> String {
+    let mut text = String::new();
     let sources = Table::of_sources(&report.sources);
     let mut transforms = Table::of_numbers(&["transform", "called", "reused", "failed", "time"]);
     for (name, counts) in &report.transforms {
@@ -106,10 +117,6 @@ fn summary(report: &RunReport, paint: Paint) -> String {
             text.push_str(&table);
         }
     }
-    text.push_str(&failures(report, paint));
-    if report.interrupted {
-        text.push_str("\ninterrupted: what was finished is kept, the next run does the rest\n");
-    }
     text
 }
 
@@ -120,19 +127,19 @@ fn cells(name: &str, numbers: &[u64]) -> Vec<String> {
 }
 
 /// The first failed rows, and where to find the others.
-fn failures(report: &RunReport, paint: Paint) -> String {
+pub(super) fn failures(report: &RunReport, listed_max: usize, paint: Paint) -> String {
     if report.failures == 0 {
         return String::new();
     }
     let verb = if report.failures == 1 { "is" } else { "are" };
     let title = format!("{} {verb} failed", count(report.failures, "row"));
     let mut text = format!("\n{}\n", paint.text(Style::Red, &title));
-    let listed = report.failed.iter().take(FAILED_LISTED_MAX);
+    let listed = report.failed.iter().take(listed_max);
     for row in listed {
         let reason = row.reason.trim_end().replace('\n', "\n    ");
         let _ = writeln!(text, "  {} {}: {reason}", row.source, row.key);
     }
-    if report.failures > FAILED_LISTED_MAX as u64 {
+    if report.failures > listed_max as u64 {
         let hint = paint.text(Style::Cyan, "hint:");
         let _ = writeln!(
             text,

@@ -244,7 +244,7 @@ impl Batch<'_> {
 }
 
 /// The identity of a record whose fields are known by their fingerprints only.
-fn of_parts(parts: &[Fingerprint], type_fingerprint: &Fingerprint) -> Fingerprint {
+pub(crate) fn of_parts(parts: &[Fingerprint], type_fingerprint: &Fingerprint) -> Fingerprint {
     let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 record of parts");
     hasher.update(type_fingerprint.as_bytes());
     for part in parts {

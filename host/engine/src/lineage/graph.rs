@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use flowstone_core::{Argument, ColumnKind, ColumnRef, TargetPlan};
 use serde::Serialize;
 
-use crate::lineage::trace::{TracedCall, Trace};
+use super::trace::{Origin, Trace};
 
 /// The lineage of a row. The first node is the row that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub enum LineageNode {
         key: Option<String>,
         /// What came of it.
         result: CallResult,
-        /// The literal arguments in the present flow, as WAVE text by parameter.
+        /// The literal arguments, as WAVE text by parameter.
         literals: BTreeMap<String, String>,
     },
     /// The row of a target.
@@ -94,6 +94,22 @@ pub struct LineageColumn {
     pub column: String,
 }
 
+impl LineageGraph {
+    /// The graph of a target row of which only the source row is known.
+    pub(super) fn direct(target: &TargetPlan, key: String, source: LineageNode) -> Self {
+        let name = target.name.clone();
+        let takes = Vec::new();
+        Self {
+            nodes: vec![LineageNode::Target { name, key }, source],
+            edges: vec![LineageEdge {
+                from: 0,
+                to: 1,
+                takes,
+            }],
+        }
+    }
+}
+
 /// What stands for a node while the graph is made, in the order in which a tree shows them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Place {
@@ -128,7 +144,10 @@ impl<'t, 'a> Upward<'t, 'a> {
             met: HashMap::new(),
             open: Vec::new(),
         };
-        up.graph.nodes.push(LineageNode::Target { name: target.name.clone(), key });
+        up.graph.nodes.push(LineageNode::Target {
+            name: target.name.clone(),
+            key,
+        });
         let columns = target.spec.columns.iter().map(|column| &*column.name);
         up.take(0, columns.zip(&target.columns), target.collection, row);
         // What is met last is shown first, and opened at once: all that it came from stands below it.
@@ -151,15 +170,24 @@ impl<'t, 'a> Upward<'t, 'a> {
             let row = self.trace.ancestor(column.collection, collection, row);
             let giver = match column.kind {
                 ColumnKind::Source(_) => Place::Source,
-                ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => Place::Call(index, row),
+                ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => {
+                    Place::Call(index, row)
+                }
                 ColumnKind::Row | ColumnKind::Field(_) => Place::Row(column.collection, row),
             };
             let column = self.trace.stage.column_path(column);
-            givers.entry(giver).or_default().push(LineageColumn { name: name.to_owned(), column });
+            givers.entry(giver).or_default().push(LineageColumn {
+                name: name.to_owned(),
+                column,
+            });
         }
         for (giver, takes) in givers {
             let to = self.node(giver);
-            self.graph.edges.push(LineageEdge { from: node, to, takes });
+            self.graph.edges.push(LineageEdge {
+                from: node,
+                to,
+                takes,
+            });
         }
     }
 
@@ -184,10 +212,14 @@ impl<'t, 'a> Upward<'t, 'a> {
         match place {
             Place::Source => {}
             Place::Row(collection, row) => {
-                let parent = self.trace.parent(collection, row);
-                if let Some((maker, parent)) = self.trace.maker(collection).zip(parent) {
+                if let Some(maker) = self.trace.maker(collection) {
+                    let parent = self.trace.rows[collection][row].parent;
                     let to = self.node(Place::Call(maker, parent));
-                    self.graph.edges.push(LineageEdge { from: node, to, takes: Vec::new() });
+                    self.graph.edges.push(LineageEdge {
+                        from: node,
+                        to,
+                        takes: Vec::new(),
+                    });
                 }
             }
             Place::Call(index, row) => {
@@ -203,40 +235,58 @@ impl<'t, 'a> Upward<'t, 'a> {
     }
 }
 
-/// The graph from a source row downward: its calls, the rows that they made, and the target rows of each.
+/// The graph from a source row downward: its calls, the rows that they made, and the target rows of each row.
 pub(super) fn downward(
     trace: &Trace<'_>,
     source: LineageNode,
-    targets: &[(usize, Vec<u32>, LineageNode)],
+    targets: Vec<(Option<Origin>, LineageNode)>,
 ) -> LineageGraph {
-    let mut graph = LineageGraph { nodes: vec![source], edges: Vec::new() };
+    let mut graph = LineageGraph {
+        nodes: vec![source],
+        edges: Vec::new(),
+    };
     let mut add = |from: usize, node: LineageNode| {
         graph.nodes.push(node);
         let to = graph.nodes.len() - 1;
-        graph.edges.push(LineageEdge { from, to, takes: Vec::new() });
+        graph.edges.push(LineageEdge {
+            from,
+            to,
+            takes: Vec::new(),
+        });
         to
     };
     // The node of every row, by collection. Makers come before the collections that they make.
     let mut nodes: Vec<Vec<usize>> = trace.rows.iter().map(|rows| vec![0; rows.len()]).collect();
     for (index, transform) in trace.stage.transforms.iter().enumerate() {
         for (row, call) in trace.calls[index].iter().enumerate() {
-            let children = transform.makes.map_or_else(Vec::new, |made| trace.children(made, row));
-            // A row without such a call has no rows of it, unless the lineage says otherwise.
-            if call.is_none() && children.is_empty() {
+            let made = transform.makes.zip(trace.made[index].get(row).cloned());
+            let has_rows = made.as_ref().is_some_and(|(_, rows)| !rows.is_empty());
+            // Where there was no such call there are no rows of it, unless a target says otherwise.
+            if call.is_none() && !has_rows {
                 continue;
             }
-            let parent = nodes[transform.collection][row];
-            let node = add(parent, call_node(trace, index, row));
-            for child in children {
-                let made = transform.makes.unwrap_or_default();
-                nodes[made][child] = add(node, row_node(trace, made, child));
+            let node = add(
+                nodes[transform.collection][row],
+                call_node(trace, index, row),
+            );
+            if let Some((made, rows)) = made {
+                for child in rows {
+                    nodes[made][child] = add(node, row_node(trace, made, child));
+                }
             }
         }
     }
-    for (collection, origin, target) in targets {
-        let row = trace.rows.get(*collection).and_then(|rows| rows.iter().position(|row| row.origin == *origin));
-        let parent = row.map_or(0, |row| nodes[*collection][row]);
-        add(parent, target.clone());
+    let rows: HashMap<(usize, &[u32]), usize> = (trace.rows.iter().enumerate())
+        .flat_map(|(collection, rows)| {
+            let placed = rows.iter().zip(&nodes[collection]);
+            placed.map(move |(row, node)| ((collection, &*row.origin), *node))
+        })
+        .collect();
+    for (origin, target) in targets {
+        // Where the flow has another collection there now, it hangs on the source row.
+        let parent =
+            origin.and_then(|(collection, origin)| rows.get(&(collection, &*origin)).copied());
+        add(parent.unwrap_or(0), target);
     }
     graph
 }
@@ -249,16 +299,11 @@ fn row_node(trace: &Trace<'_>, collection: usize, row: usize) -> LineageNode {
 }
 
 fn call_node(trace: &Trace<'_>, index: usize, row: usize) -> LineageNode {
-    let transform = &trace.stage.transforms[index];
-    let call: Option<&TracedCall> = trace.calls[index].get(row).and_then(Option::as_ref);
-    let names = transform.literals().into_iter().filter_map(|literal| {
-        let param = transform.function.params.get(literal.position as usize)?;
-        Some((param.name.clone(), literal.text))
-    });
+    let call = trace.calls[index].get(row).and_then(Option::as_ref);
     LineageNode::Call {
-        transform: transform.name.clone(),
+        transform: trace.stage.transforms[index].name.clone(),
         key: call.map(|call| call.key.to_string()),
         result: call.map_or(CallResult::Lost, |call| call.result.clone()),
-        literals: names.collect(),
+        literals: call.map_or_else(BTreeMap::new, |call| call.literals.clone()),
     }
 }

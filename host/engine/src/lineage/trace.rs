@@ -5,21 +5,25 @@
 //! as a call. Nothing is read of the source, so what is told is what the last run saw.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
 use flowstone_core::{
-    Argument, ColumnKind, ColumnRef, Fingerprint, KeyRecipe, MemoKey, Stage, decode, to_wave,
+    Argument, ColumnKind, ColumnRef, Fingerprint, KeyRecipe, MemoKey, Recipe, Stage, decode,
+    to_wave,
 };
 use flowstone_store::{CallRecord, Lineage, MemoRecord, Outcome, Snapshot, StoreError, Stored};
 
+use super::graph::CallResult;
 use crate::answer::{Answer, Typed};
-use crate::lineage::graph::CallResult;
+use crate::batch::of_parts;
 
 /// So many calls of a transform are looked at to find the recipes under which they were made.
 const RECIPE_SAMPLES: usize = 8;
 
 /// A row of a collection below the root row.
 pub(super) struct TracedRow {
-    parent: usize,
+    /// The row of the parent collection.
+    pub(super) parent: usize,
     /// Its positions in the lists from the root row down.
     pub(super) origin: Vec<u32>,
 }
@@ -28,14 +32,16 @@ pub(super) struct TracedRow {
 pub(super) struct TracedCall {
     pub(super) key: MemoKey,
     pub(super) result: CallResult,
+    /// The literal arguments, as WAVE text by parameter.
+    pub(super) literals: BTreeMap<String, String>,
     /// The fingerprint of the result, where it is a value that is still known.
     fingerprint: Option<Fingerprint>,
     /// And those of its parts: of a record's fields, or of the fields of every row that it makes.
     parts: Option<Vec<Fingerprint>>,
 }
 
-/// The rows of which something is asked, with those above them, by collection.
-pub(super) type Origins = BTreeSet<(usize, Vec<u32>)>;
+/// A row by its collection and its positions in the lists from the root row down.
+pub(super) type Origin = (usize, Vec<u32>);
 
 /// A root row, its rows and their calls.
 pub(super) struct Trace<'a> {
@@ -45,38 +51,43 @@ pub(super) struct Trace<'a> {
     /// The fingerprints of the root row's columns; none when the flow reads other ones than the last run did.
     columns: Option<&'a [Fingerprint]>,
     recorded: HashSet<MemoKey>,
-    recipes: Vec<Vec<KeyRecipe>>,
+    /// The recipes of every transform: the present one, and those under which calls were made.
+    recipes: Vec<Vec<(KeyRecipe, Recipe)>>,
     /// The rows of every collection, in order.
     pub(super) rows: Vec<Vec<TracedRow>>,
     /// The calls of every transform, one per row of its collection where there was one.
     pub(super) calls: Vec<Vec<Option<TracedCall>>>,
+    /// The rows that came of each of them, where the transform makes rows.
+    pub(super) made: Vec<Vec<Range<usize>>>,
 }
 
 impl<'a> Trace<'a> {
-    /// Traces a root row. `recipes` are those of the stage's transforms now; `former` tells where they were when the
-    /// lineage was written; `known` are rows that are there whatever is remembered of the lists that made them.
+    /// A root row with this lineage. `shape` is the identity of the columns that the flow reads, `recipes` are those of
+    /// the stage's transforms, and `names` are the names that the lineage means by its positions.
     pub(super) fn new(
-        stage: &'a Stage,
+        (stage, shape, recipes): (&'a Stage, Fingerprint, Vec<Recipe>),
+        (lineage, names): (&'a Lineage, &[String]),
         snapshot: &'a Snapshot,
-        lineage: &'a Lineage,
-        shape: Fingerprint,
-        recipes: Vec<KeyRecipe>,
-        names: &[String],
     ) -> Result<Self, StoreError> {
         let typed = |index: usize| {
             let transform = &stage.transforms[index];
             Typed::new(transform.result.clone(), transform.makes.is_some())
         };
-        let same = lineage.shape == Some(shape) && lineage.columns.len() == stage.source.columns.len();
+        let same =
+            lineage.shape == Some(shape) && lineage.columns.len() == stage.source.columns.len();
         let mut trace = Self {
             stage,
             snapshot,
             typed: (0..stage.transforms.len()).map(typed).collect(),
             columns: same.then_some(&*lineage.columns),
             recorded: lineage.calls.iter().map(|call| call.key).collect(),
-            recipes: recipes.into_iter().map(|recipe| vec![recipe]).collect(),
+            recipes: recipes
+                .into_iter()
+                .map(|recipe| vec![(recipe.key(), recipe)])
+                .collect(),
             rows: stage.collections.iter().map(|_| Vec::new()).collect(),
             calls: stage.transforms.iter().map(|_| Vec::new()).collect(),
+            made: stage.transforms.iter().map(|_| Vec::new()).collect(),
         };
         trace.add_recipes(&lineage.calls, names)?;
         Ok(trace)
@@ -93,40 +104,47 @@ impl<'a> Trace<'a> {
         }
         for (position, keys) in samples {
             let name = names.get(usize::from(position));
-            let at = self.stage.transforms.iter().position(|transform| Some(&transform.name) == name);
+            let at = self
+                .stage
+                .transforms
+                .iter()
+                .position(|transform| Some(&transform.name) == name);
             let Some(at) = at else {
                 continue;
             };
-            let ids: BTreeSet<_> =
-                self.snapshot.memos(&keys)?.into_iter().flatten().map(|memo| memo.recipe).collect();
+            let ids: BTreeSet<_> = self
+                .snapshot
+                .memos(&keys)?
+                .into_iter()
+                .flatten()
+                .map(|memo| memo.recipe)
+                .collect();
             for id in ids {
-                let former = self.snapshot.recipe(id)?.map(|record| record.recipe.key());
-                let unknown = former.filter(|recipe| !self.recipes[at].contains(recipe));
-                self.recipes[at].extend(unknown);
+                let former = self.snapshot.recipe(id)?;
+                let former = former.map(|record| (record.recipe.key(), record.recipe));
+                let known = &mut self.recipes[at];
+                known.extend(former.filter(|(key, _)| known.iter().all(|(other, _)| other != key)));
             }
         }
         Ok(())
     }
 
     /// Follows the calls from the root row down: to all rows, or only to those in `known`.
-    pub(super) fn follow(&mut self, known: &Origins, all: bool) -> Result<(), StoreError> {
+    pub(super) fn follow(&mut self, known: &BTreeSet<Origin>, all: bool) -> Result<(), StoreError> {
         let children = children(known);
-        self.rows[0].push(TracedRow { parent: 0, origin: Vec::new() });
+        self.rows[0].push(TracedRow {
+            parent: 0,
+            origin: Vec::new(),
+        });
         for index in 0..self.stage.transforms.len() {
             let transform = &self.stage.transforms[index];
             for row in 0..self.rows[transform.collection].len() {
                 let call = self.call(index, row)?;
                 if let Some(made) = transform.makes {
-                    let parent = &self.rows[transform.collection][row].origin;
-                    let mut ordinals = children.get(&(made, parent.clone())).cloned().unwrap_or_default();
-                    if all {
-                        ordinals.extend(0..self.rows_made(index, call.as_ref()));
-                    }
-                    let origin = parent.clone();
-                    self.rows[made].extend(ordinals.into_iter().map(|ordinal| TracedRow {
-                        parent: row,
-                        origin: origin.iter().copied().chain([ordinal]).collect(),
-                    }));
+                    let rows = self.rows_below(index, row, call.as_ref(), (&children, all));
+                    let first = self.rows[made].len();
+                    self.rows[made].extend(rows);
+                    self.made[index].push(first..self.rows[made].len());
                 }
                 self.calls[index].push(call);
             }
@@ -134,8 +152,39 @@ impl<'a> Trace<'a> {
         Ok(())
     }
 
+    /// The rows that a call made: those that are known from elsewhere, and all of its list where that is asked for.
+    fn rows_below(
+        &self,
+        index: usize,
+        parent: usize,
+        call: Option<&TracedCall>,
+        (children, all): (&Children, bool),
+    ) -> Vec<TracedRow> {
+        let transform = &self.stage.transforms[index];
+        let above = &self.rows[transform.collection][parent].origin;
+        let known = transform
+            .makes
+            .and_then(|made| children.get(&(made, above.clone())));
+        let mut ordinals = known.cloned().unwrap_or_default();
+        if all {
+            ordinals.extend(0..self.rows_made(index, call));
+        }
+        let row = |ordinal| TracedRow {
+            parent,
+            origin: above.iter().copied().chain([ordinal]).collect(),
+        };
+        ordinals.into_iter().map(row).collect()
+    }
+
+    /// The keys of all calls that were found.
+    pub(super) fn keys(&self) -> impl Iterator<Item = MemoKey> {
+        self.calls.iter().flatten().flatten().map(|call| call.key)
+    }
+
     fn rows_made(&self, index: usize, call: Option<&TracedCall>) -> u32 {
-        let parts = call.and_then(|call| call.parts.as_ref()).map_or(0, Vec::len);
+        let parts = call
+            .and_then(|call| call.parts.as_ref())
+            .map_or(0, Vec::len);
         let rows = parts.checked_div(self.typed[index].parts_per_row());
         rows.and_then(|rows| u32::try_from(rows).ok()).unwrap_or(0)
     }
@@ -145,27 +194,45 @@ impl<'a> Trace<'a> {
         let Some(arguments) = self.arguments(index, row) else {
             return Ok(None);
         };
-        let keys = self.recipes[index].iter().map(|recipe| recipe.key(arguments.iter().copied()));
-        let mut keys = keys.filter(|key| self.recorded.contains(key));
-        let Some(key) = keys.next() else {
-            return Ok(None);
-        };
-        let memo = self.snapshot.memo(&key)?;
-        Ok(Some(self.traced(index, key, memo)?))
+        for (recipe, record) in &self.recipes[index] {
+            let key = recipe.key(arguments.iter().copied());
+            if self.recorded.contains(&key) {
+                let memo = self.snapshot.memo(&key)?;
+                return self.traced(index, key, memo, literals(record)).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The fingerprints of the arguments that count; none when one of them is not known.
     fn arguments(&self, index: usize, row: usize) -> Option<Vec<Fingerprint>> {
         let transform = &self.stage.transforms[index];
-        let columns = transform.arguments.iter().filter_map(|argument| match argument {
-            Argument::Column(column) if self.stage.counts(column) => Some(column),
-            Argument::Column(_) | Argument::Literal(_) => None,
-        });
-        columns.map(|column| self.print(column, transform.collection, row)).collect()
+        let columns = transform
+            .arguments
+            .iter()
+            .filter_map(|argument| match argument {
+                Argument::Column(column) if self.stage.counts(column) => Some(column),
+                Argument::Column(_) | Argument::Literal(_) => None,
+            });
+        columns
+            .map(|column| self.print(column, transform.collection, row))
+            .collect()
     }
 
-    fn traced(&self, index: usize, key: MemoKey, memo: Option<MemoRecord>) -> Result<TracedCall, StoreError> {
-        let mut call = TracedCall { key, result: CallResult::Lost, fingerprint: None, parts: None };
+    fn traced(
+        &self,
+        index: usize,
+        key: MemoKey,
+        memo: Option<MemoRecord>,
+        literals: BTreeMap<String, String>,
+    ) -> Result<TracedCall, StoreError> {
+        let mut call = TracedCall {
+            key,
+            result: CallResult::Lost,
+            literals,
+            fingerprint: None,
+            parts: None,
+        };
         let Some(memo) = memo else {
             return Ok(call);
         };
@@ -199,7 +266,10 @@ impl<'a> Trace<'a> {
 
     /// The transform whose results are the rows of a child collection.
     pub(super) fn maker(&self, collection: usize) -> Option<usize> {
-        self.stage.transforms.iter().position(|transform| transform.makes == Some(collection))
+        self.stage
+            .transforms
+            .iter()
+            .position(|transform| transform.makes == Some(collection))
     }
 
     /// The fingerprint of a column, seen from a row of the collection `from`; none when it is not known.
@@ -210,7 +280,9 @@ impl<'a> Trace<'a> {
         match column.kind {
             ColumnKind::Source(position) => self.columns?.get(position).copied(),
             ColumnKind::Result(index) => call(index, row)?.fingerprint,
-            ColumnKind::ResultField(index, field) => call(index, row)?.parts.as_ref()?.get(field).copied(),
+            ColumnKind::ResultField(index, field) => {
+                call(index, row)?.parts.as_ref()?.get(field).copied()
+            }
             ColumnKind::Row | ColumnKind::Field(_) => {
                 let maker = self.maker(column.collection)?;
                 let parts = call(maker, this.parent)?.parts.as_ref()?;
@@ -219,22 +291,41 @@ impl<'a> Trace<'a> {
                 let parts = parts.get(at..at.checked_add(per_row)?)?;
                 match column.kind {
                     ColumnKind::Field(field) => parts.get(field).copied(),
-                    _ => Some(crate::batch::row_print(parts, &column.ty)),
+                    // A row that is a record is known by its fields; any other is its only part.
+                    _ => match (parts, &column.ty) {
+                        ([only], ty) if ty.fields().is_none() => Some(*only),
+                        (parts, ty) => Some(of_parts(parts, &ty.fingerprint())),
+                    },
                 }
             }
         }
     }
 }
 
-/// The rows of each parent row: those in `known`.
-fn children(known: &Origins) -> HashMap<(usize, Vec<u32>), BTreeSet<u32>> {
-    let mut children: HashMap<_, BTreeSet<u32>> = HashMap::new();
+/// The positions of the rows of a collection below each row that is given by its own positions.
+type Children = HashMap<Origin, BTreeSet<u32>>;
+
+/// The rows in `known`, by the row above them.
+fn children(known: &BTreeSet<Origin>) -> Children {
+    let mut children = Children::new();
     for (collection, origin) in known {
         if let Some((ordinal, parent)) = origin.split_last() {
-            children.entry((*collection, parent.to_vec())).or_default().insert(*ordinal);
+            children
+                .entry((*collection, parent.to_vec()))
+                .or_default()
+                .insert(*ordinal);
         }
     }
     children
+}
+
+/// The literal arguments of a recipe.
+fn literals(recipe: &Recipe) -> BTreeMap<String, String> {
+    let named = recipe.literals.iter().filter_map(|literal| {
+        let param = recipe.function.params.get(literal.position as usize)?;
+        Some((param.name.clone(), literal.text.clone()))
+    });
+    named.collect()
 }
 
 /// What came of a call, for people.
@@ -242,7 +333,11 @@ fn result(outcome: &Outcome, typed: &Typed) -> CallResult {
     match outcome {
         Outcome::Nothing => CallResult::Nothing,
         Outcome::Failed { reason } => CallResult::Failed(reason.clone()),
-        Outcome::Value { fingerprint, stored, .. } => match stored {
+        Outcome::Value {
+            fingerprint,
+            stored,
+            ..
+        } => match stored {
             Stored::Object => CallResult::Long(fingerprint.to_string()),
             Stored::Inline(bytes) => match decode(bytes, &typed.shape.value) {
                 Ok(value) => CallResult::Value(to_wave(&value, &typed.shape.value)),

@@ -155,7 +155,10 @@ impl<'p, 'a> Core<'p, 'a> {
         import: impl Fn(&Self, &str, &str) -> Option<CoreItem>,
         work: &mut Work,
     ) -> Option<u32> {
-        let definition = self.modules.get(module).filter(|module| !module.unsupported)?;
+        let definition = self
+            .modules
+            .get(module)
+            .filter(|module| !module.unsupported)?;
         work.take(16 + definition.imports.len() + definition.globals.len())?;
         work.take(definition.elements.len() + definition.data.len())?;
         let number = self.instances.len() as u32;
@@ -207,7 +210,10 @@ impl<'p, 'a> Core<'p, 'a> {
                 index: index as u32,
                 value,
             });
-            self.instances.get_mut(instance as usize)?.globals.push(entity);
+            self.instances
+                .get_mut(instance as usize)?
+                .globals
+                .push(entity);
         }
         Some(())
     }

@@ -5,41 +5,15 @@
 
 use std::collections::HashMap;
 
-use wasmparser::component_types::{ComponentEntityType, ResourceId};
-use wasmparser::{
-    CanonicalOption, ComponentAlias, ComponentExport, ComponentExternalKind,
-    ComponentOuterAliasKind, ExternalKind, Instance,
-};
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::{ComponentAlias, ComponentExport, ComponentExternalKind};
 
 use super::Work;
-use super::instance::{Core, CoreFunction, CoreItem, Names, UNKNOWN};
+use super::frame::{Closure, ComponentInstance, CoreInstance, Frame, Item};
+use super::instance::{Core, CoreFunction, CoreItem, Names};
 use super::module::SignatureId;
-use super::parse::{Argument, Canonical, Parsed, ResourceOperation, Step};
+use super::parse::{Argument, Parsed, ResourceOperation, Step};
 use super::types::{self, label};
-
-/// Something that a component defines, imports or exports. Types are looked up where they are needed.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Item {
-    Function(u32),
-    Instance(ComponentInstance),
-    Module(Option<usize>),
-    Component(Option<Closure>),
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ComponentInstance {
-    /// A set of names, by its number.
-    Bundle(usize),
-    /// What the host gives under this name.
-    Imported([u8; 32]),
-}
-
-/// A component with the frame in which it was defined, whose modules and components it may name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Closure {
-    component: usize,
-    frame: usize,
-}
 
 /// A component function.
 pub(super) enum Function {
@@ -106,40 +80,14 @@ impl Linked<'_, '_> {
     }
 }
 
-/// What a component's index spaces hold so far.
-struct Frame<'a> {
-    component: usize,
-    /// The next step.
-    next: usize,
-    /// The frame in which the component was defined.
-    outer: Option<usize>,
-    imports: HashMap<&'a str, Item>,
-    exports: HashMap<&'a str, Item>,
-    modules: Vec<Option<usize>>,
-    components: Vec<Option<Closure>>,
-    instances: Vec<ComponentInstance>,
-    functions: Vec<u32>,
-    core_instances: Vec<CoreInstance>,
-    core_functions: Vec<CoreFunction>,
-    core_memories: Vec<u32>,
-    /// What the resources that the component imports really are.
-    resources: HashMap<ResourceId, [u8; 32]>,
-}
-
-#[derive(Clone, Copy)]
-enum CoreInstance {
-    Module(u32),
-    Names(usize),
-}
-
-struct Linker<'p, 'a, 'w> {
-    parsed: &'p Parsed<'a>,
-    linked: Linked<'p, 'a>,
-    frames: Vec<Frame<'a>>,
-    names: Vec<Names<'a>>,
+pub(super) struct Linker<'p, 'a, 'w> {
+    pub(super) parsed: &'p Parsed<'a>,
+    pub(super) linked: Linked<'p, 'a>,
+    pub(super) frames: Vec<Frame<'a>>,
+    pub(super) names: Vec<Names<'a>>,
     /// The functions that the host gives, by the digests of their names.
     imported: HashMap<[u8; 32], u32>,
-    work: &'w mut Work,
+    pub(super) work: &'w mut Work,
 }
 
 /// Instantiates. Nothing when something in it is not understood, or when it is too much work.
@@ -176,59 +124,6 @@ pub(super) fn link<'p, 'a>(parsed: &'p Parsed<'a>, work: &mut Work) -> Option<Li
     Some(linker.linked)
 }
 
-impl Frame<'_> {
-    fn new(component: usize, outer: Option<usize>) -> Self {
-        Frame {
-            component,
-            next: 0,
-            outer,
-            imports: HashMap::new(),
-            exports: HashMap::new(),
-            modules: Vec::new(),
-            components: Vec::new(),
-            instances: Vec::new(),
-            functions: Vec::new(),
-            core_instances: Vec::new(),
-            core_functions: Vec::new(),
-            core_memories: Vec::new(),
-            resources: HashMap::new(),
-        }
-    }
-
-    /// What an index means. The outer nothing is an index that is not there, the inner one a type.
-    fn item(&self, kind: ComponentExternalKind, index: u32) -> Option<Option<Item>> {
-        let index = index as usize;
-        Some(Some(match kind {
-            ComponentExternalKind::Func => Item::Function(*self.functions.get(index)?),
-            ComponentExternalKind::Instance => Item::Instance(*self.instances.get(index)?),
-            ComponentExternalKind::Module => Item::Module(*self.modules.get(index)?),
-            ComponentExternalKind::Component => Item::Component(*self.components.get(index)?),
-            ComponentExternalKind::Type => return Some(None),
-            ComponentExternalKind::Value => return None,
-        }))
-    }
-
-    fn push(&mut self, item: Item) {
-        match item {
-            Item::Function(function) => self.functions.push(function),
-            Item::Instance(instance) => self.instances.push(instance),
-            Item::Module(module) => self.modules.push(module),
-            Item::Component(component) => self.components.push(component),
-        }
-    }
-
-    fn memory(&self, index: u32) -> u32 {
-        self.core_memories.get(index as usize).copied().unwrap_or(UNKNOWN)
-    }
-
-    fn core_function(&self, index: u32) -> CoreFunction {
-        self.core_functions
-            .get(index as usize)
-            .copied()
-            .unwrap_or(CoreFunction::Unknown)
-    }
-}
-
 impl<'p, 'a> Linker<'p, 'a, '_> {
     /// Follows one step. Gives the frame of the component that it instantiates, if it does.
     fn step(&mut self, frame: usize, step: &'p Step<'a>) -> Option<Option<usize>> {
@@ -258,7 +153,9 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
         self.linked.bundles.push(exports);
         if let Some(user) = user {
             let bundle = self.linked.bundles.len() - 1;
-            self.frames[user].instances.push(ComponentInstance::Bundle(bundle));
+            self.frames[user]
+                .instances
+                .push(ComponentInstance::Bundle(bundle));
         }
     }
 
@@ -279,8 +176,13 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
             Step::Import { name, ty } => Some((*name, *ty)),
             _ => None,
         });
-        entered.resources =
-            types::given(&self.parsed.types, imports, args, &user.resources, self.work)?;
+        entered.resources = types::given(
+            &self.parsed.types,
+            imports,
+            args,
+            &user.resources,
+            self.work,
+        )?;
         self.frames.push(entered);
         Some(self.frames.len() - 1)
     }
@@ -295,7 +197,9 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
         }
         self.linked.bundles.push(names);
         let bundle = self.linked.bundles.len() - 1;
-        self.frames[frame].instances.push(ComponentInstance::Bundle(bundle));
+        self.frames[frame]
+            .instances
+            .push(ComponentInstance::Bundle(bundle));
         Some(())
     }
 
@@ -315,7 +219,9 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
                 self.frames[frame].functions.push(function);
             }
             ComponentEntityType::Instance(_) => {
-                self.frames[frame].instances.push(ComponentInstance::Imported(path));
+                self.frames[frame]
+                    .instances
+                    .push(ComponentInstance::Imported(path));
             }
             ComponentEntityType::Module(_) => self.frames[frame].modules.push(None),
             ComponentEntityType::Component(_) => self.frames[frame].components.push(None),
@@ -357,48 +263,58 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
                 name,
             } => {
                 let item = match *self.frames[frame].instances.get(instance_index as usize)? {
-                    ComponentInstance::Bundle(bundle) => *self.linked.bundles[bundle].get(name)?,
+                    ComponentInstance::Bundle(bundle) => {
+                        *self.linked.bundles.get(bundle)?.get(name)?
+                    }
                     ComponentInstance::Imported(path) => self.host_export(&path, kind, name)?,
                 };
                 self.frames[frame].push(item);
             }
             ComponentAlias::CoreInstanceExport {
-                kind,
+                kind: _,
                 instance_index,
                 name,
             } => {
-                let item = self.core_export(frame, instance_index, name)?;
-                let frame = &mut self.frames[frame];
-                match (kind, item) {
-                    (ExternalKind::Func, CoreItem::Function(function)) => {
-                        frame.core_functions.push(function);
-                    }
-                    (ExternalKind::Memory, CoreItem::Memory(memory)) => {
-                        frame.core_memories.push(memory);
-                    }
-                    _ => return self.core_entity(frame_index(frame), kind, item),
-                }
+                let instance = *self.frames[frame]
+                    .core_instances
+                    .get(instance_index as usize)?;
+                let item = self.core_export(instance, name)?;
+                self.frames[frame].push_core(item);
             }
             ComponentAlias::Outer { kind, count, index } => {
                 let mut from = frame;
                 for _ in 0..count {
                     from = self.frames[from].outer?;
                 }
-                let from = &self.frames[from];
-                let item = match kind {
-                    ComponentOuterAliasKind::CoreModule => {
-                        Item::Module(*from.modules.get(index as usize)?)
-                    }
-                    ComponentOuterAliasKind::Component => {
-                        Item::Component(*from.components.get(index as usize)?)
-                    }
-                    ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => {
-                        return Some(());
-                    }
-                };
-                self.frames[frame].push(item);
+                if let Some(item) = self.frames[from].outer_item(kind, index)? {
+                    self.frames[frame].push(item);
+                }
             }
         }
         Some(())
+    }
+
+    /// What an instance that the host gives exports under a name.
+    fn host_export(
+        &mut self,
+        path: &[u8; 32],
+        kind: ComponentExternalKind,
+        name: &str,
+    ) -> Option<Item> {
+        let path = label(path, name);
+        Some(match kind {
+            ComponentExternalKind::Func => Item::Function(self.imported(path)),
+            ComponentExternalKind::Instance => Item::Instance(ComponentInstance::Imported(path)),
+            ComponentExternalKind::Module => Item::Module(None),
+            ComponentExternalKind::Component => Item::Component(None),
+            ComponentExternalKind::Type | ComponentExternalKind::Value => return None,
+        })
+    }
+
+    pub(super) fn core_export(&self, instance: CoreInstance, name: &str) -> Option<CoreItem> {
+        match instance {
+            CoreInstance::Module(instance) => self.linked.core.export(instance, name),
+            CoreInstance::Names(names) => self.names.get(names)?.get(name).copied(),
+        }
     }
 }

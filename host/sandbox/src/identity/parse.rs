@@ -124,9 +124,9 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Option<Parsed<'_>>> {
         let payload = payload?;
         // The section adds its functions behind these.
         let functions_before = match &payload {
-            Payload::ComponentCanonicalSection(_) => validator
-                .types(0)
-                .map_or(0, |types| types.function_count()),
+            Payload::ComponentCanonicalSection(_) => {
+                validator.types(0).map_or(0, |types| types.function_count())
+            }
             _ => 0,
         };
         if let ValidPayload::End(ended) = validator.payload(&payload)? {

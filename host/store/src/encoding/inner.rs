@@ -89,6 +89,16 @@ pub(crate) enum ObjectRecord<'a> {
     File(u64),
 }
 
+impl ObjectRecord<'_> {
+    /// How many bytes the file has that a stored record is of; none where it is of none. Its checksum is not looked at.
+    pub(crate) fn file_bytes(stored: &[u8]) -> u64 {
+        match stored {
+            [1, rest @ ..] => rest.first_chunk().map_or(0, |len| u64::from_le_bytes(*len)),
+            _ => 0,
+        }
+    }
+}
+
 impl Record for ObjectRecord<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         match self {

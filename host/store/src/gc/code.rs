@@ -58,7 +58,7 @@ impl Chunk<'_, '_> {
             (dead.iter()).try_for_each(|id| self.tables.recipe.remove(session, *id))?;
         }
         components.sort_unstable();
-        marks::set(session, marks::COMPONENTS, components.iter())?;
+        marks::set(session, marks::COMPONENTS, &components)?;
         state.advance(records as u64, cursor, GcPhase::Builds);
         Ok(())
     }
@@ -67,7 +67,10 @@ impl Chunk<'_, '_> {
         let slot = &mut self.tables.build;
         let removed = sweep_components(self.job, self.session, slot, state, build_file)?;
         state.tally.builds_removed += removed.keys.len() as u64;
-        let digests = removed.keys.iter().filter_map(|key| key[..].try_into().ok());
+        let digests = removed
+            .keys
+            .iter()
+            .filter_map(|key| key[..].try_into().ok());
         let names = digests.map(|digest| builds::file_name(&ComponentDigest::from_bytes(digest)));
         self.settle(state, &removed, names.collect(), GcPhase::Compiled);
         Ok(())
@@ -77,7 +80,10 @@ impl Chunk<'_, '_> {
         let slot = &mut self.tables.compiled;
         let removed = sweep_components(self.job, self.session, slot, state, compiled_file)?;
         state.tally.compiled_removed += removed.keys.len() as u64;
-        let names = removed.keys.iter().filter_map(|key| compiled::file_of_record(key));
+        let names = removed
+            .keys
+            .iter()
+            .filter_map(|key| compiled::file_of_record(key));
         self.settle(state, &removed, names.collect(), GcPhase::Interfaces);
         Ok(())
     }
@@ -115,8 +121,7 @@ impl Chunk<'_, '_> {
             for entry in range.map_err(|error| place.redb(READ, error))? {
                 let (run, stored) = entry.map_err(|error| place.redb(READ, error))?;
                 dead.push(run.value());
-                state.tally.other_bytes_removed +=
-                    (size_of::<u64>() + stored.value().len()) as u64;
+                state.tally.other_bytes_removed += (size_of::<u64>() + stored.value().len()) as u64;
                 if dead.len() >= self.job.limits.records {
                     cursor = Some(run.value().to_le_bytes().to_vec());
                     break;
@@ -131,15 +136,9 @@ impl Chunk<'_, '_> {
         Ok(())
     }
 
-    fn settle(
-        &mut self,
-        state: &mut State,
-        removed: &Removed,
-        names: Vec<String>,
-        next: GcPhase,
-    ) {
+    fn settle(&mut self, state: &mut State, removed: &Removed, names: Vec<String>, next: GcPhase) {
         state.tally.code_files += removed.files;
-        state.tally.code_files_removed += removed.files_removed;
+        state.tally.code_files_removed += removed.dead_files;
         state.tally.other_bytes_removed += removed.bytes;
         if !self.job.policy.dry_run {
             self.garbage.extend(names);
@@ -170,13 +169,13 @@ fn is_empty(lower: &Bound<u64>, upper: &Bound<u64>) -> bool {
 }
 
 /// The bytes of the file that a record in `build` is of.
-pub(super) fn build_file(key: &[u8], stored: &[u8]) -> u64 {
+pub(crate) fn build_file(key: &[u8], stored: &[u8]) -> u64 {
     let record: Option<BuildRecord> = unseal(BUILD.tag, key, stored).and_then(decode);
     record.map_or(0, |record| record.len)
 }
 
 /// The bytes of the file that a record in `compiled` is of.
-pub(super) fn compiled_file(key: &[u8], stored: &[u8]) -> u64 {
+pub(crate) fn compiled_file(key: &[u8], stored: &[u8]) -> u64 {
     let record: Option<CompiledRecord> = unseal(COMPILED.tag, key, stored).and_then(decode);
     record.map_or(0, |record| record.len)
 }

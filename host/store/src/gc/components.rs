@@ -11,10 +11,10 @@ use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::READ;
 use crate::slots::{Session, Slot, WRITE};
-use crate::tables::{Bytes, TableSpec};
+use crate::tables::TableSpec;
 
 /// The bytes of the file that a record is of, by the bytes of its key and its own.
-pub(super) type FileOf = fn(&[u8], &[u8]) -> u64;
+pub(crate) type FileOf = fn(&[u8], &[u8]) -> u64;
 
 /// What a chunk of such a table came to.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub(super) struct Removed {
     pub(super) keys: Vec<Vec<u8>>,
     /// The bytes of the files of all, and of those that go.
     pub(super) files: u64,
-    pub(super) files_removed: u64,
+    pub(super) dead_files: u64,
     /// The bytes of the records that go.
     pub(super) bytes: u64,
     pub(super) records: u64,
@@ -69,7 +69,7 @@ pub(super) fn sweep_components<'txn, K: Key + 'static>(
         let is_full = removed.records >= job.limits.records as u64 || bytes >= job.limits.bytes;
         removed.cursor = is_full.then(|| key.clone());
         if !is_live {
-            removed.files_removed += file;
+            removed.dead_files += file;
             removed.bytes += (key.len() + stored.len()) as u64;
             removed.keys.push(key);
         }
@@ -91,7 +91,7 @@ fn is_key<K: Key>(bytes: &[u8]) -> bool {
 }
 
 /// The bytes of all files that such a table has records of.
-pub(super) fn all_files<K: Key + 'static>(
+pub(crate) fn all_files<K: Key + 'static>(
     place: &Place,
     transaction: &ReadTransaction,
     spec: &TableSpec<K>,

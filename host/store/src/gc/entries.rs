@@ -52,7 +52,7 @@ impl Entry {
 }
 
 /// Entries in the order of their keys.
-pub(super) struct Entries {
+pub(super) struct EntryChunk {
     pub(super) entries: Vec<Entry>,
     /// Counts of use without an entry, before or between these: as many as entries are looked at, others are left to
     /// the next collection.
@@ -81,14 +81,16 @@ where
         policy: &GcPolicy,
         limits: &GcLimits,
         cursor: Option<&[u8]>,
-    ) -> Result<Entries, StoreError> {
+    ) -> Result<EntryChunk, StoreError> {
         let place = self.place;
         let read = |error| place.redb(READ, error);
         let after: Option<&[u8; 32]> = cursor.and_then(|key| key.try_into().ok());
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let first = after.map_or([0; 16], half);
         let mut used = Follow::from(place, self.used, first, |_, ()| ())?;
-        let mut usage = Follow::from(place, self.usage, first, usage_of)?;
+        let mut usage = Follow::from(place, self.usage, first, |key, stored| {
+            usage_of(key, stored)
+        })?;
         let (mut entries, mut lost_usage, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut last = after.map(half);
         let range = (self.memo).range::<&[u8; 32]>((lower, Bound::Unbounded));
@@ -108,7 +110,7 @@ where
             entries.push(entry_of(policy, key, stored, is_used, usage));
             if entries.len() >= limits.records || bytes >= limits.bytes {
                 let cursor = Some(key.to_vec());
-                return Ok(Entries {
+                return Ok(EntryChunk {
                     entries,
                     lost_usage,
                     cursor,
@@ -121,7 +123,7 @@ where
                 lost_usage.push(skipped);
             }
         })?;
-        Ok(Entries {
+        Ok(EntryChunk {
             entries,
             lost_usage,
             cursor: None,

@@ -75,14 +75,16 @@ fn is_orphan(snapshot: &Snapshot, part: u64, name: &str) -> Result<bool, StoreEr
         return value.map_or(Ok(false), |value| Ok(!snapshot.has_object_file(&value)?));
     }
     if part == SHARDS {
-        let digest: Option<ComponentDigest> =
-            name.strip_suffix(".wasm").and_then(|digest| digest.parse().ok());
+        let digest: Option<ComponentDigest> = name
+            .strip_suffix(".wasm")
+            .and_then(|digest| digest.parse().ok());
         return digest.map_or(Ok(false), |digest| Ok(snapshot.build(&digest)?.is_none()));
     }
     let Some(digest) = compiled::digest_in(name) else {
         return Ok(false);
     };
-    Ok(!snapshot.compiled_files(&digest)?.iter().any(|file| file == name))
+    let file = format!("{}/{name}", compiled::FOLDER);
+    Ok(!snapshot.compiled_files(&digest)?.contains(&file))
 }
 
 /// The names of the regular files in a folder; of none where it is not there, or is a link.

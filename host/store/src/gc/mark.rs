@@ -39,7 +39,7 @@ impl Chunk<'_, '_> {
         }
         halves.sort_unstable();
         halves.dedup();
-        marks::set(self.session, marks::USED, halves.iter())?;
+        marks::set(self.session, marks::USED, &halves)?;
         state.advance(rows as u64, cursor, GcPhase::Rank);
         Ok(())
     }

@@ -2,13 +2,11 @@
 //!
 //! Their keys are halves of hashes. Two that are taken for one keep something too much, which is why half is enough.
 
-use std::borrow::Borrow;
-
 use redb::{Range, ReadableTable, TableDefinition, Value};
 
 use crate::error::StoreError;
-use crate::read::READ;
 use crate::place::Place;
+use crate::read::READ;
 use crate::slots::{Session, WRITE};
 use crate::tables::Half;
 
@@ -56,19 +54,14 @@ pub(super) fn clear(session: Session<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Sets marks that need no value. It is fastest in the order of the keys.
-pub(super) fn set<K: redb::Key + 'static, Q>(
+/// Sets marks. It is fastest in the order of the keys.
+pub(super) fn set(
     session: Session<'_>,
-    marks: TableDefinition<'_, K, ()>,
-    keys: impl IntoIterator<Item = Q>,
-) -> Result<(), StoreError>
-where
-    Q: for<'k> Borrow<K::SelfType<'k>>,
-{
+    marks: TableDefinition<'_, Half, ()>,
+    keys: &[HalfBytes],
+) -> Result<(), StoreError> {
     let write = |error| session.place.redb(WRITE, error);
-    let mut table = session
-        .transaction
-        .open_table(marks)
+    let mut table = (session.transaction.open_table(marks))
         .map_err(|error| session.place.redb(WRITE, error))?;
     for key in keys {
         table.insert(key, ()).map_err(write)?;

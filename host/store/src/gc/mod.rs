@@ -39,6 +39,9 @@ use crate::slots::{Session, Tables};
 use crate::store::Store;
 use state::State;
 
+pub(crate) use code::{build_file, compiled_file};
+pub(crate) use components::all_files;
+pub(crate) use plan::measure_tables;
 pub(crate) use state::STATE_ENTRY;
 
 /// How often a collection begins anew because of what others write, before it is left to the next one.
@@ -67,8 +70,6 @@ pub struct GcPolicy {
 /// What a collection did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GcReport {
-    /// Whether nothing was changed.
-    pub dry_run: bool,
     /// Whether it came to its end: not when it was stopped, or when others wrote all the time.
     pub finished: bool,
     /// Whether it went on with one that was cut off. All figures are those of both.
@@ -265,6 +266,7 @@ impl Store {
             writer.collect(|tables, session, buffer| {
                 if let Some(mut state) = State::read(tables, session, job.policy)? {
                     state.tally.resumed = true;
+                    state.put(tables, session, buffer)?;
                     return Ok(state);
                 }
                 marks::clear(session)?;
@@ -307,11 +309,7 @@ impl Store {
     }
 
     /// One chunk, in one transaction; then the files of what it removed. Nothing when the collection was disturbed.
-    fn step(
-        &self,
-        job: &Job<'_>,
-        plan: Option<plan::Plan>,
-    ) -> Result<Option<State>, StoreError> {
+    fn step(&self, job: &Job<'_>, plan: Option<plan::Plan>) -> Result<Option<State>, StoreError> {
         let stepped = self.write(|writer| {
             writer.collect(|tables, session, buffer| {
                 let Some(mut state) = State::read(tables, session, job.policy)? else {
@@ -338,11 +336,7 @@ impl Store {
         }))
     }
 
-    fn finish_collection(
-        &self,
-        job: &Job<'_>,
-        state: &State,
-    ) -> Result<Ended<()>, StoreError> {
+    fn finish_collection(&self, job: &Job<'_>, state: &State) -> Result<Ended<()>, StoreError> {
         let undisturbed = self.write(|writer| {
             writer.collect(|tables, session, buffer| {
                 if State::read(tables, session, job.policy)?.is_none() {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use redb::ReadableTable;
 
-use super::marks::{self, Follow, HalfBytes};
+use super::marks::{self, Follow};
 use super::state::State;
 use super::{Chunk, GcPhase};
 use crate::encoding::ObjectRecord;
@@ -21,8 +21,10 @@ pub(super) struct ObjectMark {
     pub(super) count: u64,
 }
 
-pub(super) fn rank_of(_: &HalfBytes, (rank, count): (u64, u64)) -> ObjectMark {
-    ObjectMark { rank, count }
+impl From<(u64, u64)> for ObjectMark {
+    fn from((rank, count): (u64, u64)) -> Self {
+        Self { rank, count }
+    }
 }
 
 /// How many bytes the record of an object has, and how many its file.
@@ -34,12 +36,13 @@ pub(super) fn object_bytes(key: &[u8; 32], stored: &[u8]) -> (u64, u64) {
 impl Chunk<'_, '_> {
     pub(super) fn objects(&mut self, state: &mut State) -> Result<(), StoreError> {
         let (place, session, limits) = (self.session.place, self.session, self.job.limits);
-        let after: Option<&[u8; 32]> = (state.cursor.as_deref()).and_then(|key| key.try_into().ok());
+        let after: Option<&[u8; 32]> =
+            (state.cursor.as_deref()).and_then(|key| key.try_into().ok());
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let marked = (session.transaction.open_table(marks::OBJECTS))
             .map_err(|error| place.redb(WRITE, error))?;
         let first = after.map_or([0; 16], marks::half);
-        let mut marked = Follow::from(place, &marked, first, rank_of)?;
+        let mut marked = Follow::from(place, &marked, first, |_, mark| ObjectMark::from(mark))?;
         let (mut records, mut bytes, mut cursor) = (0, 0, None);
         let mut dead = Vec::new();
         let table = self.tables.object.open(session)?;

@@ -7,22 +7,22 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
-use super::entries::{Class, KEPT, View};
-use super::marks::{self, Follow};
-use super::objects::{object_bytes, rank_of};
-use super::state::{EntryBytes, State};
 use super::Job;
 use super::code::{build_file, compiled_file};
 use super::components::all_files;
+use super::entries::{Class, KEPT, View};
+use super::marks::{self, Follow};
+use super::objects::{ObjectMark, object_bytes};
+use super::state::{EntryBytes, State};
 use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::READ;
 use crate::store::Store;
 use crate::tables::{
-    BUILD, Bytes, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER,
+    BUILD, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER,
     RECIPE, RUN, TableSpec, USAGE,
 };
 
@@ -33,11 +33,11 @@ const BUCKETS_MAX: usize = 4096;
 /// too large again.
 const SLACK: u64 = 10;
 
-/// How much the database takes, and how much a byte of an entry takes of that: in thousandths, since pages are never
+/// How much the database takes, and how much a byte of an entry takes of that: in millionths, since pages are never
 /// full.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Sizes {
-    pub(super) tables: u64,
+pub(crate) struct Sizes {
+    pub(crate) tables: u64,
     memo: u64,
     usage: u64,
     object: u64,
@@ -53,8 +53,10 @@ impl Sizes {
     }
 }
 
-fn scaled(bytes: u64, thousandths: u64) -> u64 {
-    let scaled = u128::from(bytes) * u128::from(thousandths) / 1000;
+const WHOLE: u64 = 1_000_000;
+
+fn scaled(bytes: u64, millionths: u64) -> u64 {
+    let scaled = u128::from(bytes) * u128::from(millionths) / u128::from(WHOLE);
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
@@ -68,6 +70,7 @@ pub(super) struct Cut {
 }
 
 /// What was measured and decided.
+#[derive(Clone, Copy)]
 pub(super) struct Plan {
     pub(super) sizes: Sizes,
     pub(super) cut: Cut,
@@ -162,7 +165,10 @@ impl Pass<'_> {
         let view = View {
             place: self.place,
             memo: &self.transaction.open_table(MEMO.definition).map_err(open)?,
-            usage: &self.transaction.open_table(USAGE.definition).map_err(open)?,
+            usage: &self
+                .transaction
+                .open_table(USAGE.definition)
+                .map_err(open)?,
             used: &self.transaction.open_table(marks::USED).map_err(open)?,
         };
         let mut cursor = None;
@@ -195,12 +201,9 @@ impl Pass<'_> {
         let open = |error| place.redb(READ, error);
         let objects = transaction.open_table(OBJECT.definition).map_err(open)?;
         let marked = transaction.open_table(marks::OBJECTS).map_err(open)?;
-        let mut marked = Follow::from(place, &marked, [0; 16], rank_of)?;
+        let mut marked = Follow::from(place, &marked, [0; 16], |_, mark| mark.into())?;
         let range = objects.range::<&[u8; 32]>(..);
-        for (index, entry) in range
-            .map_err(|error| place.redb(READ, error))?
-            .enumerate()
-        {
+        for (index, entry) in range.map_err(|error| place.redb(READ, error))?.enumerate() {
             if index % self.job.limits.records == 0 && self.job.is_stopped() {
                 return Ok(false);
             }
@@ -210,8 +213,8 @@ impl Pass<'_> {
             measured.files += file;
             match marked.at(&marks::half(key.value()), |_, _| {})? {
                 None => measured.garbage += bytes,
-                Some(mark) if runs.contains(&mark.rank) => {
-                    measured.histogram.add(mark.rank, bytes);
+                Some(ObjectMark { rank, .. }) if runs.contains(rank) => {
+                    measured.histogram.add(*rank, bytes);
                 }
                 Some(_) => {}
             }
@@ -283,10 +286,13 @@ pub(crate) fn measure_tables(
         let table = transaction
             .open_table(spec.definition)
             .map_err(|error| place.redb(READ, error))?;
-        let stats = ReadableTableMetadata::stats(&table).map_err(|error| place.redb(READ, error))?;
+        let stats =
+            ReadableTableMetadata::stats(&table).map_err(|error| place.redb(READ, error))?;
         let taken = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
-        let per_mille = taken.saturating_mul(1000).checked_div(stats.stored_bytes());
-        Ok((taken, per_mille.unwrap_or(1000)))
+        let share = taken
+            .saturating_mul(WHOLE)
+            .checked_div(stats.stored_bytes());
+        Ok((taken, share.unwrap_or(WHOLE)))
     }
     let (memo_bytes, memo) = physical(place, transaction, &MEMO)?;
     let (usage_bytes, usage) = physical(place, transaction, &USAGE)?;

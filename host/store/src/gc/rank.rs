@@ -2,7 +2,7 @@
 
 use redb::ReadableTable;
 
-use super::entries::{Class, Entry, View};
+use super::entries::{Class, Entry, EntryChunk, View};
 use super::state::{State, Tally};
 use super::{Chunk, GcPhase, marks};
 use crate::error::StoreError;
@@ -24,7 +24,7 @@ impl Chunk<'_, '_> {
     }
 
     /// The entries after the cursor.
-    pub(super) fn entries(&mut self, state: &State) -> Result<super::entries::Entries, StoreError> {
+    pub(super) fn entries(&mut self, state: &State) -> Result<EntryChunk, StoreError> {
         let session = self.session;
         let used = (session.transaction.open_table(marks::USED))
             .map_err(|error| session.place.redb(WRITE, error))?;

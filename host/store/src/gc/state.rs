@@ -200,7 +200,6 @@ impl State {
             + tally.other_bytes_removed;
         let bytes_after = bytes_before.saturating_sub(bytes_removed);
         GcReport {
-            dry_run: policy.dry_run,
             finished: false,
             resumed: tally.resumed,
             entries: tally.entries,

@@ -36,12 +36,19 @@ impl Chunk<'_, '_> {
                 self.tables.usage.remove(self.session, lost)?;
             }
         }
-        marks::set(self.session, marks::RECIPES, recipes)?;
-        state.advance(
-            found.entries.len() as u64,
-            found.cursor,
-            GcPhase::Objects,
-        );
+        self.mark_recipes(&recipes)?;
+        state.advance(found.entries.len() as u64, found.cursor, GcPhase::Objects);
+        Ok(())
+    }
+
+    fn mark_recipes(&self, recipes: &BTreeSet<u32>) -> Result<(), StoreError> {
+        let session = self.session;
+        let write = |error| session.place.redb(WRITE, error);
+        let mut table = (session.transaction.open_table(marks::RECIPES))
+            .map_err(|error| session.place.redb(WRITE, error))?;
+        for recipe in recipes {
+            table.insert(recipe, ()).map_err(write)?;
+        }
         Ok(())
     }
 
@@ -66,12 +73,7 @@ impl Chunk<'_, '_> {
     }
 
     /// Takes back one mark of an object; what it takes, where that was the last.
-    fn release(
-        &mut self,
-        object: &[u8; 32],
-        rank: u64,
-        state: &State,
-    ) -> Result<u64, StoreError> {
+    fn release(&mut self, object: &[u8; 32], rank: u64, state: &State) -> Result<u64, StoreError> {
         let session = self.session;
         let write = |error| session.place.redb(WRITE, error);
         let mut table = (session.transaction.open_table(marks::OBJECTS))

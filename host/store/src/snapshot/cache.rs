@@ -8,6 +8,7 @@ use flowstone_core::{
 
 use super::Snapshot;
 use crate::codec::Record;
+use crate::compiled;
 use crate::encoding::{BuildRecord, FunctionsRecord, ObjectRecord};
 use crate::error::StoreError;
 use crate::objects;
@@ -185,6 +186,39 @@ impl Snapshot {
     pub(crate) fn compiled<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
         self.place
             .guarded(|| Ok(read(&self.place, &COMPILED, &self.compiled, key)?.or_miss()))
+    }
+
+    /// Whether a file of this value is recorded, whatever is in it.
+    pub(crate) fn has_object_file(&self, value: &Fingerprint) -> Result<bool, StoreError> {
+        self.place.guarded(|| {
+            let stored = self
+                .object
+                .get(value.as_bytes())
+                .map_err(|error| self.place.redb(READ, error))?;
+            Ok(stored.is_some_and(|stored| ObjectRecord::file_bytes(stored.value()) > 0))
+        })
+    }
+
+    /// The names of the files of compiled code that are recorded for a component.
+    pub(crate) fn compiled_files(
+        &self,
+        digest: &ComponentDigest,
+    ) -> Result<Vec<String>, StoreError> {
+        self.place.guarded(|| {
+            let mut files = Vec::new();
+            for entry in self
+                .compiled
+                .range::<&[u8]>(&digest.as_bytes()[..]..)
+                .map_err(|error| self.place.redb(READ, error))?
+            {
+                let (key, _) = entry.map_err(|error| self.place.redb(READ, error))?;
+                if !key.value().starts_with(digest.as_bytes()) {
+                    break;
+                }
+                files.extend(compiled::file_of_record(key.value()));
+            }
+            Ok(files)
+        })
     }
 
     pub(crate) fn build(

@@ -19,7 +19,7 @@ use crate::store::{initialise, open_database, prepare_folders};
 use crate::{Store, StoreError, StoreOptions};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Stop {
+pub(super) enum Stop {
     /// Every operation from then on fails with this.
     Fail(io::ErrorKind),
     /// Every operation from then on seems to work, but nothing reaches the disk.
@@ -27,7 +27,7 @@ enum Stop {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Survives {
+pub(super) enum Survives {
     All,
     Nothing,
     /// Each write or not, by the seed.
@@ -40,19 +40,19 @@ enum Operation {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// What the process sees.
     now: Vec<u8>,
     /// What is sure to survive.
     synced: Vec<u8>,
     /// What was done since.
     pending: Vec<Operation>,
-    operations: u64,
+    pub(super) operations: u64,
     stop: Option<(u64, Stop)>,
 }
 
 #[derive(Clone, Default)]
-struct Disk(Arc<Mutex<State>>);
+pub(super) struct Disk(Arc<Mutex<State>>);
 
 impl std::fmt::Debug for Disk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,7 +96,7 @@ impl State {
 }
 
 impl Disk {
-    fn with(image: &[u8], stop: Option<(u64, Stop)>) -> Self {
+    pub(super) fn with(image: &[u8], stop: Option<(u64, Stop)>) -> Self {
         let state = State {
             now: image.to_vec(),
             synced: image.to_vec(),
@@ -106,7 +106,7 @@ impl Disk {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
@@ -116,7 +116,7 @@ impl Disk {
     }
 
     /// What is on the disk after the crash.
-    fn surviving(&self, survives: Survives) -> Vec<u8> {
+    pub(super) fn surviving(&self, survives: Survives) -> Vec<u8> {
         let state = self.state();
         let mut bytes = state.synced.clone();
         for (index, operation) in state.pending.iter().enumerate() {
@@ -167,15 +167,19 @@ impl StorageBackend for Disk {
     }
 }
 
-fn open(dir: &TempDir, disk: Disk) -> Result<Store, StoreError> {
+pub(super) fn open(dir: &TempDir, disk: Disk) -> Result<Store, StoreError> {
     let place = Place::at(dir.path())?;
     let lock = Lock::take(&place)?;
     prepare_folders(&place)?;
-    Store::assemble(place, lock, disk, StoreOptions::default())
+    let options = StoreOptions {
+        code_key: Some([1; 32]),
+        ..StoreOptions::default()
+    };
+    Store::assemble(place, lock, disk, options)
 }
 
 /// The bytes of an initialised, closed database.
-fn empty_image(dir: &TempDir) -> Vec<u8> {
+pub(super) fn empty_image(dir: &TempDir) -> Vec<u8> {
     let disk = Disk::default();
     let place = Place::at(dir.path()).unwrap();
     let database = open_database(&place, disk.clone(), &StoreOptions::default()).unwrap();

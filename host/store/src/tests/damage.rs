@@ -139,7 +139,7 @@ fn another_redb_database_is_not_taken_for_a_store() {
 }
 
 /// Puts `value` under `key`, past everything that the crate does about it.
-fn put_raw<K: redb::Key + 'static>(
+pub(super) fn put_raw<K: redb::Key + 'static>(
     dir: &TempDir,
     table: &TableSpec<K>,
     key: K::SelfType<'_>,

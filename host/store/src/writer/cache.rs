@@ -25,7 +25,7 @@ impl Writer<'_> {
     /// [`StoreError::TooLong`] when an inline value is longer than [`INLINE_BYTES_MAX`]; [`StoreError::Full`],
     /// [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_memo(&mut self, key: &MemoKey, record: &MemoRecord) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             if let Outcome::Value {
                 stored: Stored::Inline(bytes),
                 ..
@@ -43,7 +43,7 @@ impl Writer<'_> {
     ///
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_object(&mut self, value: &Fingerprint, encoding: &[u8]) -> Result<(), StoreError> {
-        let shard = self.run(|tables, session, buffer| {
+        let written = self.change(|tables, session, buffer| {
             let kept = match tables.object.get(session, value.as_bytes())? {
                 Found::Record(ObjectRecord::Inline(bytes)) => *bytes == *encoding,
                 Found::Record(ObjectRecord::File(len)) => {
@@ -55,18 +55,22 @@ impl Writer<'_> {
             if kept {
                 return Ok(None);
             }
-            let (record, shard) = if encoding.len() <= objects::DATABASE_BYTES_MAX {
+            let len = encoding.len() as u64;
+            let (record, written) = if encoding.len() <= objects::DATABASE_BYTES_MAX {
                 (ObjectRecord::Inline(encoding.into()), None)
             } else {
                 let shard = objects::write_file(session.place, value, encoding)?;
-                (ObjectRecord::File(encoding.len() as u64), Some(shard))
+                (ObjectRecord::File(len), Some((shard, len)))
             };
             tables
                 .object
                 .put(session, buffer, value.as_bytes(), &record)?;
-            Ok(shard)
+            Ok(written)
         })?;
-        self.shards.extend(shard);
+        if let Some((shard, len)) = written {
+            self.shards.insert(shard);
+            self.file_bytes = self.file_bytes.saturating_add_unsigned(len);
+        }
         Ok(())
     }
 
@@ -98,7 +102,7 @@ impl Writer<'_> {
     ///
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn add_usage(&mut self, key: &MemoKey, run: RunId, rows: u64) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             let key = usage_key(key);
             let before: Option<Usage> = tables.usage.get(session, key)?.or_miss();
             let usage = match before {
@@ -118,7 +122,7 @@ impl Writer<'_> {
     ///
     /// [`StoreError::Full`], [`StoreError::Io`]; [`StoreError::Damaged`], also when the numbers are used up.
     pub fn next_recipe(&mut self) -> Result<RecipeId, StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             let free = next_recipe(tables, session)?;
             raise_next_recipe(tables, session, buffer, RecipeId(free))?;
             Ok(RecipeId(free))
@@ -131,7 +135,7 @@ impl Writer<'_> {
     ///
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_recipe(&mut self, id: RecipeId, record: &RecipeRecord) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             if next_recipe(tables, session)? <= id.0 {
                 raise_next_recipe(tables, session, buffer, id)?;
             }
@@ -150,7 +154,7 @@ impl Writer<'_> {
         version: u32,
         functions: &BTreeMap<String, FunctionDigest>,
     ) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             let record = FunctionsRecord {
                 version,
                 digests: Cow::Borrowed(functions),
@@ -171,7 +175,7 @@ impl Writer<'_> {
         digest: &ComponentDigest,
         interface: &Interface,
     ) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             tables
                 .interface
                 .put(session, buffer, digest.as_bytes(), interface)
@@ -183,7 +187,7 @@ impl Writer<'_> {
         key: &[u8],
         record: &CompiledRecord,
     ) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| tables.compiled.put(session, buffer, key, record))
+        self.change(|tables, session, buffer| tables.compiled.put(session, buffer, key, record))
     }
 
     pub(crate) fn put_build(
@@ -191,7 +195,7 @@ impl Writer<'_> {
         digest: &ComponentDigest,
         record: &BuildRecord,
     ) -> Result<(), StoreError> {
-        self.run(|tables, session, buffer| {
+        self.change(|tables, session, buffer| {
             tables.build.put(session, buffer, digest.as_bytes(), record)
         })
     }

@@ -77,7 +77,12 @@ impl Grid {
         let mut element_of = HashMap::with_capacity(part.len());
         for &node in part {
             let half = boxes[node].height / 2.0;
-            let element = grid.element(Kind::Node(node), 2 * ranks[node], boxes[node].width, (half, half));
+            let element = grid.element(
+                Kind::Node(node),
+                2 * ranks[node],
+                boxes[node].width,
+                (half, half),
+            );
             element_of.insert(node, element);
         }
         let mut inside: Vec<(usize, usize, usize)> = (0..links.len())
@@ -95,9 +100,22 @@ impl Grid {
         grid
     }
 
-    fn element(&mut self, kind: Kind, layer: usize, width: f64, (above, below): (f64, f64)) -> usize {
+    fn element(
+        &mut self,
+        kind: Kind,
+        layer: usize,
+        width: f64,
+        (above, below): (f64, f64),
+    ) -> usize {
         let index = self.elements.len();
-        self.elements.push(Element { kind, layer, width, above, below, y: 0.0 });
+        self.elements.push(Element {
+            kind,
+            layer,
+            width,
+            above,
+            below,
+            y: 0.0,
+        });
         self.layers[layer].push(index);
         index
     }
@@ -107,7 +125,10 @@ impl Grid {
         let (first, last) = (self.elements[from].layer, self.elements[to].layer);
         let trunk_end = if label.is_some() { last - 1 } else { last };
         let bends = first + 1..trunk_end;
-        let missing = bends.clone().filter(|layer| !self.trunks.contains_key(&(from, *layer))).count();
+        let missing = bends
+            .clone()
+            .filter(|layer| !self.trunks.contains_key(&(from, *layer)))
+            .count();
         let mut chain = Vec::new();
         let mut at = from;
         if missing + self.trunks.len() <= BENDS_MAX {
@@ -149,7 +170,12 @@ impl Grid {
     pub(super) fn neighbours(&self) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         let mut before = vec![Vec::new(); self.elements.len()];
         let mut after = vec![Vec::new(); self.elements.len()];
-        for (index, segment) in self.segments.iter().enumerate().filter(|(_, segment)| !segment.leaps) {
+        for (index, segment) in self
+            .segments
+            .iter()
+            .enumerate()
+            .filter(|(_, segment)| !segment.leaps)
+        {
             before[segment.to].push(index);
             after[segment.from].push(index);
         }
@@ -170,7 +196,11 @@ impl Grid {
     /// Moves all of it so that it begins at `top`; gives where it ends.
     pub(super) fn move_to(&mut self, top: f64) -> f64 {
         let above = |element: &Element| element.y - element.above;
-        let now = self.elements.iter().map(above).fold(f64::INFINITY, f64::min);
+        let now = self
+            .elements
+            .iter()
+            .map(above)
+            .fold(f64::INFINITY, f64::min);
         for element in &mut self.elements {
             element.y += top - now;
         }

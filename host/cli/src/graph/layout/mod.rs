@@ -88,8 +88,23 @@ pub(crate) fn layout(boxes: &[Size], links: &[Link]) -> Layout {
     }
     let columns = columns(&grids);
     let mut layout = Layout {
-        boxes: vec![Place { at: Point { x: 0.0, y: 0.0 }, size: Size { width: 0.0, height: 0.0 } }; boxes.len()],
-        routes: vec![Route { points: Vec::new(), label: None }; links.len()],
+        boxes: vec![
+            Place {
+                at: Point { x: 0.0, y: 0.0 },
+                size: Size {
+                    width: 0.0,
+                    height: 0.0
+                }
+            };
+            boxes.len()
+        ],
+        routes: vec![
+            Route {
+                points: Vec::new(),
+                label: None
+            };
+            links.len()
+        ],
         size: Size {
             width: columns.last().map_or(0.0, |column| column.1),
             height: (top - PART_GAP).max(0.0),
@@ -108,12 +123,21 @@ impl Layout {
             match element.kind {
                 Kind::Node(node) => {
                     self.boxes[node] = Place {
-                        at: Point { x: left, y: element.y - element.above },
-                        size: Size { width: right - left, height: element.above + element.below },
+                        at: Point {
+                            x: left,
+                            y: element.y - element.above,
+                        },
+                        size: Size {
+                            width: right - left,
+                            height: element.above + element.below,
+                        },
                     };
                 }
                 Kind::Label(link) => {
-                    self.routes[link].label = Some(Point { x: left, y: element.y });
+                    self.routes[link].label = Some(Point {
+                        x: left,
+                        y: element.y,
+                    });
                 }
                 Kind::Bend => {}
             }
@@ -124,8 +148,14 @@ impl Layout {
                 .flat_map(|segment| {
                     let (from, to) = (&grid.elements[segment.from], &grid.elements[segment.to]);
                     [
-                        Point { x: columns[from.layer].1, y: from.y + segment.from_offset },
-                        Point { x: columns[to.layer].0, y: to.y + segment.to_offset },
+                        Point {
+                            x: columns[from.layer].1,
+                            y: from.y + segment.from_offset,
+                        },
+                        Point {
+                            x: columns[to.layer].0,
+                            y: to.y + segment.to_offset,
+                        },
                     ]
                 })
                 .collect();
@@ -135,7 +165,11 @@ impl Layout {
 
 /// Where every layer begins and ends.
 fn columns(grids: &[Grid]) -> Vec<(f64, f64)> {
-    let layers = grids.iter().map(|grid| grid.layers.len()).max().unwrap_or(0);
+    let layers = grids
+        .iter()
+        .map(|grid| grid.layers.len())
+        .max()
+        .unwrap_or(0);
     let mut widths = vec![0.0_f64; layers];
     let mut turns = vec![TURN_MIN; layers];
     for grid in grids {
@@ -164,11 +198,21 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
-    const BOX: Size = Size { width: 120.0, height: 50.0 };
-    const LABEL: Size = Size { width: 40.0, height: 14.0 };
+    const BOX: Size = Size {
+        width: 120.0,
+        height: 50.0,
+    };
+    const LABEL: Size = Size {
+        width: 40.0,
+        height: 14.0,
+    };
 
     fn link((from, to): (usize, usize)) -> Link {
-        Link { from, to, label: Some(LABEL) }
+        Link {
+            from,
+            to,
+            label: Some(LABEL),
+        }
     }
 
     fn of(boxes: usize, links: &[(usize, usize)]) -> Layout {
@@ -177,23 +221,44 @@ mod tests {
     }
 
     fn overlap(a: &Place, b: &Place) -> bool {
-        let apart = |a: f64, a_size: f64, b: f64, b_size: f64| a + a_size <= b + 1e-6 || b + b_size <= a + 1e-6;
-        !apart(a.at.x, a.size.width, b.at.x, b.size.width) && !apart(a.at.y, a.size.height, b.at.y, b.size.height)
+        let apart = |a: f64, a_size: f64, b: f64, b_size: f64| {
+            a + a_size <= b + 1e-6 || b + b_size <= a + 1e-6
+        };
+        !apart(a.at.x, a.size.width, b.at.x, b.size.width)
+            && !apart(a.at.y, a.size.height, b.at.y, b.size.height)
     }
 
     /// What must hold of every picture.
     fn check(layout: &Layout, links: &[Link]) {
         let boxes = &layout.boxes;
-        let labels: Vec<Place> = layout.routes.iter().zip(links).filter_map(|(route, link)| {
-            let (corner, size) = (route.label?, link.label?);
-            Some(Place { at: Point { x: corner.x, y: corner.y - size.height }, size })
-        }).collect();
-        assert_eq!(labels.len(), links.iter().filter(|link| link.label.is_some()).count());
+        let labels: Vec<Place> = layout
+            .routes
+            .iter()
+            .zip(links)
+            .filter_map(|(route, link)| {
+                let (corner, size) = (route.label?, link.label?);
+                Some(Place {
+                    at: Point {
+                        x: corner.x,
+                        y: corner.y - size.height,
+                    },
+                    size,
+                })
+            })
+            .collect();
+        assert_eq!(
+            labels.len(),
+            links.iter().filter(|link| link.label.is_some()).count()
+        );
         let all: Vec<&Place> = boxes.iter().chain(&labels).collect();
         for (index, a) in all.iter().enumerate() {
             let (right, bottom) = (a.at.x + a.size.width, a.at.y + a.size.height);
             assert!(a.at.x >= 0.0 && a.at.y >= -1e-6, "{a:?}");
-            assert!(right <= layout.size.width + 1e-6 && bottom <= layout.size.height + 1e-6, "{a:?} {:?}", layout.size);
+            assert!(
+                right <= layout.size.width + 1e-6 && bottom <= layout.size.height + 1e-6,
+                "{a:?} {:?}",
+                layout.size
+            );
             for b in &all[index + 1..] {
                 assert!(!overlap(a, b), "{a:?} lies on {b:?}");
             }
@@ -201,9 +266,16 @@ mod tests {
         for (route, link) in layout.routes.iter().zip(links) {
             let (from, to) = (&boxes[link.from], &boxes[link.to]);
             let (first, last) = (route.points[0], route.points[route.points.len() - 1]);
-            assert!((first.x - from.at.x - from.size.width).abs() < 1e-6 && (last.x - to.at.x).abs() < 1e-6);
-            let on_side = |y: f64, place: &Place| y > place.at.y && y < place.at.y + place.size.height;
-            assert!(on_side(first.y, from) && on_side(last.y, to), "{route:?} {from:?} {to:?}");
+            assert!(
+                (first.x - from.at.x - from.size.width).abs() < 1e-6
+                    && (last.x - to.at.x).abs() < 1e-6
+            );
+            let on_side =
+                |y: f64, place: &Place| y > place.at.y && y < place.at.y + place.size.height;
+            assert!(
+                on_side(first.y, from) && on_side(last.y, to),
+                "{route:?} {from:?} {to:?}"
+            );
             for pair in route.points.windows(2) {
                 assert!(pair[0].x <= pair[1].x + 1e-6, "lines go forward: {route:?}");
             }
@@ -212,8 +284,10 @@ mod tests {
                 assert!((level[0].y - level[1].y).abs() < 1e-6);
                 let through = boxes.iter().any(|place| {
                     let y = level[0].y;
-                    y > place.at.y && y < place.at.y + place.size.height
-                        && level[0].x < place.at.x + place.size.width - 1e-6 && level[1].x > place.at.x + 1e-6
+                    y > place.at.y
+                        && y < place.at.y + place.size.height
+                        && level[0].x < place.at.x + place.size.width - 1e-6
+                        && level[1].x > place.at.x + 1e-6
                 });
                 assert!(!through, "a line runs through a box: {route:?}");
             }
@@ -221,22 +295,31 @@ mod tests {
     }
 
     fn graph() -> impl Strategy<Value = (Vec<Size>, Vec<Link>)> {
-        (1_usize..24).prop_flat_map(|count| {
-            let size = (40.0_f64..200.0, 20.0_f64..120.0).prop_map(|(width, height)| Size { width, height });
-            let link = (0..count, 0..count, proptest::option::of((10.0_f64..90.0, 10.0_f64..60.0)));
-            (
-                proptest::collection::vec(size, count),
-                proptest::collection::vec(link, 0..48),
-            )
-        })
-        .prop_map(|(boxes, links)| {
-            let links = links.into_iter().filter(|(a, b, _)| a != b).map(|(a, b, label)| Link {
-                from: a.min(b),
-                to: a.max(b),
-                label: label.map(|(width, height)| Size { width, height }),
-            });
-            (boxes, links.collect())
-        })
+        (1_usize..24)
+            .prop_flat_map(|count| {
+                let size = (40.0_f64..200.0, 20.0_f64..120.0)
+                    .prop_map(|(width, height)| Size { width, height });
+                let link = (
+                    0..count,
+                    0..count,
+                    proptest::option::of((10.0_f64..90.0, 10.0_f64..60.0)),
+                );
+                (
+                    proptest::collection::vec(size, count),
+                    proptest::collection::vec(link, 0..48),
+                )
+            })
+            .prop_map(|(boxes, links)| {
+                let links = links
+                    .into_iter()
+                    .filter(|(a, b, _)| a != b)
+                    .map(|(a, b, label)| Link {
+                        from: a.min(b),
+                        to: a.max(b),
+                        label: label.map(|(width, height)| Size { width, height }),
+                    });
+                (boxes, links.collect())
+            })
     }
 
     proptest! {
@@ -250,7 +333,13 @@ mod tests {
 
     #[test]
     fn nothing_and_one_box_are_pictures_too() {
-        assert_eq!(of(0, &[]).size, Size { width: 0.0, height: 0.0 });
+        assert_eq!(
+            of(0, &[]).size,
+            Size {
+                width: 0.0,
+                height: 0.0
+            }
+        );
         assert_eq!(of(1, &[]).size, BOX);
     }
 
@@ -258,9 +347,20 @@ mod tests {
     fn a_chain_is_level() {
         let picture = of(4, &[(0, 1), (1, 2), (2, 3)]);
         for route in &picture.routes {
-            assert!(route.points.iter().all(|point| (point.y - 27.0).abs() < 30.0));
+            assert!(
+                route
+                    .points
+                    .iter()
+                    .all(|point| (point.y - 27.0).abs() < 30.0)
+            );
             let first = route.points[0].y;
-            assert!(route.points.iter().all(|point| (point.y - first).abs() < 1e-6), "{route:?}");
+            assert!(
+                route
+                    .points
+                    .iter()
+                    .all(|point| (point.y - first).abs() < 1e-6),
+                "{route:?}"
+            );
         }
     }
 
@@ -284,10 +384,20 @@ mod tests {
     fn graphs_of_a_thousand_boxes_are_quick() {
         let chain: Vec<_> = (1..1000).map(|to| (to - 1, to)).collect();
         // Every box reads the first, and the last reads every box: each line would have a thousand bends.
-        let long: Vec<_> = (1..999).flat_map(|at| [(0, at), (at, 999)]).chain(chain.clone()).collect();
+        let long: Vec<_> = (1..999)
+            .flat_map(|at| [(0, at), (at, 999)])
+            .chain(chain.clone())
+            .collect();
         let wide: Vec<_> = (1..999).flat_map(|at| [(0, at), (at, 999)]).collect();
-        let mesh: Vec<_> = (10..1000).flat_map(|to| (1..5).map(move |back| (to - back * 2, to))).collect();
-        for (name, links) in [("chain", chain), ("long", long), ("wide", wide), ("mesh", mesh)] {
+        let mesh: Vec<_> = (10..1000)
+            .flat_map(|to| (1..5).map(move |back| (to - back * 2, to)))
+            .collect();
+        for (name, links) in [
+            ("chain", chain),
+            ("long", long),
+            ("wide", wide),
+            ("mesh", mesh),
+        ] {
             let start = std::time::Instant::now();
             let picture = of(1000, &links);
             let time = start.elapsed();

@@ -12,7 +12,10 @@ const ROUNDS: usize = 6;
 pub(super) fn order(grid: &mut Grid) {
     let sides = Sides::of(grid);
     let mut positions = grid.positions();
-    let mut best = (crossings(&grid.layers, &sides, &positions), grid.layers.clone());
+    let mut best = (
+        crossings(&grid.layers, &sides, &positions),
+        grid.layers.clone(),
+    );
     for sweep in 0..SWEEPS {
         if best.0 == 0 {
             break;
@@ -48,7 +51,12 @@ impl Sides {
     fn of(grid: &Grid) -> Self {
         let (before, after) = grid.neighbours();
         let ends = |segments: Vec<Vec<usize>>, end: fn(&super::grid::Segment) -> usize| {
-            let of_element = |segments: Vec<usize>| segments.iter().map(|&segment| end(&grid.segments[segment])).collect();
+            let of_element = |segments: Vec<usize>| {
+                segments
+                    .iter()
+                    .map(|&segment| end(&grid.segments[segment]))
+                    .collect()
+            };
             segments.into_iter().map(of_element).collect()
         };
         Self {
@@ -61,11 +69,19 @@ impl Sides {
 /// Sorts a layer by the mean position of the neighbours. Elements without any stay where they are.
 fn sort_layer(layer: &mut [usize], neighbours: &[Vec<usize>], positions: &mut [usize]) {
     let mean = |element: usize| {
-        let sum: usize = neighbours[element].iter().map(|&other| positions[other]).sum();
+        let sum: usize = neighbours[element]
+            .iter()
+            .map(|&other| positions[other])
+            .sum();
         sum as f64 / neighbours[element].len() as f64
     };
-    let slots: Vec<usize> = (0..layer.len()).filter(|&slot| !neighbours[layer[slot]].is_empty()).collect();
-    let mut moved: Vec<(f64, usize)> = slots.iter().map(|&slot| (mean(layer[slot]), layer[slot])).collect();
+    let slots: Vec<usize> = (0..layer.len())
+        .filter(|&slot| !neighbours[layer[slot]].is_empty())
+        .collect();
+    let mut moved: Vec<(f64, usize)> = slots
+        .iter()
+        .map(|&slot| (mean(layer[slot]), layer[slot]))
+        .collect();
     // The sort is stable: equals keep their order.
     moved.sort_by(|a, b| a.0.total_cmp(&b.0));
     for (slot, (_, element)) in slots.into_iter().zip(moved) {
@@ -82,7 +98,10 @@ fn crossings(layers: &[Vec<usize>], sides: &Sides, positions: &[usize]) -> u64 {
         let mut tree = vec![0_u64; next.len() + 1];
         let mut seen = 0;
         for &element in layer {
-            let mut ends: Vec<usize> = sides.after[element].iter().map(|&other| positions[other]).collect();
+            let mut ends: Vec<usize> = sides.after[element]
+                .iter()
+                .map(|&other| positions[other])
+                .collect();
             ends.sort_unstable();
             for &end in &ends {
                 total += seen - sum_to(&tree, end + 1);

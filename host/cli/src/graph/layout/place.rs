@@ -86,14 +86,22 @@ fn offset(port: usize, count: usize, height: f64) -> f64 {
     let gaps = count.saturating_sub(1) as f64;
     // A box that is all corners keeps its ports inside all the same.
     let side = (height - 2.0 * CORNER).max(height * 0.5);
-    let gap = if gaps > 0.0 { (side / gaps).min(PORT_GAP_MAX) } else { 0.0 };
+    let gap = if gaps > 0.0 {
+        (side / gaps).min(PORT_GAP_MAX)
+    } else {
+        0.0
+    };
     (port as f64 - gaps / 2.0) * gap
 }
 
 /// How far apart the lines of two neighbours are at least.
 fn room(upper: &Element, lower: &Element) -> f64 {
     let is_box = |element: &Element| matches!(element.kind, Kind::Node(_));
-    let gap = if is_box(upper) && is_box(lower) { BOX_GAP } else { LINE_GAP };
+    let gap = if is_box(upper) && is_box(lower) {
+        BOX_GAP
+    } else {
+        LINE_GAP
+    };
     upper.below + gap + lower.above
 }
 
@@ -108,7 +116,9 @@ impl View<'_> {
     fn wanted(&self, grid: &Grid, element: usize) -> Vec<(f64, f64)> {
         let of = |side: Option<&[Vec<usize>]>, wanted: fn(&Grid, usize) -> f64| {
             let segments = side.map_or(&[][..], |side| &side[element]);
-            let wanted = segments.iter().map(|&segment| (wanted(grid, segment), weight_of(grid, segment)));
+            let wanted = segments
+                .iter()
+                .map(|&segment| (wanted(grid, segment), weight_of(grid, segment)));
             wanted.collect::<Vec<_>>()
         };
         let mut all = of(self.before, |grid, segment| {
@@ -134,7 +144,9 @@ fn settle(grid: &mut Grid, layer: usize, view: &View<'_>) {
     let mut shift = 0.0;
     let mut upper: Option<usize> = None;
     for &element in &grid.layers[layer] {
-        shift += upper.map_or(0.0, |upper| room(&grid.elements[upper], &grid.elements[element]));
+        shift += upper.map_or(0.0, |upper| {
+            room(&grid.elements[upper], &grid.elements[element])
+        });
         upper = Some(element);
         shifts.push(shift);
         let wanted = view.wanted(grid, element);
@@ -155,7 +167,11 @@ fn settle(grid: &mut Grid, layer: usize, view: &View<'_>) {
 fn weight_of(grid: &Grid, segment: usize) -> f64 {
     let segment = &grid.segments[segment];
     let is_box = |element: usize| matches!(grid.elements[element].kind, Kind::Node(_));
-    if is_box(segment.from) || is_box(segment.to) { WEIGHT_SHORT } else { WEIGHT_LONG }
+    if is_box(segment.from) || is_box(segment.to) {
+        WEIGHT_SHORT
+    } else {
+        WEIGHT_LONG
+    }
 }
 
 /// Neighbours that touch each other and move as one.
@@ -167,7 +183,9 @@ struct Block {
 
 /// Adds a block at the bottom; blocks that would overlap become one.
 fn push(blocks: &mut Vec<Block>, mut block: Block) {
-    while let Some(upper) = blocks.pop_if(|upper| upper.sum / upper.weight > block.sum / block.weight) {
+    while let Some(upper) =
+        blocks.pop_if(|upper| upper.sum / upper.weight > block.sum / block.weight)
+    {
         block.sum += upper.sum;
         block.weight += upper.weight;
         block.count += upper.count;

@@ -10,7 +10,11 @@ pub(super) fn ranks<'a>(boxes: usize, links: impl Iterator<Item = &'a Link>) -> 
     }
     let mut ranks = vec![0; boxes];
     for to in 0..boxes {
-        ranks[to] = by_target[to].iter().map(|&from| ranks[from] + 1).max().unwrap_or(0);
+        ranks[to] = by_target[to]
+            .iter()
+            .map(|&from| ranks[from] + 1)
+            .max()
+            .unwrap_or(0);
     }
     ranks
 }
@@ -49,7 +53,11 @@ mod tests {
     use super::*;
 
     fn links(pairs: &[(usize, usize)]) -> Vec<Link> {
-        let link = |&(from, to): &(usize, usize)| Link { from, to, label: None };
+        let link = |&(from, to): &(usize, usize)| Link {
+            from,
+            to,
+            label: None,
+        };
         pairs.iter().map(link).collect()
     }
 

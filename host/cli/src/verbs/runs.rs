@@ -1,0 +1,259 @@
+//! `flowstone runs`: the past runs with their figures, or one of them in full.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use flowstone::core::{RunId, printable};
+use flowstone::{CacheOptions, Engine, EngineConfig, FailedRow, FlowPlace, RunReport};
+use serde_json::json;
+
+use super::run::{failures, tables};
+use crate::args::{RunsArgs, RunsShowArgs, RunsVerb};
+use crate::failure::{EXIT_DONE, Failure, Kind};
+use crate::opening;
+use crate::output::{Output, Paint, Style};
+use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER};
+use crate::table::{Table, count, seconds};
+use crate::when::{ago, utc};
+
+/// Lists past runs, or shows one.
+pub(crate) fn runs(args: &RunsArgs, output: Output) -> Result<u8, Failure> {
+    match &args.verb {
+        None => list(args, output),
+        Some(RunsVerb::Show(args)) => show(args, output),
+    }
+}
+
+/// Whose runs are meant: the store, and the flow; none for all flows of the store.
+struct Scope {
+    store: PathBuf,
+    flow: Option<(String, FlowPlace)>,
+}
+
+impl Scope {
+    fn of(args: &RunsArgs) -> Result<Self, Failure> {
+        let engine = &args.flow.engine;
+        if args.flow.flow.is_none() && !PathBuf::from(FLOW_FILE).exists() {
+            // Without a flow file, a store is enough.
+            let own = PathBuf::from(STORE_FOLDER);
+            if let Some(store) = engine.store.clone().or_else(|| own.is_dir().then_some(own)) {
+                return Ok(Self { store, flow: None });
+            }
+        }
+        let settings = FlowSettings::new(&args.flow)?;
+        let flow = if args.all {
+            None
+        } else {
+            Some((opening::flow_name(&settings)?, settings.place))
+        };
+        Ok(Self {
+            store: settings.store,
+            flow,
+        })
+    }
+}
+
+/// The engine on a store; none where there is no store yet, and none is made.
+fn engine(store: &std::path::Path) -> Result<Option<Engine>, Failure> {
+    if !store.join("store.redb").is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Engine::open(store, EngineConfig::default())?))
+}
+
+fn list(args: &RunsArgs, output: Output) -> Result<u8, Failure> {
+    let scope = Scope::of(args)?;
+    let mut runs = Vec::new();
+    let mut more = false;
+    if let Some(engine) = engine(&scope.store)? {
+        let flow = scope.flow.as_ref().map(|(name, place)| (&**name, place));
+        let limit = if args.limit == 0 {
+            usize::MAX
+        } else {
+            args.limit
+        };
+        for run in engine.runs(flow)? {
+            if runs.len() == limit {
+                more = true;
+                break;
+            }
+            runs.push(run?);
+        }
+    }
+    if output.json {
+        output.object(&json!({ "runs": runs }))?;
+    } else if runs.is_empty() {
+        output.answer("no runs yet\n")?;
+    } else {
+        let mut text = listed(&runs, scope.flow.is_none(), output.paint());
+        if more {
+            text.push_str("… and older ones: `--limit N` shows more, `--limit 0` all\n");
+        }
+        output.answer(&text)?;
+    }
+    Ok(EXIT_DONE)
+}
+
+fn listed(runs: &[RunReport], flows: bool, paint: Paint) -> String {
+    let mut heads = vec![
+        "run",
+        "started (UTC)",
+        "when",
+        "time",
+        "called",
+        "reused",
+        "failed",
+        "written",
+        "ended",
+    ];
+    let last = heads.len() - 1;
+    if flows {
+        heads.push("flow");
+    }
+    let mut table = Table::of_text(&heads).numbers((0..last).filter(|column| *column != 1));
+    for run in runs {
+        let called = run
+            .transforms
+            .values()
+            .map(|counts| counts.called)
+            .sum::<u64>();
+        let reused = run
+            .transforms
+            .values()
+            .map(|counts| counts.reused)
+            .sum::<u64>();
+        let written =
+            |counts: &flowstone::TargetCounts| counts.inserted + counts.updated + counts.deleted;
+        let written = run.targets.values().map(written).sum::<u64>();
+        let time = if is_cut_off(run) {
+            "-".to_owned()
+        } else {
+            seconds(run.seconds)
+        };
+        let started = utc(run.started);
+        let cells = [
+            run.run.to_string(),
+            started.trim_end_matches(" UTC").to_owned(),
+            ago(run.started),
+            time,
+            called.to_string(),
+            reused.to_string(),
+            run.failures.to_string(),
+            written.to_string(),
+            ended(run).to_owned(),
+        ];
+        let flow = flows.then(|| printable(&run.flow, &[]));
+        table.row(cells.into_iter().chain(flow));
+    }
+    table.text(paint)
+}
+
+/// Whether the run never came to sum up.
+fn is_cut_off(run: &RunReport) -> bool {
+    run.interrupted && run.sources.is_empty()
+}
+
+fn ended(run: &RunReport) -> &'static str {
+    match (run.interrupted, run.failures) {
+        (true, _) if is_cut_off(run) => "cut off",
+        (true, _) => "interrupted",
+        (false, 0) => "done",
+        (false, _) => "done, rows failed",
+    }
+}
+
+fn show(args: &RunsShowArgs, output: Output) -> Result<u8, Failure> {
+    let (settings, words) = args.words.split(&["RUN"], 1)?;
+    let number = words[0].parse().map_err(|_| {
+        let message = format!("`{}` is no number of a run", words[0]);
+        Failure::new(Kind::Usage, message).hint("`flowstone runs` lists them")
+    })?;
+    let run = match engine(&settings.store)? {
+        Some(engine) => engine
+            .past_run(RunId(number))
+            .map_err(flowstone::Error::from)?,
+        None => None,
+    };
+    let run = run.ok_or_else(|| {
+        let message = format!("the store has no run {number}");
+        Failure::new(Kind::NotFound, message).hint("`flowstone runs` lists those that it has")
+    })?;
+    if output.json {
+        output.object(&run)?;
+    } else {
+        output.answer(&text(&shown(run), output.paint()))?;
+    }
+    Ok(EXIT_DONE)
+}
+
+fn text(run: &RunReport, paint: Paint) -> String {
+    let title = paint.text(Style::Bold, &format!("run {} of {}", run.run, run.flow));
+    let mut text = format!("{title}, {} ({})", utc(run.started), ago(run.started));
+    if is_cut_off(run) {
+        text.push_str("\n\ncut off before it could sum up: it was killed, or failed as a whole\n");
+        return text;
+    }
+    text.push_str(&format!(", {}\n", seconds(run.seconds)));
+    if let Some(asked) = asked(&run.cache) {
+        text.push_str(&format!("asked for: {asked}\n"));
+    }
+    text.push_str(&tables(run, paint));
+    text.push_str(&failures(run, usize::MAX, paint));
+    let listed = run.failed.len() as u64;
+    if listed < run.failures {
+        text.push_str(&format!(
+            "  … and {}\n",
+            count(run.failures - listed, "more row")
+        ));
+    }
+    if run.interrupted {
+        text.push_str("\ninterrupted before it was done\n");
+    }
+    text
+}
+
+/// What the run was asked to look up and remember, as its options.
+fn asked(cache: &CacheOptions) -> Option<String> {
+    let recompute = cache
+        .recompute
+        .iter()
+        .map(|name| format!("--recompute {name}"));
+    let disable = cache.disable.iter().map(|name| format!("--disable {name}"));
+    let flags = [(cache.refresh, "--refresh"), (cache.no_cache, "--no-cache")];
+    let flags = flags
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| (*name).to_owned());
+    let all: Vec<String> = flags.chain(recompute).chain(disable).collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// The record made fit for a terminal: a store may come from anywhere.
+fn shown(run: RunReport) -> RunReport {
+    let clean = |text: &str| printable(text, &[]);
+    fn names<T>(counts: BTreeMap<String, T>) -> BTreeMap<String, T> {
+        counts
+            .into_iter()
+            .map(|(name, counts)| (printable(&name, &[]), counts))
+            .collect()
+    }
+    let failed = run.failed.iter().map(|row| FailedRow {
+        source: clean(&row.source),
+        key: clean(&row.key),
+        reason: flowstone::printable(&row.reason),
+    });
+    let cache = CacheOptions {
+        recompute: run.cache.recompute.iter().map(|name| clean(name)).collect(),
+        disable: run.cache.disable.iter().map(|name| clean(name)).collect(),
+        ..run.cache
+    };
+    RunReport {
+        flow: clean(&run.flow),
+        failed: failed.collect(),
+        cache,
+        sources: names(run.sources),
+        transforms: names(run.transforms),
+        targets: names(run.targets),
+        ..run
+    }
+}
