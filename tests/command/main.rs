@@ -1,6 +1,8 @@
 //! The command end to end: what a person sees, what is left after a kill, and what hostile input does.
 
+mod cache;
 mod examples;
+mod history;
 mod hostile;
 mod kill;
 mod support;

@@ -28,13 +28,17 @@ pub struct Guest {
 ///
 /// When the text below is no component.
 pub fn guest(knobs: Guest) -> Vec<u8> {
-    let text = TEMPLATE
+    wat::parse_str(guest_text(knobs)).expect("the guest is a component")
+}
+
+/// The component's text, for edits that no knob stands for.
+pub fn guest_text(knobs: Guest) -> String {
+    TEMPLATE
         .replace("WEIGHT", &knobs.weight.to_string())
         .replace(
             "DETOUR",
             &"(drop (i32.const 7)) ".repeat(knobs.detour as usize),
-        );
-    wat::parse_str(text).expect("the guest is a component")
+        )
 }
 
 const TEMPLATE: &str = r#"

@@ -5,5 +5,5 @@
 mod guest;
 mod project;
 
-pub use guest::{Guest, guest};
+pub use guest::{Guest, guest, guest_text};
 pub use project::{FLOW, Outcome, Project};

@@ -1,13 +1,23 @@
 //! The arguments as they are typed, with their help. What they mean is resolved in `settings`.
 
+mod cache;
 mod history;
+mod pins;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
 
+pub(crate) use self::cache::{
+    CacheExportArgs, CacheFilterArgs, CacheFormat, CacheGetArgs, CacheImportArgs, CacheListArgs,
+    CacheOrder, CachePutArgs, CacheRmArgs, CacheStatArgs, CacheVerb,
+};
 pub(crate) use self::history::{GraphArgs, GraphFormat, RunsArgs, RunsShowArgs, RunsVerb};
+pub(crate) use self::pins::{
+    PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs, SampleArgs,
+    VerifyArgs,
+};
 
 use crate::words::WordArgs;
 
@@ -92,7 +102,8 @@ pub(crate) enum Verb {
     Call(CallArgs),
     /// Show what a component offers and needs
     #[command(
-        after_help = "Examples:\n  flowstone inspect text.wasm\n  flowstone inspect plugins/text --json"
+        after_help = "Examples:\n  flowstone inspect text.wasm\n  flowstone inspect plugins/text --json\n  \
+            flowstone inspect old.wasm new.wasm"
     )]
     Inspect(InspectArgs),
     /// Show where a target row came from, or what a source row became
@@ -122,6 +133,25 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  flowstone runs\n  flowstone runs --all --limit 100\n  flowstone runs show 17"
     )]
     Runs(RunsArgs),
+    /// Keep results whatever becomes of the code that made them
+    #[command(
+        after_help = "Examples:\n  flowstone pin adopt words\n  flowstone pin verify words --sample 200\n  \
+            flowstone pin list"
+    )]
+    Pin(PinArgs),
+    /// Make stored calls again with the code that made them, and compare the results
+    #[command(
+        override_usage = "flowstone verify [OPTIONS] [FLOW] [TRANSFORM]...",
+        long_about = "Make stored calls again with the code that made them, and compare the results.\n\n\
+            A result that differs is one of a function that is not deterministic, or was damaged. The inputs are those \
+            that the present rows have. Exits 1 when a result differs or a call fails.",
+        after_help = "Examples:\n  flowstone verify\n  flowstone verify handbook/ words --sample 500\n  \
+            flowstone verify words --all"
+    )]
+    Verify(VerifyArgs),
+    /// List, read, set, forget and move what is remembered
+    #[command(subcommand)]
+    Cache(CacheVerb),
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  flowstone completions bash > ~/.local/share/bash-completion/completions/flowstone"
@@ -241,6 +271,9 @@ pub(crate) struct CallArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) component: ComponentArgs,
+    /// Another build of it: say which functions differ
+    #[arg(value_name = "OTHER")]
+    pub(crate) other: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,10 @@
 //!
 //! Every error of the libraries ends here; this is the only place that knows exit codes and hints.
 
+pub(crate) mod pins;
+
+mod archive;
+
 use flowstone::{ConnectError, Diagnostic, Error, LoadError, StoreError};
 
 /// Exit status when everything is done.
@@ -197,6 +201,8 @@ impl From<Error> for Failure {
                     "if not, look at the `root` or `path`, `include` and `exclude` of source `{source_name}`"
                 )),
             Error::NotFound(_) => Failure::new(Kind::NotFound, message),
+            Error::Pin(error) => pins::failure(&error, None),
+            Error::Archive(error) => Failure::archive(&error, message),
             Error::Interrupted => Failure::new(Kind::Interrupted, message),
             Error::Override { .. } => Failure::new(Kind::Usage, message),
             Error::Internal(_) => Failure::new(Kind::Internal, message)

@@ -103,10 +103,15 @@ impl Output {
     }
 
     /// Prints what was asked for.
-    #[expect(clippy::unused_self, reason = "text goes out through this one type")]
     pub(crate) fn answer(self, text: &str) -> Result<(), Failure> {
+        self.answer_bytes(text.as_bytes())
+    }
+
+    /// Prints what was asked for as it is.
+    #[expect(clippy::unused_self, reason = "text goes out through this one type")]
+    pub(crate) fn answer_bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
                 Kind::Machine,
                 format!("cannot write to standard output: {error}"),

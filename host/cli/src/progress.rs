@@ -27,7 +27,7 @@ const LINES_APART: Duration = Duration::from_secs(5);
 /// With a tenth of the work done there is a line sooner, but not more often than this.
 const LINES_APART_MIN: Duration = Duration::from_secs(1);
 
-const BAR: &str = "{bar:24.cyan/dim} {pos}/{len} rows, {wide_msg}";
+const BAR: &str = "{bar:24.cyan/dim} {pos}/{len} UNIT, {wide_msg}";
 const SPINNER: &str = "{spinner} {wide_msg}";
 
 /// The observer of a run, which shows what it sees.
@@ -36,9 +36,17 @@ pub(crate) struct Progress {
     ticker: Option<JoinHandle<()>>,
 }
 
+/// How what is counted is called: what is worked on, and what of it did not go well.
+#[derive(Clone, Copy)]
+struct Words {
+    unit: &'static str,
+    bad: &'static str,
+}
+
 /// What has been seen.
 struct Seen {
     output: Output,
+    words: Words,
     paint: Paint,
     bar: Option<ProgressBar>,
     rows: AtomicU64,
@@ -55,10 +63,32 @@ struct Seen {
 impl Progress {
     /// Begins to show a run.
     pub(crate) fn start(output: Output) -> Self {
+        Self::with(
+            output,
+            Words {
+                unit: "rows",
+                bad: "failed",
+            },
+        )
+    }
+
+    /// Begins to show a comparison of results.
+    pub(crate) fn comparing(output: Output) -> Self {
+        Self::with(
+            output,
+            Words {
+                unit: "results",
+                bad: "not equal",
+            },
+        )
+    }
+
+    fn with(output: Output, words: Words) -> Self {
         let bar = (output.stderr.terminal && !output.quiet)
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()));
         let seen = Arc::new(Seen {
             output,
+            words,
             paint: output.paint_notes(),
             bar,
             rows: AtomicU64::new(0),
@@ -112,6 +142,14 @@ impl Observer for Progress {
                 }
             }
             Event::RowDone { .. } => _ = seen.rows_done.fetch_add(1, Ordering::Relaxed),
+            Event::VerifyStarted { results, .. } => {
+                seen.rows.fetch_add(*results, Ordering::Relaxed);
+                seen.scanned.store(true, Ordering::Relaxed);
+            }
+            Event::ResultCompared { equal, .. } => {
+                seen.rows_done.fetch_add(1, Ordering::Relaxed);
+                seen.failed.fetch_add(u64::from(!equal), Ordering::Relaxed);
+            }
             Event::WillCall { transform, key } => seen.label(transform, key),
             Event::Called { transform, log, .. } => {
                 seen.called.fetch_add(1, Ordering::Relaxed);
@@ -221,7 +259,7 @@ impl Seen {
         );
         if self.scanned.load(Ordering::Relaxed) {
             let begun = *begun.get_or_insert_with(|| {
-                style(BAR);
+                style(&BAR.replace("UNIT", self.words.unit));
                 Instant::now()
             });
             self.wants_label.store(true, Ordering::Relaxed);
@@ -250,7 +288,8 @@ impl Seen {
             0 => String::new(),
             failed => format!(
                 ", {}",
-                self.paint.text(Style::Red, &format!("{failed} failed"))
+                self.paint
+                    .text(Style::Red, &format!("{failed} {}", self.words.bad))
             ),
         };
         let label = if label.is_empty() {
@@ -272,7 +311,8 @@ impl Seen {
         if self.scanned.load(Ordering::Relaxed) && lines.is_due(rows, done) {
             let percent = done * 100 / rows.max(1);
             self.output.note(&format!(
-                "{done}/{rows} rows ({percent} %), {}",
+                "{done}/{rows} {} ({percent} %), {}",
+                self.words.unit,
                 self.counts("")
             ));
         }

@@ -22,7 +22,8 @@ pub(crate) fn ago(seconds: u64) -> String {
     before(now.saturating_sub(seconds))
 }
 
-fn before(age: u64) -> String {
+/// As [`ago`], of a length of time.
+pub(crate) fn before(age: u64) -> String {
     match age {
         ..MINUTE => "just now".to_owned(),
         ..HOUR => format!("{} min ago", age / MINUTE),

@@ -34,7 +34,8 @@ impl WordArgs {
     }
 }
 
-fn split<'a>(
+/// The flow and the other words: as [`WordArgs::split`].
+pub(crate) fn split<'a>(
     words: &'a [String],
     flow: Option<&'a Path>,
     usage: &[&str],
@@ -69,6 +70,19 @@ fn split<'a>(
         words.len()
     );
     Err(Failure::new(Kind::Usage, message).hint("a key with blanks in it goes into quotes"))
+}
+
+/// The flow that comes before any number of words, where there is one, and the words but the flow.
+pub(crate) fn before<'a>(
+    words: &'a [String],
+    flow: Option<&'a Path>,
+) -> (Option<&'a Path>, &'a [String]) {
+    match words.split_first() {
+        Some((first, rest)) if flow.is_none() && is_flow(Path::new(first)) => {
+            (Some(Path::new(first)), rest)
+        }
+        _ => (flow, words),
+    }
 }
 
 /// Whether there is a flow file at this path.

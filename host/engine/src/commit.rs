@@ -63,6 +63,9 @@ pub(crate) struct StageState {
 /// So many rows are tried again in the same run; the next run tries the rest.
 const CONFLICTS_MAX: usize = 10_000;
 
+/// So many results may wait for a note of their use.
+const REUSED_KEPT_MAX: usize = 100_000;
+
 /// So many failed rows are listed in the report.
 pub(crate) const FAILED_LISTED_MAX: usize = 100;
 
@@ -78,6 +81,9 @@ pub(crate) struct Committer<'a> {
     run: RunId,
     /// The run's beginning, until it is written.
     begun: Option<Begun>,
+    /// What was reused, and for how many rows, but for what is noted in the store. It is all over the table, so it is
+    /// written rarely; lost with a run that is cut off, it only makes results look less used than they are.
+    reused: BTreeMap<MemoKey, u64>,
     pending: Option<Settlement>,
 }
 
@@ -140,6 +146,7 @@ impl<'a> Committer<'a> {
             failed,
             run: begun.run,
             begun: Some(begun),
+            reused: BTreeMap::new(),
             pending: None,
         }
     }
@@ -151,13 +158,17 @@ impl<'a> Committer<'a> {
             mut updates,
             memos,
             objects,
-            mut reused,
+            reused,
             claimed,
             permit,
         } = batch;
-        reused.sort_unstable();
         let begun = self.begun.take();
-        let run = self.run;
+        for (key, rows) in reused {
+            *self.reused.entry(key).or_default() += rows;
+        }
+        if self.reused.len() >= REUSED_KEPT_MAX {
+            self.note_reused()?;
+        }
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();
@@ -173,9 +184,6 @@ impl<'a> Committer<'a> {
             }
             for (key, record) in &memos {
                 writer.put_memo(key, record)?;
-            }
-            for (key, rows) in &reused {
-                writer.add_usage(key, run, *rows)?;
             }
             for (fingerprint, encoding) in &objects {
                 writer.put_object(fingerprint, encoding)?;
@@ -217,6 +225,26 @@ impl<'a> Committer<'a> {
             has_intent,
         });
         Ok(())
+    }
+
+    /// Notes in the store what was reused.
+    fn note_reused(&mut self) -> Result<(), Error> {
+        if self.reused.is_empty() {
+            return Ok(());
+        }
+        let (reused, run) = (std::mem::take(&mut self.reused), self.run);
+        self.store.write(|writer| {
+            reused
+                .iter()
+                .try_for_each(|(key, rows)| writer.add_usage(key, run, *rows))
+        })?;
+        Ok(())
+    }
+
+    /// Ends the run's work: settles the last batch, and notes what was reused.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        self.settle()?;
+        self.note_reused()
     }
 
     /// Settles the last batch, if one waits for that.

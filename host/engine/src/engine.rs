@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use flowstone_connect::check_target_inside;
-use flowstone_core::{
-    Argument, ComponentDigest, FlowFile, Identity, Interface, Plan, Value,
-};
-use flowstone_sandbox::{
-    CallError, Limits, Output, Plugin, scan,
-};
+use flowstone_core::{Argument, ComponentDigest, FlowFile, Identity, Interface, Plan, Value};
+use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
@@ -153,7 +149,13 @@ impl Engine {
             let (digest, interface, loaded) = self.read(&name, &bytes)?;
             let functions = match plugin.identity.unwrap_or(IDENTITY) {
                 Identity::Component => BTreeMap::new(),
-                Identity::Function => BTreeMap::new(),
+                Identity::Function => {
+                    let found = self.function_digests(&bytes, &digest)?;
+                    found.map_err(|error| Error::Plugin {
+                        plugin: name.clone(),
+                        error,
+                    })?
+                }
             };
             let mut limits = Limits::default();
             limits.memory_bytes_max = plugin.memory_bytes_max.unwrap_or(limits.memory_bytes_max);

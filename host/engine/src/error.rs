@@ -5,6 +5,10 @@ use flowstone_core::FlowErrors;
 use flowstone_sandbox::{LoadError, SandboxError};
 use flowstone_store::StoreError;
 
+use crate::cache::ArchiveError;
+
+use crate::pins::PinError;
+
 /// Why the engine could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,6 +79,12 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// What was asked of a pin cannot be done. Nothing was changed.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// A file of results cannot be written or read. Of one that cannot be read nothing was imported.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// It was asked to stop.
     #[error("interrupted")]
     Interrupted,

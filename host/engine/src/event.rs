@@ -98,6 +98,20 @@ pub enum Event<'a> {
         /// How many rows of sources it held.
         rows: u64,
     },
+    /// The stored results of a transform are about to be compared with calls.
+    VerifyStarted {
+        /// The transform's name.
+        transform: &'a str,
+        /// How many results, at most.
+        results: u64,
+    },
+    /// A stored result was compared with a call.
+    ResultCompared {
+        /// The transform's name.
+        transform: &'a str,
+        /// Whether the call gave it again.
+        equal: bool,
+    },
     /// A target was empty, lost or not as the store knows it, and is filled anew.
     TargetRebuilt {
         /// The target's name.

@@ -198,7 +198,7 @@ fn evaluate(
 
 /// Ends the calls that are running once the run is to stop: they may take as long as their limits allow. Again and
 /// again, since a call may be just about to begin.
-fn watch(run: &StageRun<'_>, ended: &Receiver<()>) {
+pub(crate) fn watch(run: &StageRun<'_>, ended: &Receiver<()>) {
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(STOP_CHECK) {
         if run.stop.is_set() {
             run.sandbox.interrupt();

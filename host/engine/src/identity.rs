@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 
 use flowstone_core::{ComponentDigest, FunctionDigest};
-use flowstone_sandbox::LoadError;
+use flowstone_sandbox::{IDENTITY_VERSION, LoadError, function_digests};
 
 use crate::engine::Engine;
 use crate::error::Error;
 
 impl Engine {
-    /// The digests of what the functions of a component can reach, by name.
+    /// The digests of what the functions of a component can reach, by name; the inner error is the component's.
     pub(crate) fn function_digests(
         &self,
         bytes: &[u8],
         digest: &ComponentDigest,
     ) -> Result<Result<BTreeMap<String, FunctionDigest>, LoadError>, Error> {
-        let _ = (bytes, digest);
-        Err(Error::Internal("not yet"))
+        if let Some(known) = self.store.snapshot()?.functions(digest, IDENTITY_VERSION)? {
+            return Ok(Ok(known));
+        }
+        let found = function_digests(bytes);
+        if let Ok(digests) = &found {
+            self.store
+                .write(|writer| writer.put_functions(digest, IDENTITY_VERSION, digests))?;
+        }
+        Ok(found)
     }
 }

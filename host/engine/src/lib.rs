@@ -10,6 +10,7 @@ mod answer;
 mod batch;
 mod books;
 mod budget;
+mod cache;
 mod calls;
 mod catalog;
 mod commit;
@@ -23,6 +24,7 @@ mod history;
 mod identity;
 mod lineage;
 mod overrides;
+mod pins;
 mod plan;
 mod reason;
 mod recipe;
@@ -34,8 +36,14 @@ mod scan;
 mod stage;
 mod survey;
 mod targets;
+mod verify;
 
 pub use answer::printable;
+pub use cache::{
+    ArchiveError, CacheEntry, CacheFilter, CacheGroup, CacheListing, CacheResult, CacheSort,
+    CacheStat, CacheTotals, CachedOutcome, ExportOptions, ExportReport, GivenValue, ImportReport,
+    PutReport, RemoveReport, RemovedGroup,
+};
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
 pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
@@ -44,13 +52,17 @@ pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
-    CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError,
+    CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError, function_digests,
     scan as scan_component,
 };
-pub use flowstone_store::StoreError;
+pub use flowstone_store::{StoreError, StoreSize, Why};
 pub use history::Runs;
 pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 pub use overrides::Overrides;
+pub use pins::{
+    AdoptReport, DropReport, EarlierCode, MoveReport, PinAdoption, PinCode, PinError, PinProof,
+    PinReport, PinSource, PinState, PinVerified,
+};
 pub use survey::RowName;
 pub use reason::Cause;
 pub use report::{
@@ -58,3 +70,6 @@ pub use report::{
     RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
+pub use verify::{
+    Difference, FailedCall, MissingCode, VerifiedTransform, VerifyOptions, VerifyReport,
+};

@@ -8,8 +8,8 @@ mod align;
 mod codes;
 mod error;
 mod list;
-mod relocate;
 mod rekey;
+mod relocate;
 
 use std::fmt;
 
@@ -19,12 +19,12 @@ use flowstone_core::{CodeId, Maker, Recipe, RecipeRecord, RunId};
 use flowstone_store::{Snapshot, Store, StoreError, Writer};
 
 pub use self::adopt::AdoptReport;
+pub(crate) use self::adopt::named_pin;
 pub(crate) use self::align::align;
-pub use self::codes::{EarlierCode, PinSource};
 pub(crate) use self::codes::same_code;
+pub use self::codes::{EarlierCode, PinSource};
 pub use self::error::PinError;
-pub use self::list::{PinAdoption, PinCode, PinReport};
-pub(crate) use self::rekey::count_entries;
+pub use self::list::{PinAdoption, PinCode, PinReport, PinVerified};
 pub use self::relocate::{DropReport, MoveReport};
 use crate::books::{get, put};
 use crate::engine::{Engine, Flow};
@@ -58,43 +58,25 @@ pub(crate) struct PinEntry {
 /// Results of one code that were adopted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Adoption {
+    #[serde(flatten)]
+    pub(crate) report: PinAdoption,
     /// The code.
     pub(crate) maker: Maker,
     /// The recipe of the results without a pin: where they go when the pin is dropped.
     pub(crate) origin: Recipe,
-    /// How many there were.
-    pub(crate) entries: u64,
-    /// The last run before it.
-    pub(crate) run: RunId,
-    /// When, in seconds since 1970.
-    pub(crate) at: u64,
 }
 
 /// What comparing the results of a pin with its code came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verified {
-    /// How many results were compared.
-    pub(crate) compared: u64,
-    /// How many results the pin had.
-    pub(crate) of: u64,
-    /// How many of those that were compared were others.
-    pub(crate) different: u64,
-    /// How many calls gave no result.
-    pub(crate) failed: u64,
-    /// How many results could not be compared, since their inputs were not at hand.
-    pub(crate) unreachable: u64,
-    /// What chose the sample; none when all were compared.
-    pub(crate) seed: Option<u64>,
-    /// The last run before it.
-    pub(crate) run: RunId,
-    /// When, in seconds since 1970.
-    pub(crate) at: u64,
+    #[serde(flatten)]
+    pub(crate) report: PinVerified,
     /// The code that was called.
     pub(crate) maker: Maker,
 }
 
 impl PinEntry {
-    fn new(flow: &str, transform: &str, record: &RecipeRecord) -> Self {
+    pub(crate) fn new(flow: &str, transform: &str, record: &RecipeRecord) -> Self {
         Self {
             flow: flow.to_owned(),
             transform: transform.to_owned(),
@@ -105,16 +87,11 @@ impl PinEntry {
         }
     }
 
-    /// Takes over who uses the pin; whether that is news.
-    fn use_by(&mut self, user: &Self) -> bool {
-        let same = (&self.flow, &self.transform, &self.signature)
-            == (&user.flow, &user.transform, &user.signature);
-        if !same {
-            self.flow.clone_from(&user.flow);
-            self.transform.clone_from(&user.transform);
-            self.signature.clone_from(&user.signature);
-        }
-        !same
+    /// Takes over who uses the pin.
+    fn use_by(&mut self, user: &Self) {
+        self.flow.clone_from(&user.flow);
+        self.transform.clone_from(&user.transform);
+        self.signature.clone_from(&user.signature);
     }
 }
 
@@ -162,7 +139,8 @@ pub(crate) fn note_uses(store: &Store, flow: &Flow) -> Result<(), Error> {
             let user = PinEntry::new(&flow.plan.name, &transform.name, &record);
             match read(&snapshot, pin)? {
                 None => news.push((pin.clone(), user)),
-                Some(mut known) if !shares(flow, pin, &known) && known.use_by(&user) => {
+                Some(mut known) if !is_used(flow, pin, &known) => {
+                    known.use_by(&user);
                     news.push((pin.clone(), known));
                 }
                 Some(_) => {}
@@ -178,7 +156,7 @@ pub(crate) fn note_uses(store: &Store, flow: &Flow) -> Result<(), Error> {
 }
 
 /// Whether one of the flow's transforms is the one that the entry names.
-fn shares(flow: &Flow, pin: &str, entry: &PinEntry) -> bool {
+fn is_used(flow: &Flow, pin: &str, entry: &PinEntry) -> bool {
     let mut transforms = flow.plan.stages.iter().flat_map(|stage| &stage.transforms);
     flow.plan.name == entry.flow
         && transforms.any(|transform| {
@@ -188,19 +166,27 @@ fn shares(flow: &Flow, pin: &str, entry: &PinEntry) -> bool {
         })
 }
 
-/// The recipe that the results of `record`, which has a pin, had or would have had without it.
+/// The recipe that the results of `record`, which has a pin, have without it.
 pub(crate) fn origin(record: &RecipeRecord, pin: Option<&PinEntry>) -> Recipe {
-    let adoptions = pin.map_or(&[][..], |pin| &pin.adoptions);
-    let adopted = adoptions.iter().find(|adoption| {
+    let fallen_back = || Recipe {
+        code: record.maker.code(),
+        ..record.recipe.clone()
+    };
+    adopted_from(record, pin)
+        .cloned()
+        .unwrap_or_else(fallen_back)
+}
+
+/// The recipe that results of `record`, which has a pin, had before they were adopted; none where none were.
+pub(crate) fn adopted_from<'a>(
+    record: &RecipeRecord,
+    pin: Option<&'a PinEntry>,
+) -> Option<&'a Recipe> {
+    let mut adoptions = pin?.adoptions.iter();
+    let adopted = adoptions.find(|adoption| {
         adoption.maker == record.maker && align(&adoption.origin, &record.recipe).is_some()
     });
-    adopted.map_or_else(
-        || Recipe {
-            code: record.maker.code(),
-            ..record.recipe.clone()
-        },
-        |adoption| adoption.origin.clone(),
-    )
+    adopted.map(|adoption| &adoption.origin)
 }
 
 /// The name of the pin that stands for the code in a recipe.
@@ -288,13 +274,13 @@ impl Engine {
         };
         let present = recipe(stage, transform, flow.code(&transform.plugin)).maker;
         let entry = read(&self.store.snapshot()?, name)?;
-        let proof = |verified: Verified| PinProof {
-            compared: verified.compared,
-            of: verified.of,
-            different: verified.different,
-            failed: verified.failed,
-            run: verified.run,
-            present_code: same_code(&verified.maker, &present),
+        let proof = |Verified { report, maker }: Verified| PinProof {
+            compared: report.compared,
+            of: report.of,
+            different: report.different,
+            failed: report.failed,
+            run: report.run,
+            present_code: same_code(&maker, &present),
         };
         Ok(Some(PinState {
             name: name.clone(),

@@ -8,6 +8,7 @@ use flowstone_store::RowState;
 
 use crate::batch::{Batch, Halt, Item};
 use crate::books::Books;
+use crate::cache::is_due;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Event;
@@ -65,6 +66,9 @@ impl Engine {
                 Err(Halt::Error(error)) => return Err(error),
                 Err(Halt::Interrupted) => return Ok(report),
             }
+        }
+        for transform in &mut report.transforms {
+            transform.pin = self.pin_state(flow, &transform.name)?;
         }
         Ok(report)
     }
@@ -199,6 +203,7 @@ impl<'a> Planning<'a> {
                     self.counts.changed += 1;
                     "changed"
                 }
+                (Some(head), Some(_)) if is_due(&head.flow) => "result put by hand",
                 (Some(head), Some(_)) if head.flow != self.run.fingerprint => "flow changed",
                 (Some(_), Some(_)) if self.run.is_settled(root) => continue,
                 (Some(_), Some(_)) => "failed before",
@@ -311,6 +316,7 @@ impl<'a> Planning<'a> {
                     .into_iter()
                     .map(|(why, calls)| Reason { why, calls })
                     .collect(),
+                pin: None,
             });
         }
     }

@@ -8,7 +8,7 @@ use flowstone_store::{RecipeId, Snapshot, Store, StoreError};
 use crate::stage::PluginCode;
 
 /// What stands for a plugin's code where the flow does not say.
-pub(crate) const IDENTITY: Identity = Identity::Component;
+pub(crate) const IDENTITY: Identity = Identity::Function;
 
 /// The recipe of a transform's keys, and the code behind it.
 pub(crate) fn recipe(stage: &Stage, transform: &Transform, code: &PluginCode) -> RecipeRecord {

@@ -8,6 +8,7 @@ use flowstone_core::RunId;
 use flowstone_store::RecipeId;
 
 use crate::lineage::LineageGraph;
+use crate::pins::PinState;
 use crate::run::CacheOptions;
 
 /// What a run did.
@@ -127,6 +128,9 @@ pub struct TransformPlan {
     pub undecided: u64,
     /// Why the calls would run, with how many of them each.
     pub reasons: Vec<Reason>,
+    /// The pin that stands for its code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<PinState>,
 }
 
 /// Why calls would run.
@@ -145,7 +149,7 @@ pub struct PlannedRow {
     pub source: String,
     /// The row's key, for people.
     pub key: String,
-    /// `new`, `changed`, `removed`, `failed before`, or `flow changed`.
+    /// `new`, `changed`, `removed`, `failed before`, `flow changed`, or `result put by hand`.
     pub why: String,
 }
 

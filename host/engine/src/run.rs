@@ -12,7 +12,7 @@ use flowstone_core::{Fingerprint, RunId, Stage};
 use flowstone_store::{CollectionId, StoreError, Writer};
 
 pub use self::options::{CacheOptions, RunOptions};
-pub(crate) use self::prepare::Shared;
+pub(crate) use self::prepare::{Shared, started};
 use self::prepare::left_stages;
 use self::summary::{list_failed, report, state_of};
 use crate::batch::{Halt, Item};
@@ -154,7 +154,7 @@ impl Engine {
         );
         let outcome = self.execute_all(stages, found, &shared.options, &mut committer);
         // Also after a halt: what the targets hold is settled.
-        let settled = committer.settle();
+        let settled = committer.end();
         outcome.and(settled.map_err(Halt::Error))
     }
 

@@ -144,6 +144,19 @@ impl Engine {
         stop: &AtomicBool,
         visit: &mut dyn FnMut(&mut Surveyed<'_, '_>) -> Result<ControlFlow<()>, Halt>,
     ) -> Result<(), Error> {
+        self.with_stage(flow, name, stop, |run, transform| {
+            batches(run, transform, only, visit)
+        })
+    }
+
+    /// Hands the stage of the transform `name`, and its position in it, to `work`: for a survey, or several.
+    pub(crate) fn with_stage<R>(
+        &self,
+        flow: &Flow,
+        name: &str,
+        stop: &AtomicBool,
+        work: impl FnOnce(&StageRun<'_>, usize) -> Result<R, Halt>,
+    ) -> Result<R, Error> {
         let (stage, transform) = find(&flow.plan, name)?;
         let position = stage.transforms.iter().position(|other| other == transform);
         let position = position.ok_or(Error::Internal("a transform is not in its stage"))?;
@@ -154,8 +167,8 @@ impl Engine {
         books.decide(&flow.plan);
         let mut run = self.stage_run(flow, stage, &books, &shared)?;
         run.always = true;
-        match batches(&run, position, only, visit) {
-            Ok(()) => Ok(()),
+        match work(&run, position) {
+            Ok(done) => Ok(done),
             Err(Halt::Interrupted) => Err(Error::Interrupted),
             Err(Halt::Error(error)) => Err(error),
         }
@@ -211,6 +224,15 @@ fn row_name(stage: &Stage, transform: &Transform, text: &str) -> Result<RowName,
             stage.collections[transform.collection].name, stage.source.name
         ))
     })
+}
+
+/// Hands every row of a transform to `visit`.
+pub(crate) fn rows(
+    run: &StageRun<'_>,
+    transform: usize,
+    visit: &mut dyn FnMut(&mut Surveyed<'_, '_>) -> Result<ControlFlow<()>, Halt>,
+) -> Result<(), Halt> {
+    batches(run, transform, Only::Any, visit)
 }
 
 fn batches(

@@ -103,6 +103,33 @@ pub(crate) fn read_expected(file: &mut File, len: u64) -> io::Result<Option<Vec<
     Ok((bytes.len() == capacity).then_some(bytes))
 }
 
+/// Hashes a file in pieces; whether it is a regular file of exactly `len` bytes.
+pub(crate) fn hash_expected(
+    dir: &Dir,
+    name: &str,
+    len: u64,
+    hasher: &mut blake3::Hasher,
+) -> io::Result<bool> {
+    let Some(mut file) = open_expected(dir, name, len)? else {
+        return Ok(false);
+    };
+    let mut buffer = vec![0; 64 * 1024];
+    let mut left = len;
+    while left > 0 {
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        match file.read(&mut buffer[..most]) {
+            Ok(0) => return Ok(false),
+            Ok(read) => {
+                hasher.update(&buffer[..read]);
+                left -= read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
 /// Empties `tmp/`, which holds what an interrupted process left unfinished.
 pub(crate) fn remove_temporaries(dir: &Dir) -> io::Result<()> {
     make_folder(dir, "tmp")?;

@@ -35,6 +35,7 @@ mod slots;
 mod snapshot;
 mod store;
 mod tables;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use scan::{LineageIter, MemoIter, OwnerIter, RowIter, RunIter};
 pub use size::{Compaction, StoreSize};
 pub use snapshot::Snapshot;
 pub use store::{FORMAT, Store, StoreOptions};
+pub use verify::{VerifyPhase, VerifyProgress, VerifyReport};
 pub use writer::Writer;

@@ -19,7 +19,7 @@ const GAIN_PART_MIN: u64 = 8;
 /// How much a store takes on disk, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StoreSize {
-    /// The file of the database, with what is free in it.
+    /// What is on disk of the file of the database, with what is free in it.
     pub database: u64,
     /// The files of objects.
     pub objects: u64,
@@ -123,6 +123,20 @@ impl Store {
 
     fn database_bytes(&self) -> Result<u64, StoreError> {
         let metadata = self.place.dir().metadata(DATABASE);
-        Ok(metadata.map_err(|error| self.place.io(READ, error))?.len())
+        let metadata = metadata.map_err(|error| self.place.io(READ, error))?;
+        Ok(on_disk(&metadata))
     }
+}
+
+/// redb makes its file longer by leaps, of which the system keeps only what was written.
+#[cfg(unix)]
+fn on_disk(metadata: &cap_std::fs::Metadata) -> u64 {
+    use cap_std::fs::MetadataExt as _;
+    const BLOCK_BYTES: u64 = 512;
+    metadata.len().min(metadata.blocks() * BLOCK_BYTES)
+}
+
+#[cfg(not(unix))]
+fn on_disk(metadata: &cap_std::fs::Metadata) -> u64 {
+    metadata.len()
 }

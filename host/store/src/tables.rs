@@ -68,10 +68,12 @@ pub(crate) const BUILD: TableSpec<Hash> = TableSpec::new("build", 14);
 
 /// The key of a memo entry in `usage`.
 pub(crate) fn usage_key(key: &MemoKey) -> &[u8; 16] {
-    let (half, _) = key
-        .as_bytes()
-        .split_first_chunk()
-        .expect("a key has 32 bytes");
+    usage_key_of(key.as_bytes())
+}
+
+/// As [`usage_key`], of the bytes of the key.
+pub(crate) fn usage_key_of(key: &[u8; 32]) -> &[u8; 16] {
+    let (half, _) = key.split_first_chunk().expect("a key has 32 bytes");
     half
 }
 

@@ -74,12 +74,12 @@ pub(crate) fn dot(graph: &Graph) -> String {
     let mut dot = Dot::new(&graph.flow);
     dot.title(&graph.title());
     for node in &graph.nodes {
-        dot.node(&node.id(), &node.lines(), node.status);
+        dot.node(&node.id, &node.lines(), node.status);
     }
     for edge in &graph.edges {
         let (from, to) = (&graph.nodes[edge.from], &graph.nodes[edge.to]);
         let dashed = edge.takes.is_empty();
-        dot.edge(&from.id(), &to.id(), &edge.labels(from), dashed);
+        dot.edge(&from.id, &to.id, &edge.labels(from), dashed);
     }
     dot.finish()
 }

@@ -100,17 +100,22 @@ impl RunNote {
     }
 }
 
+fn id(kind: &str, name: &str) -> String {
+    format!("{kind}.{name}")
+}
+
 fn source_node(stage: &Stage, run: Option<&RunReport>) -> Node {
     let source = &stage.source;
     let counts = run.and_then(|run| run.sources.get(&source.name)).copied();
-    let status = counts.map_or(Status::None, |counts| {
-        if counts.added + counts.changed + counts.removed > 0 {
-            Status::Worked
-        } else {
-            Status::Unchanged
-        }
-    });
+    let failed = run.map_or(0, |run| failed(stage, run, None));
+    let status = match counts {
+        None => Status::None,
+        Some(_) if failed > 0 => Status::Failed,
+        Some(counts) if counts.added + counts.changed + counts.removed > 0 => Status::Worked,
+        Some(_) => Status::Unchanged,
+    };
     Node {
+        id: id("source", &source.name),
         kind: NodeKind::Source,
         name: source.name.clone(),
         does: source.kind.clone(),
@@ -118,27 +123,47 @@ fn source_node(stage: &Stage, run: Option<&RunReport>) -> Node {
         literals: BTreeMap::new(),
         status,
         counts: counts.map(Counts::Source),
+        failed,
     }
+}
+
+/// How many of the rows that a run lists as failed failed in a transform; or elsewhere, in reading them or in their keys.
+fn failed(stage: &Stage, run: &RunReport, name: Option<&str>) -> u64 {
+    // The reason of a failure begins with the transform that failed.
+    let transform = |reason: &str| {
+        let mut names = stage.transforms.iter().map(|transform| &*transform.name);
+        names.find(|name| {
+            reason
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(": "))
+        })
+    };
+    let rows = run
+        .failed
+        .iter()
+        .filter(|row| row.source == stage.source.name);
+    rows.filter(|row| transform(&row.reason) == name).count() as u64
 }
 
 fn transform_node(stage: &Stage, transform: &Transform, run: Option<&RunReport>) -> Node {
     let counts = run
         .and_then(|run| run.transforms.get(&transform.name))
-        .copied();
-    let status = counts.map_or(Status::None, |counts| {
-        match (counts.failed, counts.called, counts.reused) {
-            (1.., _, _) => Status::Failed,
-            (0, 1.., _) => Status::Worked,
-            (0, 0, 1..) => Status::Reused,
-            (0, 0, 0) => Status::Unchanged,
-        }
-    });
+        .cloned();
+    let failed = run.map_or(0, |run| failed(stage, run, Some(&transform.name)));
+    let status = match &counts {
+        None => Status::None,
+        Some(counts) if counts.failed + failed > 0 => Status::Failed,
+        Some(counts) if counts.called > 0 => Status::Worked,
+        Some(counts) if counts.reused > 0 => Status::Reused,
+        Some(_) => Status::Unchanged,
+    };
     let params = transform.arguments.iter().zip(&transform.function.params);
     let literals = params.filter_map(|(argument, param)| match argument {
         Argument::Literal(value) => Some((param.name.clone(), to_wave(value, &param.ty))),
         Argument::Column(_) => None,
     });
     Node {
+        id: id("transform", &transform.name),
         kind: NodeKind::Transform,
         name: transform.name.clone(),
         does: format!("{}.{}", transform.plugin, transform.function.short_name()),
@@ -146,6 +171,7 @@ fn transform_node(stage: &Stage, transform: &Transform, run: Option<&RunReport>)
         literals: literals.collect(),
         status,
         counts: counts.map(Counts::Transform),
+        failed,
     }
 }
 
@@ -177,19 +203,18 @@ fn transform_settings(stage: &Stage, transform: &Transform) -> BTreeMap<String, 
 
 fn target_node(stage: &Stage, target: &TargetPlan, run: Option<&RunReport>) -> Node {
     let counts = run.and_then(|run| run.targets.get(&target.name)).copied();
-    let status = counts.map_or(Status::None, |counts| {
-        if counts.inserted + counts.updated + counts.deleted > 0 {
-            Status::Worked
-        } else {
-            Status::Unchanged
-        }
-    });
+    let status = match counts {
+        None => Status::None,
+        Some(counts) if counts.inserted + counts.updated + counts.deleted > 0 => Status::Worked,
+        Some(_) => Status::Unchanged,
+    };
     let mut settings = options(&target.spec.options);
     settings.insert(
         "rows".to_owned(),
         stage.collections[target.collection].name.clone(),
     );
     Node {
+        id: id("target", &target.name),
         kind: NodeKind::Target,
         name: target.name.clone(),
         does: target.spec.kind.clone(),
@@ -197,6 +222,7 @@ fn target_node(stage: &Stage, target: &TargetPlan, run: Option<&RunReport>) -> N
         literals: BTreeMap::new(),
         status,
         counts: counts.map(Counts::Target),
+        failed: 0,
     }
 }
 

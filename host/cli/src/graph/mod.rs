@@ -12,6 +12,8 @@ mod flow;
 mod layout;
 mod mermaid;
 mod svg;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;
@@ -55,6 +57,8 @@ pub(crate) struct RunNote {
 /// A part of a flow.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Node {
+    /// Names it in the graph: the kind and the name.
+    pub(crate) id: String,
     /// What it is.
     pub(crate) kind: NodeKind,
     /// Its name in the flow.
@@ -69,6 +73,8 @@ pub(crate) struct Node {
     pub(crate) status: Status,
     /// And in numbers.
     pub(crate) counts: Option<Counts>,
+    /// How many of the failed rows that the run lists failed here, also where that was in an earlier run.
+    pub(crate) failed: u64,
 }
 
 /// What a node is.
@@ -100,7 +106,7 @@ pub(crate) enum Status {
 }
 
 /// What a run counted.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Counts {
     /// Of a source.
@@ -158,16 +164,6 @@ impl Status {
 }
 
 impl Node {
-    /// Names the node in a picture or a script: unique, since a flow has no two tables of one name and kind.
-    pub(crate) fn id(&self) -> String {
-        let kind = match self.kind {
-            NodeKind::Source => "source",
-            NodeKind::Transform => "transform",
-            NodeKind::Target => "target",
-        };
-        format!("{kind}.{}", self.name)
-    }
-
     /// What kind of thing it is and what does the work, in one line.
     pub(crate) fn subtitle(&self) -> String {
         match self.kind {
@@ -208,34 +204,50 @@ impl Node {
 
     /// What the run came to here, in words; nothing where nothing is known.
     pub(crate) fn outcome(&self) -> Option<String> {
-        let numbers: Vec<(u64, &str)> = match self.counts? {
-            Counts::Source(counts) => vec![
+        let counts = self.counts.as_ref()?;
+        let mut words: Vec<String> = Vec::new();
+        if let Counts::Source(counts) = counts {
+            words.push(crate::table::count(counts.rows, "row"));
+        }
+        let changes: Vec<String> = counts
+            .changes()
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{number} {what}"))
+            .collect();
+        if changes.is_empty() && self.failed == 0 {
+            words.push("unchanged".to_owned());
+        }
+        words.extend(changes);
+        match counts {
+            Counts::Transform(counts) if counts.failed > 0 => {}
+            _ if self.failed > 0 => words.push(format!("{} failed", self.failed)),
+            _ => {}
+        }
+        Some(words.join(" · "))
+    }
+}
+
+impl Counts {
+    /// What a person wants to know of where there is any.
+    fn changes(&self) -> [(u64, &'static str); 3] {
+        match self {
+            Counts::Source(counts) => [
                 (counts.added, "new"),
                 (counts.changed, "changed"),
                 (counts.removed, "gone"),
             ],
-            Counts::Transform(counts) => vec![
+            Counts::Transform(counts) => [
                 (counts.called, "called"),
                 (counts.reused, "reused"),
                 (counts.failed, "failed"),
             ],
-            Counts::Target(counts) => vec![
+            Counts::Target(counts) => [
                 (counts.inserted, "inserted"),
                 (counts.updated, "updated"),
                 (counts.deleted, "deleted"),
             ],
-        };
-        let rows = match self.counts? {
-            Counts::Source(counts) => Some(crate::table::count(counts.rows, "row")),
-            Counts::Transform(_) | Counts::Target(_) => None,
-        };
-        let changes = numbers.iter().filter(|(number, _)| *number > 0);
-        let changes = changes.map(|(number, what)| format!("{number} {what}"));
-        let mut words: Vec<String> = rows.into_iter().chain(changes).collect();
-        if numbers.iter().all(|(number, _)| *number == 0) {
-            words.push("unchanged".to_owned());
         }
-        Some(words.join(" · "))
     }
 }
 

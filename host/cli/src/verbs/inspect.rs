@@ -1,38 +1,63 @@
-//! `flowstone inspect`: what a component offers and needs.
+//! `flowstone inspect`: what a component offers and needs, and how two builds of it differ.
 
+mod compare;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use flowstone::core::{Function, Interface};
+use flowstone::core::{Function, FunctionDigest, Interface};
 use serde_json::{Value as Json, json};
 
 use super::component;
-use crate::args::InspectArgs;
+use crate::args::{ComponentArgs, InspectArgs};
 use crate::failure::{EXIT_DONE, Failure};
 use crate::output::{Output, Paint, Style};
 
-/// Shows a component.
+/// A component, read.
+struct Inspected {
+    /// What the user calls it.
+    shown: String,
+    bytes: u64,
+    digest: String,
+    interface: Interface,
+    /// The digests of what its functions can reach, by name.
+    functions: BTreeMap<String, FunctionDigest>,
+}
+
+/// Shows a component, or how it differs from another one.
 pub(crate) fn inspect(args: &InspectArgs, output: Output) -> Result<u8, Failure> {
-    let bytes = component::bytes(&args.component, output)?;
-    let shown = &args.component.component;
-    let scan = flowstone::scan_component(&bytes).map_err(|error| flowstone::Error::Plugin {
-        plugin: shown.clone(),
-        error,
-    })?;
-    let loaded = flowstone::Component::load(shown, &bytes)?;
-    let interface = loaded.interface();
-    let digest = scan.digest.to_string();
+    let this = read(&args.component, output)?;
+    if let Some(other) = &args.other {
+        let other = ComponentArgs {
+            component: other.clone(),
+            flow: args.component.flow.clone(),
+        };
+        return compare::compare(&this, &read(&other, output)?, output);
+    }
     if output.json {
-        output.object(&object(&digest, bytes.len(), interface))?;
+        output.object(&object(&this))?;
     } else {
-        output.answer(&text(
-            shown,
-            &digest,
-            bytes.len() as u64,
-            interface,
-            output.paint(),
-        ))?;
+        output.answer(&text(&this, output.paint()))?;
     }
     Ok(EXIT_DONE)
+}
+
+fn read(args: &ComponentArgs, output: Output) -> Result<Inspected, Failure> {
+    let bytes = component::bytes(args, output)?;
+    let shown = &args.component;
+    let fault = |error| flowstone::Error::Plugin {
+        plugin: shown.clone(),
+        error,
+    };
+    let scan = flowstone::scan_component(&bytes).map_err(fault)?;
+    let loaded = flowstone::Component::load(shown, &bytes)?;
+    Ok(Inspected {
+        shown: shown.clone(),
+        bytes: bytes.len() as u64,
+        digest: scan.digest.to_string(),
+        interface: loaded.interface().clone(),
+        functions: flowstone::function_digests(&bytes).map_err(fault)?,
+    })
 }
 
 /// A function's WIT with its interface: `acme:text/stats#word-count: func(text: string) -> u32`.
@@ -42,11 +67,13 @@ pub(super) fn signature(function: &Function) -> String {
     format!("{}{rest}", function.name)
 }
 
-fn text(shown: &str, digest: &str, bytes: u64, interface: &Interface, paint: Paint) -> String {
-    let size = flowstone::core::format_size(bytes);
+fn text(this: &Inspected, paint: Paint) -> String {
+    let interface = &this.interface;
     let mut text = format!(
-        "{} ({size})\ndigest {digest}\n",
-        paint.text(Style::Bold, shown)
+        "{} ({})\ndigest {}\n",
+        paint.text(Style::Bold, &this.shown),
+        flowstone::core::format_size(this.bytes),
+        this.digest
     );
     text.push_str("\nfunctions\n");
     if interface.functions.is_empty() {
@@ -54,6 +81,10 @@ fn text(shown: &str, digest: &str, bytes: u64, interface: &Interface, paint: Pai
     }
     for function in &interface.functions {
         let _ = writeln!(text, "  {}", signature(function));
+        if let Some(digest) = this.functions.get(&function.name) {
+            let digest = format!("reaches {digest}");
+            let _ = writeln!(text, "      {}", paint.text(Style::Dim, &digest));
+        }
         for line in function.docs.iter().flat_map(|docs| docs.lines()) {
             let _ = writeln!(text, "      {}", paint.text(Style::Dim, line.trim()));
         }
@@ -74,7 +105,8 @@ fn text(shown: &str, digest: &str, bytes: u64, interface: &Interface, paint: Pai
     text
 }
 
-fn object(digest: &str, bytes: usize, interface: &Interface) -> Json {
+fn object(this: &Inspected) -> Json {
+    let interface = &this.interface;
     let functions = interface.functions.iter().map(|function| {
         let params = function
             .params
@@ -86,14 +118,15 @@ fn object(digest: &str, bytes: usize, interface: &Interface) -> Json {
             "result": function.result.as_ref().map(ToString::to_string),
             "wit": signature(function),
             "docs": function.docs,
+            "digest": this.functions.get(&function.name).map(ToString::to_string),
         })
     });
     let unsupported = interface.unsupported.iter();
     let unsupported =
         unsupported.map(|function| json!({"name": function.name, "reason": function.reason}));
     json!({
-        "digest": digest,
-        "bytes": bytes,
+        "digest": this.digest,
+        "bytes": this.bytes,
         "functions": functions.collect::<Vec<_>>(),
         "unsupported": unsupported.collect::<Vec<_>>(),
         "imports": interface.imports,

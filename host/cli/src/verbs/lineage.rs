@@ -70,11 +70,12 @@ fn text(report: &LineageReport, all: bool, paint: Paint) -> String {
     let mut text = tree(&report.graph, report.failure.as_deref(), all, paint);
     let unknown = |node: &LineageNode| matches!(node, LineageNode::Call { key: None, .. });
     if report.graph.nodes.iter().any(unknown) {
-        text.push_str("\nthe row, the flow or its code changed after this was written\n");
+        let why = "not known: a result was given, or the row failed or the flow changed since";
+        let _ = writeln!(text, "\n{why}");
     }
     if !report.unplaced.is_empty() {
         let calls = count(report.unplaced.len() as u64, "call");
-        let _ = writeln!(text, "\n{calls} of another version of the flow:");
+        let _ = writeln!(text, "\n{calls} of an earlier version of the row or the flow:");
         let shown = if all { usize::MAX } else { UNPLACED_SHOWN_MAX };
         for call in report.unplaced.iter().take(shown) {
             let key = paint.text(Style::Dim, &format!("(memo {})", short(&call.key)));

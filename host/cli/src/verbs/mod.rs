@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod cache;
 mod call;
 mod check;
 mod completions;
@@ -8,9 +9,11 @@ mod explain;
 mod graph;
 mod inspect;
 mod lineage;
+mod pin;
 mod plan;
 mod run;
 mod runs;
+mod verify;
 
 use crate::args::Verb;
 use crate::failure::Failure;
@@ -28,6 +31,9 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Explain(args) => explain::explain(args, output),
         Verb::Graph(args) => graph::graph(args, output),
         Verb::Runs(args) => runs::runs(args, output),
+        Verb::Pin(args) => pin::pin(args, output),
+        Verb::Verify(args) => verify::verify(args, output),
+        Verb::Cache(verb) => cache::cache(verb, output),
         Verb::Completions(args) => completions::completions(args, output),
     }
 }

@@ -184,6 +184,7 @@ mod tests {
                     why: "new rows".to_owned(),
                     calls: 2,
                 }],
+                pin: None,
             }],
             rows: vec![PlannedRow {
                 source: "page".to_owned(),

@@ -176,7 +176,7 @@ mod tests {
             targets: BTreeMap::new(),
             failures,
             failed: (0..listed).map(row).collect(),
-            interrupted: false,
+            ..RunReport::default()
         }
     }
 

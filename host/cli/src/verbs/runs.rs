@@ -257,3 +257,103 @@ fn shown(run: RunReport) -> RunReport {
         ..run
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowstone::{SourceCounts, TargetCounts, TransformCounts};
+
+    fn run(number: u64) -> RunReport {
+        let called = TransformCounts {
+            called: 4,
+            reused: 12,
+            ..TransformCounts::default()
+        };
+        let written = TargetCounts {
+            inserted: 1,
+            updated: 2,
+            deleted: 3,
+            unchanged: 4,
+        };
+        RunReport {
+            run: RunId(number),
+            flow: "handbook\u{1b}[31m".to_owned(),
+            started: 1_777_638_645,
+            seconds: 1.5,
+            sources: BTreeMap::from([("page".to_owned(), SourceCounts::default())]),
+            transforms: BTreeMap::from([
+                ("words".to_owned(), called.clone()),
+                ("more".to_owned(), called),
+            ]),
+            targets: BTreeMap::from([("index".to_owned(), written)]),
+            ..RunReport::default()
+        }
+    }
+
+    #[test]
+    fn a_run_is_one_line() {
+        let text = listed(&[run(17)], true, Paint(false));
+        let line = text.lines().nth(1).expect("a head and a line");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..3], ["17", "2026-05-01", "12:30:45"]);
+        assert!(
+            line.ends_with("1.50 s       8      24       0        6  done   handbook\\u{1b}[31m"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn how_a_run_ended_is_said() {
+        let failed = RunReport {
+            failures: 2,
+            ..run(1)
+        };
+        let interrupted = RunReport {
+            interrupted: true,
+            ..run(1)
+        };
+        let cut_off = RunReport {
+            sources: BTreeMap::new(),
+            ..interrupted.clone()
+        };
+        let ends = [&run(1), &failed, &interrupted, &cut_off].map(ended);
+        assert_eq!(
+            ends,
+            ["done", "done, rows failed", "interrupted", "cut off"]
+        );
+        let shown = text(&cut_off, Paint(false));
+        assert!(
+            shown
+                .ends_with("cut off before it could sum up: it was killed, or failed as a whole\n"),
+            "{shown}"
+        );
+        assert!(text(&interrupted, Paint(false)).ends_with("interrupted before it was done\n"));
+    }
+
+    #[test]
+    fn a_record_from_elsewhere_plays_no_tricks() {
+        let evil = "x\u{1b}]0;y\u{7}";
+        let failed = |reason: &str| FailedRow {
+            source: evil.to_owned(),
+            key: evil.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let mut record = run(3);
+        record.failures = 5;
+        record.failed = vec![failed(evil)];
+        record.cache.recompute.insert(evil.to_owned());
+        record
+            .targets
+            .insert(evil.to_owned(), TargetCounts::default());
+        let text = text(&shown(record), Paint(false));
+        assert!(
+            text.chars().all(|c| c == '\n' || !c.is_control()),
+            "{text:?}"
+        );
+        assert!(
+            text.contains("asked for: --recompute x\\u{1b}]0;y\\u{7}\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("  … and 4 more rows\n"), "{text}");
+    }
+}

@@ -5,11 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use flowstone_core::{Maker, Recipe, RecipeRecord, RunId, Stage, Transform};
+use flowstone_core::{Maker, Recipe, RecipeRecord, RunId, Transform};
 use flowstone_store::{RecipeId, Snapshot};
 
 use super::codes::{Choice, PinSource};
 use super::error::PinError;
+use super::list::PinAdoption;
 use super::rekey::{Moved, Way, count_entries, rekey};
 use super::{Adoption, PinEntry, origin, pin_of, read, write};
 use crate::engine::{Engine, Flow};
@@ -157,17 +158,22 @@ fn sources(
 
 fn add(adoptions: &mut Vec<Adoption>, source: &Source, put: u64, run: RunId) {
     let maker = &source.record.maker;
-    let same = |known: &&mut Adoption| known.maker == *maker && known.origin == source.origin;
-    let known = match adoptions.iter_mut().find(same) {
-        Some(known) => known,
-        None => adoptions.push_mut(Adoption {
+    let same = |known: &Adoption| known.maker == *maker && known.origin == source.origin;
+    let at = adoptions.iter().position(same).unwrap_or_else(|| {
+        adoptions.push(Adoption {
+            report: PinAdoption {
+                component: maker.component.to_string(),
+                function: maker.function.clone(),
+                entries: 0,
+                run,
+                at: now_s(),
+            },
             maker: maker.clone(),
             origin: source.origin.clone(),
-            entries: 0,
-            run,
-            at: now_s(),
-        }),
-    };
+        });
+        adoptions.len() - 1
+    });
+    let known = &mut adoptions[at].report;
     if put > 0 {
         known.entries += put;
         (known.run, known.at) = (run, now_s());

@@ -32,8 +32,7 @@ pub(crate) fn align(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
         matches!(slot.given, Given::Literal(_))
             && before.iter().all(|param| param.name != slot.param.name)
     };
-    let fits =
-        |a: &Slot<'_>, b: &Slot<'_>| a.given == b.given && a.param.ty == b.param.ty;
+    let fits = |a: &Slot<'_>, b: &Slot<'_>| a.given == b.given && a.param.ty == b.param.ty;
     // Whether the parameters of `from` beginning at the first index can be found in `to` beginning at the second.
     let mut found = vec![vec![false; to.len() + 1]; from.len() + 1];
     found[from.len()][to.len()] = true;

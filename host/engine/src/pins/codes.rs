@@ -47,14 +47,18 @@ impl FromStr for PinSource {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(run) = text.strip_prefix("run:") {
-            let run = run.parse().map_err(|_| format!("`{run}` is not the number of a run"))?;
+            let run = run
+                .parse()
+                .map_err(|_| format!("`{run}` is not the number of a run"))?;
             return Ok(Self::Run(RunId(run)));
         }
         if let Some(name) = text.strip_prefix("pin:") {
             return Ok(Self::Pin(name.to_owned()));
         }
         let bare = ["component:", "function:"].iter();
-        let bare = bare.fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+        let bare = bare.fold(text, |text, prefix| {
+            text.strip_prefix(prefix).unwrap_or(text)
+        });
         let (digits, function) = match bare.split_once('#') {
             Some((digits, function)) => (digits, Some(function.to_owned())),
             None => (bare, None),
@@ -178,7 +182,9 @@ impl Choice<'_> {
             None => {
                 let names = past.transforms.keys().map(|name| format!("`{name}`"));
                 let names = names.collect::<Vec<_>>().join(", ");
-                return Err(unknown(format!("it had no transform `{transform}`, but {names}")));
+                return Err(unknown(format!(
+                    "it had no transform `{transform}`, but {names}"
+                )));
             }
         };
         let record = self.recipes.get(recipe);
@@ -295,11 +301,11 @@ impl Choice<'_> {
 mod tests {
     use super::*;
 
-    fn digits(digits: &str, function: Option<&str>) -> Result<PinSource, String> {
-        Ok(PinSource::Digest {
+    fn digits(digits: &str, function: Option<&str>) -> PinSource {
+        PinSource::Digest {
             digits: digits.to_owned(),
             function: function.map(str::to_owned),
-        })
+        }
     }
 
     #[test]
@@ -307,13 +313,13 @@ mod tests {
         let read = str::parse::<PinSource>;
         assert_eq!(read("run:3"), Ok(PinSource::Run(RunId(3))));
         assert_eq!(read("pin:a b"), Ok(PinSource::Pin("a b".to_owned())));
-        assert_eq!(read("1F3a"), digits("1f3a", None));
-        assert_eq!(read("function:1f3a"), digits("1f3a", None));
-        assert_eq!(read("1f3a#count"), digits("1f3a", Some("count")));
+        assert_eq!(read("1F3a"), Ok(digits("1f3a", None)));
+        assert_eq!(read("function:1f3a"), Ok(digits("1f3a", None)));
+        assert_eq!(read("1f3a#count"), Ok(digits("1f3a", Some("count"))));
         let full = "acme:text/stats#count";
         assert_eq!(
             read(&format!("component:1f3a#{full}")),
-            digits("1f3a", Some(full))
+            Ok(digits("1f3a", Some(full)))
         );
         for wrong in ["run:x", "1f3", "", "words", "#count"] {
             assert!(read(wrong).is_err(), "{wrong}");

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use flowstone_core::{Maker, RunId};
 use flowstone_store::RecipeId;
 
 use super::rekey::{Tally, count_entries};
-use super::{Adoption, PinEntry, Verified, all, pin_of};
+use super::{PinEntry, all, pin_of};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recipe::Recipes;
@@ -49,7 +49,7 @@ pub struct PinCode {
 }
 
 /// Results that a pin adopted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinAdoption {
     /// The digest of the component that made them.
     pub component: String,
@@ -64,7 +64,7 @@ pub struct PinAdoption {
 }
 
 /// What comparing the results of a pin with code came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinVerified {
     /// How many results were compared.
     pub compared: u64,
@@ -135,35 +135,11 @@ fn report(name: String, entry: Option<PinEntry>, codes: Vec<PinCode>) -> PinRepo
         report.flow = entry.flow;
         report.transform = entry.transform;
         report.signature = entry.signature;
-        report.adopted = entry.adoptions.iter().map(adopted).collect();
-        report.verified = entry.verified.as_ref().map(verified);
+        let adopted = entry.adoptions.into_iter().map(|adoption| adoption.report);
+        report.adopted = adopted.filter(|adopted| adopted.entries > 0).collect();
+        report.verified = entry.verified.map(|verified| verified.report);
     }
     report
-}
-
-fn adopted(adoption: &Adoption) -> PinAdoption {
-    PinAdoption {
-        component: adoption.maker.component.to_string(),
-        function: adoption.maker.function.clone(),
-        entries: adoption.entries,
-        run: adoption.run,
-        at: adoption.at,
-    }
-}
-
-fn verified(verified: &Verified) -> PinVerified {
-    PinVerified {
-        compared: verified.compared,
-        of: verified.of,
-        different: verified.different,
-        failed: verified.failed,
-        unreachable: verified.unreachable,
-        seed: verified.seed,
-        run: verified.run,
-        at: verified.at,
-        component: verified.maker.component.to_string(),
-        function: verified.maker.function.clone(),
-    }
 }
 
 /// The code that made the results of a pin, the newest first.

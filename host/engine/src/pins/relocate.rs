@@ -89,16 +89,16 @@ impl Engine {
         let snapshot = self.store.snapshot()?;
         let tallies = count_entries(&snapshot, stop)?;
         let mut recipes = Recipes::read(&snapshot)?;
-        let pinned = self::pinned(&recipes, &tallies, old);
+        let moving = pinned(&recipes, &tallies, old);
         let from = read(&snapshot, old)?;
-        if from.is_none() && pinned.is_empty() {
+        if from.is_none() && moving.is_empty() {
             return Err(unknown(&snapshot, old)?.into());
         }
         let begun = match read(&snapshot, new)? {
             Some(there) => there.moved_from.as_deref() == Some(old),
             None => false,
         };
-        let has_results = !self::pinned(&recipes, &tallies, new).is_empty();
+        let has_results = !pinned(&recipes, &tallies, new).is_empty();
         if !begun && (old == new || has_results || read(&snapshot, new)?.is_some()) {
             return Err(PinError::Taken {
                 name: new.to_owned(),
@@ -106,7 +106,7 @@ impl Engine {
             .into());
         }
         drop(snapshot);
-        let entry = from.or_else(|| nameless(&recipes, &pinned));
+        let entry = from.or_else(|| nameless(&recipes, &moving));
         let mut entry = entry.ok_or(Error::Internal("a pin has neither an entry nor results"))?;
         entry.moved_from = Some(old.to_owned());
         self.store.write(|writer| write(writer, new, &entry))?;
@@ -117,7 +117,7 @@ impl Engine {
             code: code.clone(),
             ..record.recipe.clone()
         };
-        let ways = self.ways(&mut recipes, &pinned, renamed)?;
+        let ways = self.ways(&mut recipes, &moving, renamed)?;
         let moved = rekey(&self.store, &ways, true, stop)?;
         entry.moved_from = None;
         self.store.write(|writer| {

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::former::Former;
 use crate::overrides::SourceOverrides;
+use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
 use crate::stage::{Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity};
 
@@ -169,7 +170,7 @@ impl Engine {
         Ok(first)
     }
 
-    /// Gives the recipes of a flow's transforms their numbers, and keeps the code behind new ones.
+    /// Gives the recipes of a flow's transforms their numbers, keeps the code behind new ones, and lets its pins stand.
     pub(super) fn register(&self, flow: &Flow, shared: &mut Shared<'_>) -> Result<(), Error> {
         for stage in &flow.plan.stages {
             for transform in &stage.transforms {
@@ -182,7 +183,7 @@ impl Engine {
                 }
             }
         }
-        Ok(())
+        note_uses(&self.store, flow)
     }
 
     pub(super) fn bare_stage<'a>(

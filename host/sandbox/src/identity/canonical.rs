@@ -17,7 +17,7 @@ impl<'a> Linker<'_, 'a, '_> {
             Instance::Instantiate { module_index, args } => {
                 let own = &self.frames[frame];
                 let module = (*own.modules.get(*module_index as usize)?)?;
-                self.work.take(args.len())?;
+                self.work.take(8 * args.len())?;
                 let mut given = HashMap::with_capacity(args.len());
                 for arg in args {
                     given.insert(arg.name, *own.core_instances.get(arg.index as usize)?);
@@ -39,7 +39,7 @@ impl<'a> Linker<'_, 'a, '_> {
     }
 
     fn core_names(&mut self, frame: usize, exports: &[Export<'a>]) -> Option<CoreInstance> {
-        self.work.take(16 + exports.len())?;
+        self.work.take(64 + 8 * exports.len())?;
         let own = &self.frames[frame];
         let names = exports
             .iter()
@@ -114,6 +114,7 @@ impl<'a> Linker<'_, 'a, '_> {
         frame: usize,
         ty: wasmparser::component_types::ComponentFuncTypeId,
     ) -> Option<[u8; 32]> {
+        self.work.take(32)?;
         let resources = &self.frames[frame].resources;
         types::function(&self.parsed.types, ty, resources, self.work)
     }

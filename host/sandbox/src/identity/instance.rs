@@ -159,8 +159,8 @@ impl<'p, 'a> Core<'p, 'a> {
             .modules
             .get(module)
             .filter(|module| !module.unsupported)?;
-        work.take(16 + definition.imports.len() + definition.globals.len())?;
-        work.take(definition.elements.len() + definition.data.len())?;
+        work.take(128 + 4 * definition.imports.len() + 8 * definition.globals.len())?;
+        work.take(4 * (definition.elements.len() + definition.data.len()))?;
         let number = self.instances.len() as u32;
         let mut instance = Instance {
             module,
@@ -270,7 +270,7 @@ impl<'p, 'a> Core<'p, 'a> {
         work: &mut Work,
     ) -> Option<Vec<Option<CoreFunction>>> {
         let element = self.module(instance)?.elements.get(segment as usize)?;
-        work.take(4 * element_count(element) as usize)?;
+        work.take(16 * element_count(element) as usize)?;
         match &element.items {
             ElementItems::Functions(items) => items
                 .clone()

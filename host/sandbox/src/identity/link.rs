@@ -116,7 +116,7 @@ pub(super) fn link<'p, 'a>(parsed: &'p Parsed<'a>, work: &mut Work) -> Option<Li
             continue;
         };
         at.next += 1;
-        linker.work.take(1)?;
+        linker.work.take(8)?;
         if let Some(entered) = linker.step(frame, step)? {
             stack.push(entered);
         }
@@ -163,7 +163,7 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
     fn enter(&mut self, frame: usize, component: u32, args: &[Argument<'a>]) -> Option<usize> {
         let user = &self.frames[frame];
         let closure = (*user.components.get(component as usize)?)?;
-        self.work.take(64 + args.len())?;
+        self.work.take(1024 + 8 * args.len())?;
         let mut entered = Frame::new(closure.component, Some(closure.frame));
         for argument in args {
             let arg = &argument.arg;
@@ -188,7 +188,7 @@ impl<'p, 'a> Linker<'p, 'a, '_> {
     }
 
     fn bundle(&mut self, frame: usize, exports: &[ComponentExport<'a>]) -> Option<()> {
-        self.work.take(16 + exports.len())?;
+        self.work.take(64 + 8 * exports.len())?;
         let mut names = HashMap::with_capacity(exports.len());
         for export in exports {
             if let Some(item) = self.frames[frame].item(export.kind, export.index)? {

@@ -15,7 +15,8 @@ mod walk;
 use std::collections::BTreeMap;
 
 use flowstone_core::{ComponentDigest, FunctionDigest};
-use wasmparser::component_types::ComponentEntityType;
+use wasmparser::ComponentExternalKind;
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 
 use crate::error::LoadError;
 use crate::scan::scan;
@@ -87,24 +88,47 @@ fn exported<'p>(parsed: &'p parse::Parsed<'_>) -> Vec<(Option<&'p str>, &'p str)
             continue;
         };
         let name = export.name.name;
-        match parsed
-            .types
-            .component_item_for_export(name)
-            .map(|item| item.ty)
-        {
-            Some(ComponentEntityType::Func(_)) => names.push((None, name)),
-            Some(ComponentEntityType::Instance(id)) => {
-                for (inner, item) in &parsed.types[id].exports {
-                    if matches!(item.ty, ComponentEntityType::Func(_)) {
-                        names.push((Some(name), inner.as_str()));
-                    }
+        let item = parsed.types.component_item_for_export(name);
+        let ty = item.map(|item| item.ty);
+        if ty.is_some_and(is_function) {
+            names.push((None, name));
+        }
+        // The engine goes by what the instance has, also where its export is declared with less.
+        let own = matches!(export.kind, ComponentExternalKind::Instance)
+            .then(|| parsed.types.component_instance_at(export.index));
+        let declared = match ty {
+            Some(
+                ComponentEntityType::Instance(id)
+                | ComponentEntityType::Type {
+                    referenced: ComponentAnyTypeId::Instance(id),
+                    ..
+                },
+            ) => Some(id),
+            _ => None,
+        };
+        for id in own.into_iter().chain(declared) {
+            for (inner, item) in &parsed.types[id].exports {
+                if is_function(item.ty) {
+                    names.push((Some(name), inner.as_str()));
                 }
             }
-            _ => {}
         }
     }
     names.sort_unstable();
+    names.dedup();
     names
+}
+
+/// Whether an export is listed as a function. An exported type of functions is, though nobody can call it.
+fn is_function(ty: ComponentEntityType) -> bool {
+    matches!(
+        ty,
+        ComponentEntityType::Func(_)
+            | ComponentEntityType::Type {
+                referenced: ComponentAnyTypeId::Func(_),
+                ..
+            }
+    )
 }
 
 /// The digest of a function of which only the whole component says enough.

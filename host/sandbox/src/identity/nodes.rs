@@ -14,7 +14,7 @@ use super::parse::Parsed;
 use super::tables::Contents;
 
 /// What counts for the budget when a node is made: it takes memory.
-const NODE_WORK: usize = 32;
+const NODE_WORK: usize = 64;
 
 /// Something that a function can reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -148,7 +148,9 @@ impl<'p, 'a> Graph<'p, 'a> {
     fn draft(&mut self, node: Node, work: &mut Work) -> Option<Draft> {
         match node {
             Node::Component(function) => self.component_function(function),
-            Node::Core(CoreFunction::Defined { instance, index }) => self.defined(instance, index),
+            Node::Core(CoreFunction::Defined { instance, index }) => {
+                self.defined(instance, index, work)
+            }
             Node::Core(CoreFunction::Canonical(number)) => self.made(number),
             Node::Core(CoreFunction::Unknown) => None,
             Node::Slots { table, signature } => self.slots(table, signature, work),
@@ -216,8 +218,8 @@ impl<'p, 'a> Graph<'p, 'a> {
         }
     }
 
-    fn defined(&mut self, instance: u32, index: u32) -> Option<Draft> {
-        let body = self.body(instance, index)?;
+    fn defined(&mut self, instance: u32, index: u32, work: &mut Work) -> Option<Draft> {
+        let body = self.body(instance, index, work)?;
         let module = self.linked.core.module(instance)?;
         let signature = *module
             .functions
@@ -231,7 +233,7 @@ impl<'p, 'a> Graph<'p, 'a> {
     }
 
     /// The body of a function that a module defines, read once for all its instances.
-    pub(super) fn body(&mut self, instance: u32, index: u32) -> Option<Rc<Body>> {
+    pub(super) fn body(&mut self, instance: u32, index: u32, work: &mut Work) -> Option<Rc<Body>> {
         let number = self.linked.core.instances.get(instance as usize)?.module;
         if let Some(body) = self.bodies.get(&(number, index)) {
             return Some(Rc::clone(body));
@@ -239,6 +241,7 @@ impl<'p, 'a> Graph<'p, 'a> {
         let module = self.linked.core.module(instance)?;
         let body = module.bodies.get(index as usize)?;
         let body = Rc::new(operators::body(module, body, &self.parsed.signatures)?);
+        work.take(16 + 4 * body.references.len())?;
         self.bodies.insert((number, index), Rc::clone(&body));
         Some(body)
     }

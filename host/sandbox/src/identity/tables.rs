@@ -172,7 +172,7 @@ impl Graph<'_, '_> {
             let bodies = linked.core.module(*instance)?.bodies.len() as u32;
             work.take(bodies as usize)?;
             for body in 0..bodies {
-                let body = self.body(*instance, body)?;
+                let body = self.body(*instance, body, work)?;
                 work.take(body.references.len())?;
                 fixed &= !body.references.contains(&Reference::Table(*index));
             }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod digests;
+pub(crate) mod program;
+
 use std::sync::OnceLock;
 
 use flowstone_core::Value;

@@ -14,6 +14,9 @@ use crate::read::{Found, READ};
 use crate::record::{MemoRecord, Outcome, RecipeId, Stored, Usage};
 use crate::tables::{Bytes, Half, Hash, MEMO, USAGE};
 
+/// How many counts of use without an entry a chunk removes at most.
+const LOST_USAGE_MAX: usize = 64 * 1024;
+
 /// The rank of entries that never go.
 pub(super) const KEPT: u64 = u64::MAX;
 
@@ -54,8 +57,8 @@ impl Entry {
 /// Entries in the order of their keys.
 pub(super) struct EntryChunk {
     pub(super) entries: Vec<Entry>,
-    /// Counts of use without an entry, before or between these: as many as entries are looked at, others are left to
-    /// the next collection.
+    /// Counts of use without an entry, before or between these. So many that they are more than a chunk should hold are
+    /// left to the next collection.
     pub(super) lost_usage: Vec<HalfBytes>,
     /// The last key, where there are more.
     pub(super) cursor: Option<Vec<u8>>,
@@ -101,7 +104,7 @@ where
             let is_used = used.at(&at, |_, ()| {})?.is_some();
             let usage = usage.at(&at, |skipped, _| {
                 // Not that of the entry before.
-                if last != Some(skipped) && lost_usage.len() < limits.records {
+                if last != Some(skipped) && lost_usage.len() < LOST_USAGE_MAX {
                     lost_usage.push(skipped);
                 }
             })?;
@@ -119,7 +122,7 @@ where
         }
         let past = [0xff; 16];
         usage.at(&past, |skipped, _| {
-            if last != Some(skipped) && lost_usage.len() < limits.records {
+            if last != Some(skipped) && lost_usage.len() < LOST_USAGE_MAX {
                 lost_usage.push(skipped);
             }
         })?;

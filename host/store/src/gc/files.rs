@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::{builds, compiled};
 
 /// A folder for each first byte of a fingerprint, one of binaries, and one of compiled code.
-pub(super) const PARTS: u64 = SHARDS + 2;
+pub(crate) const PARTS: u64 = SHARDS + 2;
 const SHARDS: u64 = 256;
 
 const DOING: &str = "removing files that nothing names";
@@ -32,7 +32,7 @@ impl Store {
             if job.is_stopped() {
                 return Ok(None);
             }
-            orphans += self.remove_orphans_of(job, part)?;
+            orphans += self.remove_orphans_of(job.policy.dry_run, part)?;
             let phase = GcPhase::Files;
             let (done, total) = (part + 1, state.progress().total.max(PARTS));
             progress(GcProgress { phase, done, total });
@@ -40,7 +40,8 @@ impl Store {
         Ok(Some(orphans))
     }
 
-    fn remove_orphans_of(&self, job: &Job<'_>, part: u64) -> Result<u64, StoreError> {
+    /// Those of one folder.
+    pub(crate) fn remove_orphans_of(&self, dry_run: bool, part: u64) -> Result<u64, StoreError> {
         // A file is written before its record is: nobody writes now, so a file without a record stays without one.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.snapshot()?;
@@ -50,7 +51,7 @@ impl Store {
         for name in names_in(place.dir(), &folder).map_err(|error| place.io(DOING, error))? {
             if is_orphan(&snapshot, part, &name)? {
                 orphans += 1;
-                if !job.policy.dry_run {
+                if !dry_run {
                     let removed = place.dir().remove_file(format!("{folder}/{name}"));
                     removed.map_err(|error| place.io(DOING, error))?;
                 }

@@ -40,7 +40,12 @@ impl Chunk<'_, '_> {
         halves.sort_unstable();
         halves.dedup();
         marks::set(self.session, marks::USED, &halves)?;
-        state.advance(rows as u64, cursor, GcPhase::Rank);
+        // Which entries go because of the size follows from the ranks of all.
+        let next = match self.job.policy.bytes_max {
+            Some(_) => GcPhase::Rank,
+            None => GcPhase::Plan,
+        };
+        state.advance(rows as u64, cursor, next);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::read::READ;
 use crate::slots::{Session, WRITE};
 use crate::tables::Half;
 
-pub(super) type HalfBytes = [u8; 16];
+pub(crate) type HalfBytes = [u8; 16];
 
 /// The calls that rows use.
 pub(super) const USED: TableDefinition<'static, Half, ()> = TableDefinition::new("mark");
@@ -27,7 +27,7 @@ pub(super) const COMPONENTS: TableDefinition<'static, Half, ()> =
     TableDefinition::new("mark-component");
 
 /// The part of a hash that is marked.
-pub(super) fn half(hash: &[u8; 32]) -> HalfBytes {
+pub(crate) fn half(hash: &[u8; 32]) -> HalfBytes {
     let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
     *half
 }

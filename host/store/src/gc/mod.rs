@@ -5,6 +5,7 @@
 //! rank     memo, usage, marks   -> what each entry is kept for; marks of the objects of those that are
 //! plan     sizes, and where there is too much: which entries go although they are young
 //! sweep    memo, usage          entries nobody needs; marks of the recipes of the others
+//!                               (where the size does not matter, this is one with `rank`)
 //! objects  object               those without a mark, and their files
 //! recipes, code, runs           what no entry, no pin and no caller names
 //! files    objects/ builds/ aot/  files without a record
@@ -41,6 +42,8 @@ use state::State;
 
 pub(crate) use code::{build_file, compiled_file};
 pub(crate) use components::all_files;
+pub(crate) use files::PARTS;
+pub(crate) use marks::half;
 pub(crate) use plan::measure_tables;
 pub(crate) use state::STATE_ENTRY;
 

@@ -11,16 +11,25 @@ use crate::slots::WRITE;
 impl Chunk<'_, '_> {
     pub(super) fn rank(&mut self, state: &mut State) -> Result<(), StoreError> {
         let found = self.entries(state)?;
+        self.rank_entries(state, &found.entries)?;
+        state.advance(found.entries.len() as u64, found.cursor, GcPhase::Plan);
+        Ok(())
+    }
+
+    /// Counts entries by what they are kept for, and marks the objects of those that are.
+    pub(super) fn rank_entries(
+        &mut self,
+        state: &mut State,
+        entries: &[Entry],
+    ) -> Result<(), StoreError> {
         let mut objects = Vec::new();
-        for entry in &found.entries {
+        for entry in entries {
             count(&mut state.tally, entry);
             let ranked = entry.object.zip(entry.rank());
             objects.extend(ranked.map(|(object, rank)| (marks::half(&object), rank)));
         }
         objects.sort_unstable();
-        self.mark_objects(&objects)?;
-        state.advance(found.entries.len() as u64, found.cursor, GcPhase::Plan);
-        Ok(())
+        self.mark_objects(&objects)
     }
 
     /// The entries after the cursor.

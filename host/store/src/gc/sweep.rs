@@ -15,6 +15,9 @@ impl Chunk<'_, '_> {
     pub(super) fn sweep(&mut self, state: &mut State) -> Result<(), StoreError> {
         let dry_run = self.job.policy.dry_run;
         let found = self.entries(state)?;
+        if self.job.policy.bytes_max.is_none() {
+            self.rank_entries(state, &found.entries)?;
+        }
         let mut recipes = BTreeSet::new();
         for entry in &found.entries {
             if self.goes(entry, state)? {

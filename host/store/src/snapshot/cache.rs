@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use flowstone_core::{
     ComponentDigest, Fingerprint, FunctionDigest, Interface, MemoKey, RecipeRecord,
 };
+use redb::ReadableTableMetadata;
 
 use super::Snapshot;
 use crate::codec::Record;
@@ -61,6 +62,23 @@ impl Snapshot {
             record.map_or(Ok(None), |record| {
                 objects::read(&self.place, record, value, type_fingerprint)
             })
+        })
+    }
+
+    /// How long the canonical encoding of the value with this fingerprint is, going by its record; none where it is not
+    /// kept. The bytes themselves are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn object_bytes(&self, value: &Fingerprint) -> Result<Option<u64>, StoreError> {
+        self.place.guarded(|| {
+            let record: Option<ObjectRecord<'_>> =
+                read(&self.place, &OBJECT, &self.object, value.as_bytes())?.or_miss();
+            Ok(record.map(|record| match record {
+                ObjectRecord::Inline(bytes) => bytes.len() as u64,
+                ObjectRecord::File(bytes) => bytes,
+            }))
         })
     }
 
@@ -219,6 +237,16 @@ impl Snapshot {
             }
             Ok(files)
         })
+    }
+
+    /// How many binaries of components are kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::memo`].
+    pub fn builds(&self) -> Result<u64, StoreError> {
+        self.place
+            .guarded(|| (self.build.len()).map_err(|error| self.place.redb(READ, error)))
     }
 
     pub(crate) fn build(

@@ -6,9 +6,7 @@ use flowstone_core::{
     ComponentDigest, Function, Interface, Param, RunId, Type, UnsupportedFunction,
 };
 
-use super::{
-    fingerprint, hash, head, lineage, memo, memo_key, open, target_row, text_value, write,
-};
+use super::{fingerprint, hash, head, lineage, memo, memo_key, open, target_row, write};
 use crate::{
     CollectionId, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX, MemoRecord, Outcome, Owner,
     RecipeId, RowIter, Snapshot, Store, StoreError, StoreOptions, Stored, TargetId, Why, Writer,
@@ -345,44 +343,6 @@ fn what_is_too_long_is_refused() {
     assert_eq!(
         store.snapshot().unwrap().row(PAGES, &long[1..]).unwrap(),
         Some(head(1))
-    );
-}
-
-#[test]
-fn objects_are_kept_in_the_database_or_in_files_by_their_length() {
-    let dir = tempfile::TempDir::new().unwrap();
-    let store = open(&dir);
-    for len in [0, 10, 60_000, 70_000, 3_000_000] {
-        let (encoding, value, ty) = text_value('x', len);
-        write(&store, |writer| writer.put_object(&value, &encoding)).unwrap();
-        assert_eq!(
-            store
-                .snapshot()
-                .unwrap()
-                .object(&value, &ty)
-                .unwrap()
-                .as_ref(),
-            Some(&encoding)
-        );
-        assert_eq!(
-            store
-                .snapshot()
-                .unwrap()
-                .object(&value, &Type::Bool.fingerprint())
-                .unwrap(),
-            None
-        );
-        let digits = value.to_string();
-        let file = dir
-            .path()
-            .join("objects")
-            .join(&digits[..2])
-            .join(&digits[2..]);
-        assert_eq!(file.exists(), len > 65_536);
-    }
-    assert_eq!(
-        std::fs::read_dir(dir.path().join("tmp")).unwrap().count(),
-        0
     );
 }
 

@@ -12,6 +12,7 @@ mod history;
 mod model;
 mod objects;
 mod speed;
+mod verify;
 
 use flowstone_core::{
     CodeId, ComponentDigest, Fingerprint, Function, Maker, MemoKey, Param, Recipe, RecipeRecord,

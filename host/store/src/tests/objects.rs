@@ -17,6 +17,41 @@ fn object_file(dir: &TempDir, value: &flowstone_core::Fingerprint) -> PathBuf {
 }
 
 #[test]
+fn objects_are_kept_in_the_database_or_in_files_by_their_length() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    for len in [0, 10, 60_000, 70_000, 3_000_000] {
+        let (encoding, value, ty) = text_value('x', len);
+        write(&store, |writer| writer.put_object(&value, &encoding)).unwrap();
+        assert_eq!(
+            store
+                .snapshot()
+                .unwrap()
+                .object(&value, &ty)
+                .unwrap()
+                .as_ref(),
+            Some(&encoding)
+        );
+        assert_eq!(
+            store
+                .snapshot()
+                .unwrap()
+                .object(&value, &flowstone_core::Type::Bool.fingerprint())
+                .unwrap(),
+            None
+        );
+        let digits = value.to_string();
+        let file = dir
+            .path()
+            .join("objects")
+            .join(&digits[..2])
+            .join(&digits[2..]);
+        assert_eq!(file.exists(), len > 65_536);
+    }
+    assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
 fn an_object_file_that_is_not_the_value_is_a_miss_and_healed_by_the_next_put() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);

@@ -57,7 +57,7 @@ pub(super) struct Grid {
 
 /// So many bends are made; links that would need more lie behind the boxes. No picture that a person can take in comes
 /// near.
-const BENDS_MAX: usize = 20_000;
+pub(super) const BENDS_MAX: usize = 20_000;
 
 /// The room that a line has for itself.
 const LINE_HALF: f64 = 4.0;

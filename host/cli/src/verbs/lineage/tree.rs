@@ -236,3 +236,145 @@ fn cut(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowstone::LineageEdge;
+    use std::collections::BTreeMap;
+
+    fn source() -> LineageNode {
+        LineageNode::Source {
+            name: "page".to_owned(),
+            key: "a.md".to_owned(),
+            content: Some("fedcba9876543210".to_owned()),
+        }
+    }
+
+    fn call(transform: &str, key: Option<&str>, result: CallResult) -> LineageNode {
+        LineageNode::Call {
+            transform: transform.to_owned(),
+            key: key.map(str::to_owned),
+            result,
+            literals: BTreeMap::from([("size".to_owned(), "3".to_owned())]),
+        }
+    }
+
+    fn edge(from: usize, to: usize, takes: &[(&str, &str)]) -> LineageEdge {
+        let column = |&(name, column): &(&str, &str)| LineageColumn {
+            name: name.to_owned(),
+            column: column.to_owned(),
+        };
+        LineageEdge {
+            from,
+            to,
+            takes: takes.iter().map(column).collect(),
+        }
+    }
+
+    fn shown(graph: &LineageGraph, failure: Option<&str>) -> String {
+        tree(graph, failure, false, Paint(false))
+    }
+
+    #[test]
+    fn what_is_met_again_is_not_unfolded_again() {
+        let key = Some("0123456789abcdef");
+        let graph = LineageGraph {
+            nodes: vec![
+                LineageNode::Target {
+                    name: "index".to_owned(),
+                    key: "path=a.md".to_owned(),
+                },
+                source(),
+                LineageNode::Row {
+                    collection: "section".to_owned(),
+                    index: vec![2],
+                },
+                call("section", key, CallResult::Rows(3)),
+                call("words", None, CallResult::Lost),
+            ],
+            edges: vec![
+                edge(0, 1, &[("path", "page.path")]),
+                edge(
+                    0,
+                    2,
+                    &[("heading", "section.path"), ("text", "section.text")],
+                ),
+                edge(0, 4, &[("words", "words")]),
+                edge(2, 3, &[]),
+                edge(3, 1, &[("content", "page.content")]),
+                edge(4, 2, &[("text", "section.text")]),
+            ],
+        };
+        let expected = "target index path=a.md\n\
+            ├─ path: source page a.md (content fedcba987654)\n\
+            │  └─ failed: it is too long\n\
+            ├─ heading ← path, text: row section #2\n\
+            │  └─ call section, size = 3 (memo 0123456789ab) → 3 rows\n\
+            │     └─ content: source page a.md (content fedcba987654), as above\n\
+            └─ words: call words, size = 3, not known which\n   \
+               └─ text: row section #2, as above\n";
+        assert_eq!(
+            shown(&graph, Some("it is too long\nmuch too long")),
+            expected
+        );
+    }
+
+    #[test]
+    fn results_are_short_and_harmless() {
+        let text = |result| result_text(&result);
+        assert_eq!(
+            text(CallResult::Value("\"a\u{1b}b\"".to_owned())),
+            "\"a\\u{1b}b\""
+        );
+        let long = text(CallResult::Value("é".repeat(100)));
+        assert_eq!(long, format!("{}…", "é".repeat(60)));
+        assert_eq!(text(CallResult::Rows(1)), "1 row");
+        assert_eq!(text(CallResult::Nothing), "none");
+        assert_eq!(text(CallResult::Failed("no\nway".to_owned())), "failed: no");
+        assert_eq!(text(CallResult::Lost), "not remembered");
+        let print = "0123456789abcdef".to_owned();
+        assert_eq!(text(CallResult::Long(print)), "a long value, 0123456789ab");
+    }
+
+    #[test]
+    fn many_branches_are_folded() {
+        let row = |at: u32| LineageNode::Row {
+            collection: "line".to_owned(),
+            index: vec![at],
+        };
+        let graph = |count: u32| LineageGraph {
+            nodes: std::iter::once(source())
+                .chain((0..count).map(row))
+                .collect(),
+            edges: (1..=count as usize).map(|to| edge(0, to, &[])).collect(),
+        };
+        assert_eq!(
+            shown(&graph(13), None).lines().count(),
+            14,
+            "one more line says no more"
+        );
+        let folded = shown(&graph(132), None);
+        assert_eq!(folded.lines().count(), 1 + 12 + 1);
+        assert!(
+            folded.ends_with("└─ … 120 more; `--all` shows everything\n"),
+            "{folded}"
+        );
+        assert_eq!(
+            tree(&graph(132), None, true, Paint(false)).lines().count(),
+            133
+        );
+    }
+
+    #[test]
+    fn a_long_chain_is_no_reason_to_fall_over() {
+        let count = 5000;
+        let graph = LineageGraph {
+            nodes: (0..count)
+                .map(|_| call("step", None, CallResult::Lost))
+                .collect(),
+            edges: (1..count).map(|to| edge(to - 1, to, &[])).collect(),
+        };
+        assert_eq!(shown(&graph, None).lines().count(), count);
+    }
+}

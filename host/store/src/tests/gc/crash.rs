@@ -10,7 +10,7 @@ use crate::tests::write;
 
 /// A store with something of every kind to keep and to remove, and what a collection of it is to keep.
 fn fill(store: &Store) -> Result<(), StoreError> {
-    for number in 0..RECIPES {
+    for number in 1..3 {
         put_component(store, number)?;
     }
     write(store, |writer| {
@@ -63,7 +63,7 @@ fn copy(from: &TempDir) -> TempDir {
     for name in files(from) {
         let path = to.path().join(&name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::copy(from.path().join(&name), path).unwrap();
+        std::fs::hard_link(from.path().join(&name), path).unwrap();
     }
     to
 }

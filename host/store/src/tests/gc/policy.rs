@@ -70,7 +70,8 @@ fn the_newest_run_stays_however_old() {
 
 #[test]
 fn a_write_between_two_parts_of_a_collection_makes_it_begin_anew() {
-    let changes: [(&str, &dyn Fn(&Store)); 4] = [
+    type Change<'a> = &'a dyn Fn(&Store);
+    let changes: [(&str, Change<'_>); 4] = [
         ("a row", &|store| {
             write(store, |writer| put_row(writer, 0, 7, &using(&[0], &[]))).unwrap();
         }),
@@ -129,7 +130,7 @@ fn a_collection_goes_on_only_under_the_policy_that_it_began_with() {
         })
     })
     .unwrap();
-    let unfinished = collect(&store, &used_since(2), 1, Some(3));
+    let unfinished = collect(&store, &used_since(2), 1, Some(1));
     assert!(!unfinished.finished);
     let report = collect(&store, &used_since(6), 1, None);
     assert!(!report.resumed);

@@ -1,0 +1,120 @@
+//! `flowstone cache`: what is remembered, at the user's hand. Most sub-commands need no more than a store; a flow is opened
+//! only where a transform is named.
+
+mod get;
+mod list;
+mod put;
+mod remove;
+mod stat;
+mod transfer;
+
+use std::path::{Path, PathBuf};
+
+use flowstone::{CacheFilter, Engine, EngineConfig, Flow};
+
+use crate::args::{CacheFilterArgs, CacheVerb, EngineArgs};
+use crate::failure::{Failure, Kind};
+use crate::opening;
+use crate::output::Output;
+use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER};
+
+/// Does what was asked of the cache.
+pub(crate) fn cache(verb: &CacheVerb, output: Output) -> Result<u8, Failure> {
+    match verb {
+        CacheVerb::List(args) => list::list(args, output),
+        CacheVerb::Stat(args) => stat::stat(args, output),
+        CacheVerb::Get(args) => get::get(args, output),
+        CacheVerb::Put(args) => put::put(args, output),
+        CacheVerb::Rm(args) => remove::remove(args, output),
+        CacheVerb::Export(args) => transfer::export(args, output),
+        CacheVerb::Import(args) => transfer::import(args, output),
+    }
+}
+
+/// The store that is meant, and how it is worked on.
+struct Place {
+    store: PathBuf,
+    engine: EngineConfig,
+}
+
+impl Place {
+    /// The store of a flow, or one that is named without a flow.
+    fn of(flow: Option<&Path>, args: &EngineArgs) -> Result<Self, Failure> {
+        if flow.is_none() && !Path::new(FLOW_FILE).exists() {
+            let own = PathBuf::from(STORE_FOLDER);
+            if let Some(store) = args.store.clone().or_else(|| own.is_dir().then_some(own)) {
+                let mut engine = EngineConfig::default();
+                engine.memory_bytes_max = args.memory;
+                return Ok(Self { store, engine });
+            }
+        }
+        let settings = FlowSettings::of(flow, args)?;
+        Ok(Self {
+            store: settings.store,
+            engine: settings.engine,
+        })
+    }
+
+    /// The engine on the store, which must be there.
+    fn open(self) -> Result<Engine, Failure> {
+        if !self.store.join("store.redb").is_file() {
+            let message = format!("there is no store `{}` yet", self.store.display());
+            return Err(Failure::new(Kind::NotFound, message)
+                .hint("run the flow first, or name another store with `--store DIR`"));
+        }
+        self.open_or_make()
+    }
+
+    /// The engine on the store, which is made where it is missing.
+    fn open_or_make(self) -> Result<Engine, Failure> {
+        opening::make_store(&self.store)?;
+        Ok(Engine::open(&self.store, self.engine)?)
+    }
+}
+
+impl CacheFilterArgs {
+    /// Whether nothing is asked for.
+    fn is_empty(&self) -> bool {
+        self.transform.is_empty() && self.filter().is_everything()
+    }
+
+    /// What is asked for, but for the transforms.
+    fn filter(&self) -> CacheFilter {
+        let mut filter = CacheFilter::default();
+        filter.function.clone_from(&self.function);
+        filter.code.clone_from(&self.code);
+        filter.pin.clone_from(&self.pin);
+        filter.unused = self.unused;
+        filter.in_use = self.in_use;
+        filter.older_than = self.older_than;
+        filter.larger_than = self.larger_than;
+        filter
+    }
+
+    /// The engine, and what is asked for.
+    fn open(
+        &self,
+        flow: Option<&Path>,
+        args: &EngineArgs,
+        output: Output,
+    ) -> Result<(Engine, CacheFilter), Failure> {
+        if self.transform.is_empty() {
+            return Ok((Place::of(flow, args)?.open()?, self.filter()));
+        }
+        let opened = opening::open(&FlowSettings::of(flow, args)?, output)?;
+        let filter = of_transforms(&opened.flow, &self.transform, self.filter())?;
+        Ok((opened.engine, filter))
+    }
+}
+
+/// The filter, with what these transforms find.
+fn of_transforms(
+    flow: &Flow,
+    names: &[String],
+    mut filter: CacheFilter,
+) -> Result<CacheFilter, Failure> {
+    for name in names {
+        filter.add_transform(flow, name)?;
+    }
+    Ok(filter)
+}

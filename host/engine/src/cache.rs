@@ -1,0 +1,30 @@
+//! The cache at hand: what is remembered can be listed, read, set, removed, and moved to other stores.
+//!
+//! Everything here goes through the store in the order of its keys and keeps no more than a bounded part of it in memory,
+//! however much is remembered.
+
+mod archive;
+mod entries;
+mod export;
+mod get;
+mod import;
+mod in_use;
+mod key;
+mod list;
+mod put;
+mod remove;
+mod stat;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::archive::ArchiveError;
+pub use self::entries::{CacheEntry, CacheFilter, CacheTotals};
+pub use self::export::{ExportOptions, ExportReport};
+pub use self::get::{CacheResult, CachedOutcome};
+pub use self::import::ImportReport;
+pub use self::list::{CacheListing, CacheSort};
+pub use self::put::{GivenValue, PutReport};
+pub(crate) use self::put::is_due;
+pub use self::remove::{RemoveReport, RemovedGroup};
+pub use self::stat::{CacheGroup, CacheStat};

@@ -1,0 +1,396 @@
+//! The entries of the cache: going through all that fit what is asked for, in the order of their keys.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use flowstone_core::{CodeId, KeyRecipe, MemoKey, RecipeRecord, RunId};
+use flowstone_store::{MemoRecord, Outcome, RecipeId, Snapshot, StoreError, Stored, Why};
+
+use super::in_use::InUse;
+use crate::books::collections;
+use crate::engine::Flow;
+use crate::error::Error;
+use crate::overrides::find;
+use crate::recipe::{Recipes, recipe};
+use crate::run::{now_s, started};
+
+/// Which entries are meant: those that fit all that is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct CacheFilter {
+    /// Those made by a function of this name, with or without its interface.
+    pub function: Option<String>,
+    /// Those made by code whose digest begins with these digits: the component's, or that of what the function reaches.
+    pub code: Option<String>,
+    /// Those of this pin.
+    pub pin: Option<String>,
+    /// Those that no row uses.
+    pub unused: bool,
+    /// Those that some row uses.
+    pub in_use: bool,
+    /// Those made by a run that began longer ago than this.
+    pub older_than: Option<Duration>,
+    /// Those whose value has more bytes than this.
+    pub larger_than: Option<u64>,
+    /// Those that some transforms find.
+    recipes: Option<BTreeSet<KeyRecipe>>,
+}
+
+impl CacheFilter {
+    /// Asks for what the transform `name` of a flow finds, as the flow is now: results of other code are none of it.
+    /// Asked for several transforms, what any of them finds is meant.
+    ///
+    /// # Errors
+    ///
+    /// When the flow has no such transform.
+    pub fn add_transform(&mut self, flow: &Flow, name: &str) -> Result<(), Error> {
+        let (stage, transform) = find(&flow.plan, name)?;
+        let record = recipe(stage, transform, flow.code(&transform.plugin));
+        let recipes = self.recipes.get_or_insert_default();
+        recipes.insert(record.recipe.key());
+        Ok(())
+    }
+
+    /// Whether nothing is asked for, so that all entries are meant.
+    pub fn is_everything(&self) -> bool {
+        self.recipes.is_none()
+            && !self.needs_use()
+            && { self.function.is_none() && self.code.is_none() && self.pin.is_none() }
+            && self.older_than.is_none()
+            && self.larger_than.is_none()
+    }
+
+    fn needs_use(&self) -> bool {
+        self.unused || self.in_use
+    }
+
+    /// Whether entries of this recipe may be meant.
+    fn fits(&self, record: &RecipeRecord) -> bool {
+        let (recipe, maker) = (&record.recipe, &record.maker);
+        let function = |name: &String| {
+            maker.function == *name || recipe.function.short_name() == name.as_str()
+        };
+        let code = |digits: &String| {
+            let reachable = maker.reachable.map(|digest| digest.to_string());
+            maker.component.to_string().starts_with(digits.as_str())
+                || reachable.is_some_and(|digest| digest.starts_with(digits.as_str()))
+        };
+        let pin = |wanted: &String| matches!(&recipe.code, CodeId::Pin { name } if name == wanted);
+        let known = |recipes: &BTreeSet<KeyRecipe>| recipes.contains(&recipe.key());
+        self.function.as_ref().is_none_or(function)
+            && self.code.as_ref().is_none_or(code)
+            && self.pin.as_ref().is_none_or(pin)
+            && self.recipes.as_ref().is_none_or(known)
+    }
+
+    fn names_recipes(&self) -> bool {
+        self.function.is_some()
+            || self.code.is_some()
+            || self.pin.is_some()
+            || self.recipes.is_some()
+    }
+
+    /// The same, with the digits of the code as digests are written.
+    fn checked(&self) -> Result<Self, Error> {
+        let mut filter = self.clone();
+        if let Some(code) = &mut filter.code {
+            let digits = code.rsplit_once(':').map_or(&**code, |(_, digits)| digits);
+            let is_digest = |c: char| c.is_ascii_hexdigit();
+            if digits.is_empty() || digits.len() > 64 || !digits.chars().all(is_digest) {
+                let message = format!("`{code}` is not the beginning of a digest");
+                return Err(Error::NotFound(message));
+            }
+            *code = digits.to_ascii_lowercase();
+        }
+        Ok(filter)
+    }
+}
+
+/// An entry of the cache, for people and `--json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CacheEntry {
+    /// The memo key.
+    pub key: String,
+    /// The function that made it.
+    pub function: String,
+    /// What stands for its code in the key.
+    pub code: String,
+    /// The digest of the component that made it.
+    pub component: Option<String>,
+    /// `value`, `none` or `failed`.
+    pub outcome: &'static str,
+    /// How many bytes its value has; those of the reason, where it failed.
+    pub bytes: u64,
+    /// How long ago the run began that made it; none where that is not known.
+    pub age_seconds: Option<u64>,
+    /// The run that made it.
+    pub run: RunId,
+    /// For how many rows it was reused.
+    pub hits: u64,
+    /// How long the call took.
+    pub cost_seconds: f64,
+    /// How much time it has saved.
+    pub saved_seconds: f64,
+    /// Why it was made.
+    pub why: Why,
+}
+
+/// What many entries come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct CacheTotals {
+    /// How many.
+    pub entries: u64,
+    /// The bytes of their values. One that several entries share counts for each.
+    pub bytes: u64,
+    /// For how many rows they were reused.
+    pub hits: u64,
+    /// How long their calls took.
+    pub cost_seconds: f64,
+    /// How much time they have saved.
+    pub saved_seconds: f64,
+}
+
+impl CacheTotals {
+    pub(super) fn add(&mut self, entry: &Entry<'_>) {
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+        self.hits = self.hits.saturating_add(entry.hits);
+        self.cost_seconds += entry.record.cost_ns as f64 / 1e9;
+        self.saved_seconds += entry.saved_ns() as f64 / 1e9;
+    }
+}
+
+/// An entry while all are gone through.
+pub(super) struct Entry<'a> {
+    pub(super) key: MemoKey,
+    pub(super) record: MemoRecord,
+    /// Its recipe; none where the store has lost that.
+    pub(super) recipe: Option<&'a RecipeRecord>,
+    pub(super) bytes: u64,
+    pub(super) hits: u64,
+    /// How long ago its run began.
+    pub(super) age_s: Option<u64>,
+    /// Whether some row uses it; only where that was asked for.
+    pub(super) in_use: bool,
+}
+
+impl Entry<'_> {
+    pub(super) fn saved_ns(&self) -> u64 {
+        self.hits.saturating_mul(self.record.cost_ns)
+    }
+
+    /// What is kept outside of its record.
+    pub(super) fn object_bytes(&self) -> u64 {
+        match &self.record.outcome {
+            Outcome::Value {
+                stored: Stored::Object,
+                ..
+            } => self.bytes,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn to_report(&self) -> CacheEntry {
+        let (function, code) = names(self.recipe);
+        CacheEntry {
+            key: self.key.to_string(),
+            function,
+            code,
+            component: (self.recipe).map(|recipe| recipe.maker.component.to_string()),
+            outcome: match &self.record.outcome {
+                Outcome::Value { .. } => "value",
+                Outcome::Nothing => "none",
+                Outcome::Failed { .. } => "failed",
+            },
+            bytes: self.bytes,
+            age_seconds: self.age_s,
+            run: self.record.run,
+            hits: self.hits,
+            cost_seconds: self.record.cost_ns as f64 / 1e9,
+            saved_seconds: self.saved_ns() as f64 / 1e9,
+            why: self.record.why,
+        }
+    }
+}
+
+/// The function of a recipe, and what stands for its code.
+pub(super) fn names(recipe: Option<&RecipeRecord>) -> (String, String) {
+    recipe.map_or_else(
+        || ("?".to_owned(), "?".to_owned()),
+        |recipe| {
+            (
+                recipe.maker.function.clone(),
+                recipe.recipe.code.to_string(),
+            )
+        },
+    )
+}
+
+/// The entries that fit a filter.
+pub(super) struct Entries<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    recipes: HashMap<RecipeId, &'a RecipeRecord>,
+    /// The recipes that fit; none where all do, also those that are lost.
+    fitting: Option<HashSet<RecipeId>>,
+    filter: CacheFilter,
+    /// Whether to find out for every entry whether some row uses it.
+    pub(super) with_use: bool,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        recipes: &'a Recipes,
+        filter: &CacheFilter,
+        stop: &'a AtomicBool,
+    ) -> Result<Self, Error> {
+        let filter = filter.checked()?;
+        let fitting = filter.names_recipes().then(|| {
+            let fitting = recipes.iter().filter(|(_, record)| filter.fits(record));
+            fitting.map(|(id, _)| *id).collect()
+        });
+        Ok(Self {
+            snapshot,
+            recipes: recipes.iter().map(|(id, record)| (*id, record)).collect(),
+            fitting,
+            with_use: filter.needs_use(),
+            filter,
+            stop,
+        })
+    }
+
+    /// Hands every entry that fits to `visit`, ascending by key.
+    pub(super) fn visit(
+        &self,
+        visit: &mut dyn FnMut(Entry<'a>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut known = Known::new(self.snapshot)?;
+        for entry in self.snapshot.memo_entries()? {
+            let (key, record) = entry?;
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            if let Some(entry) = self.entry(key, record, &mut known)? {
+                visit(entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the entry with this key to `visit`, if it is there and fits.
+    pub(super) fn visit_one(
+        &self,
+        key: &MemoKey,
+        visit: &mut dyn FnMut(Entry<'a>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut known = Known::new(self.snapshot)?;
+        if let Some(record) = self.snapshot.memo(key)?
+            && let Some(entry) = self.entry(*key, record, &mut known)?
+        {
+            visit(entry)?;
+        }
+        Ok(())
+    }
+
+    /// The entry, where it fits.
+    fn entry(
+        &self,
+        key: MemoKey,
+        record: MemoRecord,
+        known: &mut Known<'a>,
+    ) -> Result<Option<Entry<'a>>, StoreError> {
+        let fits = |fitting: &HashSet<RecipeId>| fitting.contains(&record.recipe);
+        if !self.fitting.as_ref().is_none_or(fits) {
+            return Ok(None);
+        }
+        let bytes = self.bytes(&record)?;
+        let age_s = known.ages.of(record.run)?;
+        let young = |than: Duration| age_s.is_none_or(|age| age <= than.as_secs());
+        let filter = &self.filter;
+        if filter.older_than.is_some_and(young)
+            || filter.larger_than.is_some_and(|than| bytes <= than)
+        {
+            return Ok(None);
+        }
+        let in_use = self.with_use && known.in_use.holds(&key)?;
+        if filter.unused && in_use || filter.in_use && !in_use {
+            return Ok(None);
+        }
+        let usage = self.snapshot.usage(&key)?;
+        Ok(Some(Entry {
+            recipe: self.recipes.get(&record.recipe).copied(),
+            key,
+            record,
+            bytes,
+            hits: usage.map_or(0, |usage| usage.reused),
+            age_s,
+            in_use,
+        }))
+    }
+
+    fn bytes(&self, record: &MemoRecord) -> Result<u64, StoreError> {
+        Ok(match &record.outcome {
+            Outcome::Nothing => 0,
+            Outcome::Failed { reason } => reason.len() as u64,
+            Outcome::Value {
+                stored: Stored::Inline(bytes),
+                ..
+            } => bytes.len() as u64,
+            Outcome::Value { fingerprint, .. } => {
+                self.snapshot.object_bytes(fingerprint)?.unwrap_or(0)
+            }
+        })
+    }
+}
+
+/// What is found out on the way.
+struct Known<'a> {
+    in_use: InUse<'a>,
+    ages: Ages<'a>,
+}
+
+impl<'a> Known<'a> {
+    fn new(snapshot: &'a Snapshot) -> Result<Self, StoreError> {
+        Ok(Self {
+            in_use: InUse::new(snapshot, collections(snapshot)?),
+            ages: Ages::new(snapshot),
+        })
+    }
+}
+
+/// So many runs are remembered at once.
+const RUNS_MAX: usize = 1 << 16;
+
+/// How long ago runs began.
+pub(super) struct Ages<'a> {
+    snapshot: &'a Snapshot,
+    now_s: u64,
+    known: HashMap<RunId, Option<u64>>,
+}
+
+impl<'a> Ages<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
+        Self {
+            snapshot,
+            now_s: now_s(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// How many seconds ago a run began; none where its record does not say.
+    pub(super) fn of(&mut self, run: RunId) -> Result<Option<u64>, StoreError> {
+        if let Some(age) = self.known.get(&run) {
+            return Ok(*age);
+        }
+        let began = self.snapshot.run(run)?.map(|record| started(&record));
+        let age = (began.filter(|began| *began > 0)).map(|began| self.now_s.saturating_sub(began));
+        if self.known.len() >= RUNS_MAX {
+            self.known.clear();
+        }
+        self.known.insert(run, age);
+        Ok(age)
+    }
+}

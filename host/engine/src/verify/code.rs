@@ -1,0 +1,126 @@
+//! The code that is to give a stored result once more: that of the flow, or a kept build of the code that made it.
+
+use std::collections::HashMap;
+
+use flowstone_core::{Function, KeyRecipe, Maker, Recipe, RecipeRecord, Value};
+use flowstone_sandbox::{Callable, scan};
+use flowstone_store::RecipeId;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::pins::{adopted_from, align, origin, pin_of, read, same_code};
+use crate::recipe::Recipes;
+use crate::stage::{LoadFault, load_plugin};
+
+/// What is called.
+pub(super) enum Code {
+    /// The function of the flow.
+    Present,
+    /// A function of a kept build, and the positions of its arguments among those of the flow's function.
+    Kept(Callable, Vec<usize>),
+    /// Nothing: the code is not at hand, for this reason.
+    Missing(String),
+}
+
+/// How the results under one recipe were made.
+pub(super) struct Made {
+    pub(super) maker: Maker,
+    pub(super) code: Code,
+    /// The recipe whose keys the random numbers of adopted results followed from.
+    pub(super) adopted_from: Option<KeyRecipe>,
+}
+
+/// How the results of a transform were made, by recipe.
+pub(super) struct Codes(HashMap<RecipeId, Made>);
+
+impl Codes {
+    pub(super) fn get(&self, recipe: RecipeId) -> Option<&Made> {
+        self.0.get(&recipe)
+    }
+
+    /// The present code for all results that a flow finds under the keys of `present`.
+    pub(super) fn present(engine: &Engine, present: &RecipeRecord) -> Result<Self, Error> {
+        Self::of(engine, present, |_, _| Ok(Code::Present))
+    }
+
+    /// For each of these results the code that made it.
+    pub(super) fn of_makers(engine: &Engine, present: &RecipeRecord) -> Result<Self, Error> {
+        Self::of(engine, present, |record, origin| {
+            if same_code(&record.maker, &present.maker) {
+                return Ok(Code::Present);
+            }
+            kept(engine, &record.maker, origin, &present.recipe)
+        })
+    }
+
+    fn of(
+        engine: &Engine,
+        present: &RecipeRecord,
+        code: impl Fn(&RecipeRecord, &Recipe) -> Result<Code, Error>,
+    ) -> Result<Self, Error> {
+        let snapshot = engine.store.snapshot()?;
+        let recipes = Recipes::read(&snapshot)?;
+        let target = present.recipe.key();
+        let pin = match pin_of(&present.recipe) {
+            Some(name) => read(&snapshot, name)?,
+            None => None,
+        };
+        let mut codes = HashMap::new();
+        for (id, record) in recipes.iter() {
+            if record.recipe.key() != target {
+                continue;
+            }
+            let origin = match pin_of(&record.recipe) {
+                Some(_) => origin(record, pin.as_ref()),
+                None => record.recipe.clone(),
+            };
+            let made = Made {
+                maker: record.maker.clone(),
+                code: code(record, &origin)?,
+                adopted_from: adopted_from(record, pin.as_ref()).map(Recipe::key),
+            };
+            codes.insert(*id, made);
+        }
+        Ok(Self(codes))
+    }
+}
+
+/// The code of a kept build.
+fn kept(engine: &Engine, maker: &Maker, origin: &Recipe, now: &Recipe) -> Result<Code, Error> {
+    let missing = |why: String| Ok(Code::Missing(why));
+    let Some(bytes) = engine.store.build(&maker.component)? else {
+        return missing("it was not kept".to_owned());
+    };
+    if scan(&bytes).is_ok_and(|scan| scan.digest != maker.component) {
+        return missing("what was kept is other code".to_owned());
+    }
+    let sandbox = engine.sandbox.get()?;
+    let plugin = match load_plugin(&bytes, &maker.component, &sandbox, &engine.store) {
+        Ok(plugin) => plugin,
+        Err(LoadFault::Load(error)) => return missing(error.to_string()),
+        Err(LoadFault::Other(error)) => return Err(error),
+    };
+    let Some(callable) = plugin.function(&maker.function) else {
+        return missing(format!("it has no function `{}`", maker.function));
+    };
+    match align(origin, now) {
+        Some(positions) if same_types(callable.function(), &origin.function) => {
+            Ok(Code::Kept(callable, positions))
+        }
+        _ => missing(format!("its function is `{}`", callable.function())),
+    }
+}
+
+fn same_types(a: &Function, b: &Function) -> bool {
+    let types = |function: &Function| {
+        let params = function.params.iter().map(|param| param.ty.clone());
+        (params.collect::<Vec<_>>(), function.result.clone())
+    };
+    types(a) == types(b)
+}
+
+/// The arguments at these positions.
+pub(super) fn chosen(arguments: &[Value], positions: &[usize]) -> Vec<Value> {
+    let argument = |position: &usize| arguments.get(*position).cloned();
+    positions.iter().filter_map(argument).collect()
+}

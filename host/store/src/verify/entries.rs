@@ -1,0 +1,265 @@
+//! Entries: their records, and the values in them.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use flowstone_core::{Fingerprint, RecipeRecord, ResultShape};
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, open_types};
+use crate::error::StoreError;
+use crate::gc::half;
+use crate::read::{Found, READ};
+use crate::record::{MemoRecord, Outcome, RecipeId, Stored};
+use crate::slots::{Session, Tables, WRITE};
+use crate::tables::{MEMO, usage_key_of};
+
+/// What a chunk of entries came to.
+#[derive(Default)]
+struct Chunk {
+    entries: u64,
+    damaged: u64,
+    lost: u64,
+    unchecked: u64,
+    total: u64,
+    cursor: Option<[u8; 32]>,
+}
+
+/// How an entry is.
+enum State {
+    Sound,
+    Damaged,
+    /// It needs this object, whose type the recipe tells.
+    Needs(Fingerprint, RecipeId),
+    Unchecked,
+}
+
+/// The types of the results of recipes: of as many as are kept in memory.
+#[derive(Default)]
+pub(super) struct Types(BTreeMap<RecipeId, Option<Fingerprint>>);
+
+impl Types {
+    /// The fingerprint of the type of a recipe's results, where the recipe is there.
+    pub(super) fn of<'txn>(
+        &mut self,
+        recipe: RecipeId,
+        tables: &mut Tables<'txn>,
+        session: Session<'txn>,
+    ) -> Result<Option<Fingerprint>, StoreError> {
+        if let Some(known) = self.0.get(&recipe) {
+            return Ok(*known);
+        }
+        if self.0.len() >= RECORDS_MAX {
+            self.0.clear();
+        }
+        let record: Option<RecipeRecord> = tables.recipe.get(session, recipe.0)?.or_miss();
+        let result = record.and_then(|record| record.recipe.function.result);
+        let shape = ResultShape::of(result.as_ref());
+        let ty = shape.map(|shape| shape.value.fingerprint());
+        self.0.insert(recipe, ty);
+        Ok(ty)
+    }
+}
+
+impl Verifier<'_> {
+    /// Reads all entries, checks the values in them, and marks the objects that the others need.
+    pub(super) fn entries(&mut self) -> Done {
+        let repair = self.repair;
+        self.chunks(VerifyPhase::Entries, |tables, session, cursor| {
+            check_entries(tables, session, cursor, repair)
+        })
+    }
+
+    /// Finds the entries whose objects turned out to be damaged.
+    pub(super) fn lost(&mut self) -> Done {
+        let repair = self.repair;
+        if self.report.objects_damaged == 0 {
+            return Ok(Ok(()));
+        }
+        self.chunks(VerifyPhase::Lost, |tables, session, cursor| {
+            find_lost(tables, session, cursor, repair)
+        })
+    }
+
+    fn chunks(
+        &mut self,
+        phase: VerifyPhase,
+        mut check: impl for<'txn> FnMut(
+            &mut Tables<'txn>,
+            Session<'txn>,
+            Option<[u8; 32]>,
+        ) -> Result<Chunk, StoreError>,
+    ) -> Done {
+        let (mut done, mut cursor) = (0, None);
+        loop {
+            let chunk = (self.store).write(|writer| {
+                writer.collect(|tables, session, _| check(tables, session, cursor))
+            })?;
+            done += chunk.entries;
+            if phase == VerifyPhase::Entries {
+                self.report.entries += chunk.entries;
+            }
+            self.report.entries_damaged += chunk.damaged;
+            self.report.entries_lost += chunk.lost;
+            self.report.entries_unchecked += chunk.unchecked;
+            if !self.goes_on(phase, done, chunk.total) {
+                return Ok(Err(Stopped));
+            }
+            cursor = chunk.cursor;
+            if cursor.is_none() {
+                return Ok(Ok(()));
+            }
+        }
+    }
+}
+
+/// The entries after `cursor`, each with what `look` makes of it.
+fn read_chunk<'txn, T>(
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+    cursor: Option<[u8; 32]>,
+    mut look: impl FnMut([u8; 32], Option<MemoRecord>) -> Option<T>,
+) -> Result<(Chunk, Vec<T>), StoreError> {
+    let read = |error| session.place.redb(READ, error);
+    let table = tables.memo.open(session)?;
+    let mut chunk = Chunk {
+        total: table.len().map_err(read)?,
+        ..Chunk::default()
+    };
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    let lower = cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    for entry in table
+        .range::<&[u8; 32]>((lower, Bound::Unbounded))
+        .map_err(read)?
+    {
+        let (key, stored) = entry.map_err(read)?;
+        let (key, stored) = (*key.value(), stored.value());
+        found.extend(look(key, Found::of(&MEMO, &&key, stored).or_miss()));
+        chunk.entries += 1;
+        bytes += stored.len();
+        if chunk.entries >= RECORDS_MAX as u64 || bytes >= BYTES_MAX {
+            chunk.cursor = Some(key);
+            break;
+        }
+    }
+    Ok((chunk, found))
+}
+
+fn check_entries<'txn>(
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+    cursor: Option<[u8; 32]>,
+    repair: bool,
+) -> Result<Chunk, StoreError> {
+    let (mut chunk, found) =
+        read_chunk(tables, session, cursor, |key, record| Some((key, record)))?;
+    let (mut dead, mut needed) = (Vec::new(), Vec::new());
+    let mut types = Types::default();
+    for (key, record) in found {
+        match check(record, &mut types, tables, session)? {
+            State::Sound => {}
+            State::Unchecked => chunk.unchecked += 1,
+            State::Needs(object, recipe) => {
+                let is_there = tables.object.open(session)?.get(object.as_bytes());
+                if is_there
+                    .map_err(|error| session.place.redb(READ, error))?
+                    .is_some()
+                {
+                    needed.push((half(object.as_bytes()), u64::from(recipe.0)));
+                } else {
+                    chunk.lost += 1;
+                    dead.push(key);
+                }
+            }
+            State::Damaged => {
+                chunk.damaged += 1;
+                dead.push(key);
+            }
+        }
+    }
+    needed.sort_unstable();
+    let mut marks = open_types(session)?;
+    for (object, recipe) in needed {
+        (marks.insert(&object, recipe)).map_err(|error| session.place.redb(WRITE, error))?;
+    }
+    drop(marks);
+    if repair {
+        remove(tables, session, &dead)?;
+    }
+    Ok(chunk)
+}
+
+fn check<'txn>(
+    record: Option<MemoRecord>,
+    types: &mut Types,
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+) -> Result<State, StoreError> {
+    let Some(record) = record else {
+        return Ok(State::Damaged);
+    };
+    let Outcome::Value {
+        fingerprint,
+        stored,
+        ..
+    } = record.outcome
+    else {
+        return Ok(State::Sound);
+    };
+    let Some(ty) = types.of(record.recipe, tables, session)? else {
+        return Ok(State::Unchecked);
+    };
+    Ok(match stored {
+        Stored::Inline(bytes)
+            if blake3::keyed_hash(ty.as_bytes(), &bytes) == *fingerprint.as_bytes() =>
+        {
+            State::Sound
+        }
+        Stored::Inline(_) => State::Damaged,
+        Stored::Object => State::Needs(fingerprint, record.recipe),
+    })
+}
+
+fn find_lost<'txn>(
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+    cursor: Option<[u8; 32]>,
+    repair: bool,
+) -> Result<Chunk, StoreError> {
+    let (mut chunk, found) = read_chunk(tables, session, cursor, |key, record| {
+        match record?.outcome {
+            Outcome::Value {
+                fingerprint,
+                stored: Stored::Object,
+                ..
+            } => Some((key, fingerprint)),
+            _ => None,
+        }
+    })?;
+    let marks = open_types(session)?;
+    let mut dead = Vec::new();
+    for (key, object) in found {
+        let mark = marks.get(&half(object.as_bytes()));
+        let mark = mark.map_err(|error| session.place.redb(READ, error))?;
+        if mark.is_some_and(|mark| mark.value() == DAMAGED) {
+            dead.push(key);
+        }
+    }
+    drop(marks);
+    chunk.lost = dead.len() as u64;
+    if repair {
+        remove(tables, session, &dead)?;
+    }
+    Ok(chunk)
+}
+
+fn remove<'txn>(
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+    keys: &[[u8; 32]],
+) -> Result<(), StoreError> {
+    keys.iter().try_for_each(|key| {
+        tables.memo.remove(session, key)?;
+        tables.usage.remove(session, usage_key_of(key))
+    })
+}

@@ -1,0 +1,214 @@
+//! Reading everything that a store holds, and dropping what is damaged, so that it is a miss.
+//!
+//! Every value is hashed again. Of which type it is, which its fingerprint depends on, is known from the recipe of the
+//! entry that needs it: a table of marks, there only meanwhile, tells it for objects, so that each is read once and in
+//! the order in which they lie. What rows, their lineage and targets rest on cannot be dropped: damage to that is told.
+
+mod code;
+mod entries;
+mod objects;
+mod tables;
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::slots::{Session, WRITE};
+use crate::store::Store;
+use crate::tables::Half;
+
+/// Of each object that an entry needs: the number of a recipe whose results have its type, or [`DAMAGED`].
+const TYPES: TableDefinition<'static, Half, u64> = TableDefinition::new("mark-type");
+const DAMAGED: u64 = u64::MAX;
+
+/// How many records are looked at in one transaction, and how many bytes of them.
+const RECORDS_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 8 << 20;
+
+/// What there is in a store, and what of it is damaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Whether everything was looked at: not when it was stopped.
+    pub finished: bool,
+    /// The memo entries.
+    pub entries: u64,
+    /// Those that are not what was stored. With repair they are dropped.
+    pub entries_damaged: u64,
+    /// Those whose object is missing or damaged. With repair they are dropped.
+    pub entries_lost: u64,
+    /// Those whose type is not known, because their recipe is missing.
+    pub entries_unchecked: u64,
+    /// The objects.
+    pub objects: u64,
+    /// Those that are not what was stored. With repair they are dropped.
+    pub objects_damaged: u64,
+    /// Those that no entry needs, so that nobody knows their type. The next collection removes them.
+    pub objects_unused: u64,
+    /// The kept binaries of components.
+    pub builds: u64,
+    /// Those that are not what was stored. With repair they are dropped.
+    pub builds_damaged: u64,
+    /// The compiled components.
+    pub compiled: u64,
+    /// Those that are not what was stored. With repair they are dropped.
+    pub compiled_damaged: u64,
+    /// The recipes, descriptions of components, counts of use and records of runs.
+    pub records: u64,
+    /// Those that are not what was stored. With repair they are dropped.
+    pub records_damaged: u64,
+    /// The records of rows, their lineage, owners of target rows, intents and meta entries.
+    pub rows: u64,
+    /// Those that are not what was stored. They stay: a run that comes to one says so, and stops.
+    pub rows_damaged: u64,
+    /// Files without a record. With repair they are removed.
+    pub orphans: u64,
+}
+
+impl VerifyReport {
+    /// Whether nothing is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.damaged() == 0 && self.rows_damaged == 0
+    }
+
+    /// How much is damaged that can be dropped.
+    pub fn damaged(&self) -> u64 {
+        self.entries_damaged
+            + self.entries_lost
+            + self.objects_damaged
+            + self.builds_damaged
+            + self.compiled_damaged
+            + self.records_damaged
+    }
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum VerifyPhase {
+    /// Memo entries.
+    Entries,
+    /// Objects.
+    Objects,
+    /// Entries whose objects are damaged.
+    Lost,
+    /// Binaries of components and compiled code.
+    Code,
+    /// Everything else in the database.
+    Records,
+    /// Files without a record.
+    Files,
+}
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyProgress {
+    /// What is being read.
+    pub phase: VerifyPhase,
+    /// How many are done.
+    pub done: u64,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// A verification under way.
+struct Verifier<'a> {
+    store: &'a Store,
+    repair: bool,
+    stop: &'a AtomicBool,
+    progress: &'a mut dyn FnMut(VerifyProgress),
+    report: VerifyReport,
+}
+
+/// That it was stopped.
+struct Stopped;
+
+type Done = Result<Result<(), Stopped>, StoreError>;
+
+impl Store {
+    /// Reads everything, and where `repair` is set drops what is damaged. When `stop` is set it ends early.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when the database itself is, so that it cannot be gone through; [`StoreError::Full`],
+    /// [`StoreError::Io`].
+    pub fn verify(
+        &self,
+        repair: bool,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(VerifyProgress),
+    ) -> Result<VerifyReport, StoreError> {
+        let _alone = (self.collection.lock()).unwrap_or_else(PoisonError::into_inner);
+        let mut verifier = Verifier {
+            store: self,
+            repair,
+            stop,
+            progress,
+            report: VerifyReport::default(),
+        };
+        verifier.marks(true)?;
+        let done = verifier.run()?;
+        verifier.marks(false)?;
+        verifier.report.finished = done.is_ok();
+        Ok(verifier.report)
+    }
+}
+
+impl Verifier<'_> {
+    fn run(&mut self) -> Done {
+        let parts: [fn(&mut Self) -> Done; 6] = [
+            Self::entries,
+            Self::objects,
+            Self::lost,
+            Self::code,
+            Self::tables,
+            Self::files,
+        ];
+        for part in parts {
+            if part(self)?.is_err() {
+                return Ok(Err(Stopped));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Makes the table of marks anew, or removes it.
+    fn marks(&self, make: bool) -> Result<(), StoreError> {
+        self.store.write(|writer| {
+            writer.collect(|_, session, _| {
+                let write = |error| session.place.redb(WRITE, error);
+                let transaction = session.transaction;
+                transaction.delete_table(TYPES).map_err(write)?;
+                if make {
+                    drop(transaction.open_table(TYPES).map_err(write)?);
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// Whether to go on.
+    fn goes_on(&mut self, phase: VerifyPhase, done: u64, total: u64) -> bool {
+        let total = total.max(done);
+        (self.progress)(VerifyProgress { phase, done, total });
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Files that no record names.
+    fn files(&mut self) -> Done {
+        for part in 0..crate::gc::PARTS {
+            self.report.orphans += self.store.remove_orphans_of(!self.repair, part)?;
+            if !self.goes_on(VerifyPhase::Files, part + 1, crate::gc::PARTS) {
+                return Ok(Err(Stopped));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn open_types(session: Session<'_>) -> Result<redb::Table<'_, Half, u64>, StoreError> {
+    (session.transaction.open_table(TYPES)).map_err(|error| session.place.redb(WRITE, error))
+}
