@@ -1,4 +1,4 @@
-"""What rivals.py runs with CocoIndex: one component for each file, and functions with memos inside, as its documentation has it."""
+"""What rivals.py runs with CocoIndex: a component for each file, with memoized functions inside, as documented."""
 
 import json
 import os
@@ -45,6 +45,7 @@ def kind(value: Any) -> str:
 
 @coco.fn(memo=True)
 async def process_file(file: FileLike, target: localfs.DirTarget) -> None:
+    called("component")
     text = await file.read_text()
     row = [report(words(text)), other(text), kind(json.loads(text))]
     target.declare_file(filename=file.file_path.path.name, content=json.dumps(row))

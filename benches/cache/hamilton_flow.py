@@ -1,4 +1,4 @@
-"""What rivals.py runs with Hamilton: one file is one execution, as its documentation reads files."""
+"""What rivals.py runs with Hamilton: an execution for each file, which is read in every run, as documented."""
 
 import json
 from typing import Any

@@ -5,12 +5,12 @@ For each kind of change: a new project, a run, the change, another run, every ru
 write a line each time they are really called, and what the second run gives is compared with what a run without any
 cache gives. It prints a Markdown table with
 
-    kept     nothing was called, and the result is right
-    redone   called again, and the result is right
+    kept     the function was not called, and the result is right
+    redone   it was called again, and the result is right
     stale    the result is another than that of a run without a cache
 
-and footnotes with what a documented option changes, tried in the same way. It needs Python 3.11 and PyPI (the first
-time: the tools go into target/venv-rivals); neither tool needs a network or a database server afterwards.
+and footnotes with what a documented option changes, tried in the same way. It needs Python 3.11 or later and PyPI (the
+first time: the tools go into target/venv-rivals); neither tool needs a network or a database server afterwards.
 
     benches/cache/rivals.py [--only WORD] [--verbose]
 """
@@ -125,20 +125,24 @@ def memo(arguments: str) -> Edit:
 def rows() -> list[Row]:
     helper = code("return text.split()", "return text.split()[1:]")
     constant = code("FACTOR = 1", "FACTOR = 2")
+    sibling = code("return len(text)", "return len(text) + 1")
     update = library("2.0", "100")
     changed = code(BODY, BODY + " + 1000")
-    default = [code("def words(text: str)", "def words(text: str, step: int = 1)"), code("FACTOR *", "step * FACTOR *")]
+    default = [code("def words(text: str)", "def words(text: str, step: int = 1)"),
+               code("return FACTOR *", "return step * FACTOR *")]
     parameter = [code("def words(text:", "def words(body:"), code(BODY, BODY.replace("(text)", "(body)"))]
-    suffix = [code("def words(", '@config.when(mode="plain")\ndef words__one('), code("import cache", "import cache, config")]
+    suffix = [code("def words(", '@config.when(mode="plain")\ndef words__one('),
+              code("import cache", "import cache, config")]
     always = [code("def words(", '@cache(behavior="recompute")\ndef words(')]
     node = [
-        code("def words(text: str)", "def factor() -> int:\n    return FACTOR\n\n\ndef words(text: str, factor: int)"),
+        code("def words(text: str)", "def factor() -> int:\n    return 1\n\n\ndef words(text: str, factor: int)"),
         code("return FACTOR *", "return factor *"),
     ]
-    version_node = [code("def words(text: str)", '@cache(behavior="recompute")\ndef wordlib_version() -> str:\n'
-                         "    return wordlib.__version__\n\n\ndef words(text: str, wordlib_version: str)")]
-    typed = [code("FACTOR = 1\n", "FACTOR = 1\n\n\n@fingerprinting.hash_value.register(str)\ndef _hash_str(obj, *args, **kwargs):"
-                  "\n    return fingerprinting.hash_repr(obj)\n"),
+    version_node = [code("def words(text: str)", '@cache(behavior="recompute")\n'
+                         "def wordlib_version() -> str:\n    return wordlib.__version__\n\n\n"
+                         "def words(text: str, wordlib_version: str)")]
+    typed = [code("FACTOR = 1\n", "FACTOR = 1\n\n\n@fingerprinting.hash_value.register(str)\n"
+                  "def _hash_str(obj, *args, **kwargs):\n    return fingerprinting.hash_repr(obj)\n"),
              code("from calls", "from hamilton.caching import fingerprinting\nfrom calls")]
     # One component for all files: the files are read where the app starts, and only its functions have memos.
     flat = [code("    await coco.mount_each(process_file, localfs.walk_dir(docs).items(), target)",
@@ -153,9 +157,10 @@ def rows() -> list[Row]:
              Case([content('"quite another text now"')], [code('@cache(behavior="recompute")\n', "")]))]),
         Row("helper function changed", both(helper), options=[
             ("hamilton", "with `@cache(behavior=\"recompute\")`, which calls it in every run", Case([helper], always)),
-            ("cocoindex", "with `@coco.fn` on the helper", Case([helper], [code("def _split", "@coco.fn\ndef _split")]))]),
+            ("cocoindex", "with `@coco.fn` on the helper",
+             Case([helper], [code("def _split", "@coco.fn\ndef _split")]))]),
         Row("constant changed", both(constant), options=[
-            ("hamilton", "with the constant as a node", Case([constant, code("return FACTOR\n", "return 2\n")], node)),
+            ("hamilton", "with the constant as a node", Case([code("return 1\n", "return 2\n")], node)),
             ("cocoindex", "with `deps=FACTOR`", Case([constant], [memo("deps=FACTOR")]))]),
         Row("library version changed", both(update), options=[
             ("hamilton", "with the library's version as a node that is always called", Case([update], version_node)),
@@ -170,13 +175,15 @@ def rows() -> list[Row]:
             notes=[("hamilton", "the function behind `@config.when` renamed, from `words__one` to `words__two`"),
                    ("cocoindex", "a function with a memo renamed; the component keeps its path")]),
         Row("node renamed", {
-            "hamilton": Case([word("words", "count"), code('called("count")', 'called("words")')]),
+            "hamilton": Case([
+                code("def words(", "def count("), code("report(words:", "report(count:"), code("{words}", "{count}")]),
             "cocoindex": Case([word("process_file", "process_document")])},
-            options=[("cocoindex", "with the path of the component given, not taken from the function",
+            options=[("cocoindex", "with the path of the component given (its own function is called, `words` is not)",
                       Case([word("process_file", "process_document")], path))],
-            notes=[("hamilton", "the node's name is the function's"),
-                   ("cocoindex", "the function of the component renamed, and with it, by default, the component's path; "
-                    "`words` inside it stays as it was")]),
+            notes=[("hamilton", "the node's name is the function's, and the parameter's of what depends on it, "
+                    "which is called again too"),
+                   ("cocoindex", "the function of the component renamed, and with it, by default, its path; "
+                    "what is called is `words` inside it, which stays as it was")]),
         Row("parameter renamed", {
             "hamilton": Case([word("text", "body")]), "cocoindex": Case(parameter)},
             options=[("cocoindex", "with `version=1` on the function", Case(parameter, [memo("version=1")]))],
@@ -190,10 +197,11 @@ def rows() -> list[Row]:
             ("cocoindex", "with all files in one component, without a memo for each file", Case([rename_file], flat))]),
         Row("file copied", both(copy_file), options=[
             ("cocoindex", "with all files in one component, without a memo for each file", Case([copy_file], flat))]),
-        Row("sibling function in the same module changed", both(code("return len(text)", "return len(text) + 1")), options=[
+        Row("sibling function in the same module changed", both(sibling), options=[
             ("cocoindex", "with a memo for the file only, none for the function",
-             Case([code("return len(text)", "return len(text) + 1")], [code(MEMO, "@coco.fn\ndef words(")]))]),
-        Row("equal result after changed code: what depends on it", both(code(BODY, BODY + " + 0"), watch="report"), notes=[
+             Case([sibling], [code(MEMO, "@coco.fn\ndef words(")]))]),
+        Row("equal result after changed code: what depends on it", both(
+            code(BODY, BODY + " + 0"), watch="report"), notes=[
             ("cocoindex", "the function that takes the result; the component that calls both runs again")]),
         Row("input `1` becomes `\"1\"`", both(content('"1"'), before=[content("1")], watch="kind"), options=[
             ("hamilton", "with a fingerprint of its own registered for `str`",
@@ -230,9 +238,9 @@ def run(tool: str, project: Path, cached: bool) -> tuple[dict, list[str]]:
     log = place / "calls.log"
     log.write_text("")
     environment = dict(os.environ, CALLS=str(log), OUT=str(place / "out"), COCOINDEX_DB=str(place / "db"),
-                       PYTHONPATH=str(project), PYTHONDONTWRITEBYTECODE="1", HAMILTON_TELEMETRY_ENABLED="false")
-    done = subprocess.run([VENV / "bin/python", HERE / "rivals.py", "--inside", tool, *(["--cached"] if cached else [])],
-                          cwd=project, env=environment, capture_output=True, text=True)
+                       PYTHONPATH=str(project), PYTHONDONTWRITEBYTECODE="1")
+    command = [VENV / "bin/python", HERE / "rivals.py", "--inside", tool, *(["--cached"] if cached else [])]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip()[-2000:])
     return json.loads(done.stdout.splitlines()[-1]), log.read_text().split()

@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use flowstone::LineageNode;
 use flowstone_tests::{Guest, Project};
+use proptest::prelude::*;
 
 use crate::support::{assert_seen, flowstone, lay_out, regex_of_folder};
 
@@ -144,8 +146,8 @@ fn the_flows_of_a_store_have_runs_of_their_own() {
 #[test]
 fn lineage_shows_short_what_is_very_much() {
     let project = project();
-    let many: String = (0..40).map(|at| format!("line {at}\n")).collect();
-    project.write("many.md", &many);
+    let many: Vec<String> = (0..40).map(|at| format!("line {at}")).collect();
+    project.write("many.md", many.join("\n"));
     flowstone(&project, &["run"]);
     let folded = answer(&project, &["lineage", "--down", "page", "many.md"]);
     assert!(
@@ -231,4 +233,93 @@ fn lineage_knows_given_results_from_calls() {
         "lineage_of_a_given_result_down",
         &["lineage", "--down", "page", "a.md"]
     );
+}
+
+/// A flow with rows below rows, values that are none, and failures.
+fn deep() -> Project {
+    let mut project = Project::new();
+    project.flow = project.flow.replace(
+        "[target.index]",
+        "[transform.part]\ncall = \"sample.lines\"\neach = \"line\"\nrows = true\nfrom = { content = \"line\" }\n\n\
+         [transform.kept]\ncall = \"sample.keep\"\neach = \"part\"\nfrom = { line = \"part\" }\n\n\
+         [transform.vetted]\ncall = \"sample.vet\"\neach = \"part\"\nfrom = { line = \"kept\" }\n\n\
+         [transform.size]\ncall = \"sample.scale\"\neach = \"part\"\nfrom = { line = \"vetted\" }\n\
+         with = { times = 3 }\n\n\
+         [target.parts]\nkind = \"sqlite\"\npath = \"out/lines.db\"\ntable = \"part\"\nrows = \"part\"\n\
+         key = [\"path\", \"line\", \"part\"]\n\
+         columns = { path = \"page.path\", line = \"line\", part = \"part\", vetted = \"vetted\", size = \"size\" }\n\n\
+         [target.index]",
+    );
+    project
+}
+
+fn lines() -> impl Strategy<Value = String> {
+    // Lines that are kept, that are none, that fail, and that trap.
+    let line = prop_oneof![
+        5 => "[a-z]{1,6}",
+        1 => Just("#none".to_owned()),
+        1 => Just("?err".to_owned()),
+        1 => Just("!trap".to_owned()),
+    ];
+    proptest::collection::vec(line, 0..6).prop_map(|lines| lines.join("\n"))
+}
+
+/// A target row's key as one types it: `["a.md","one"]` for `path=a.md, line=one`.
+fn typed(shown: &str) -> String {
+    let values = shown
+        .split(", ")
+        .map(|column| column.split_once('=').map_or("", |(_, value)| value));
+    serde_json::json!(values.collect::<Vec<_>>()).to_string()
+}
+
+fn is_source(node: &LineageNode) -> bool {
+    matches!(node, LineageNode::Source { .. })
+}
+
+fn is_target(node: &LineageNode) -> bool {
+    matches!(node, LineageNode::Target { .. })
+}
+
+fn is_known_call(node: &LineageNode) -> bool {
+    matches!(node, LineageNode::Call { key: Some(_), .. })
+}
+
+fn is_unknown_call(node: &LineageNode) -> bool {
+    matches!(node, LineageNode::Call { key: None, .. })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Upward, every target row that the last run wrote or left as it should be is explained to the last column;
+    /// downward, every call and every target row has its place.
+    #[test]
+    fn lineage_is_whole(pages in proptest::collection::vec(lines(), 1..4)) {
+        let project = deep();
+        for (index, page) in pages.iter().enumerate() {
+            project.write(&format!("{index}.md"), page);
+        }
+        project.run();
+        let (engine, flow) = project.open().expect("the flow opens");
+        for index in 0..pages.len() {
+            let down = engine.lineage_of_source(&flow, "page", &format!("{index}.md"))
+                .expect("the row is there");
+            prop_assert!(down.certain && down.unplaced.is_empty(), "{:?}", down);
+            let placed = |wanted: fn(&LineageNode) -> bool| {
+                let ends = down.graph.edges.iter().map(|edge| &down.graph.nodes[edge.to]);
+                ends.filter(|node| wanted(node)).count()
+            };
+            prop_assert_eq!(placed(is_target), down.targets.len());
+            // Rows with the same arguments share a call, but each has it in its place.
+            prop_assert!(placed(is_known_call) >= down.calls.len());
+            for row in &down.targets {
+                let up = engine.lineage_of_target(&flow, &row.target, &typed(&row.key))
+                    .expect("the row is there");
+                prop_assert!(up.certain, "{} {}: {:?}", row.target, row.key, up.graph);
+                let nodes = &up.graph.nodes;
+                prop_assert_eq!(nodes.iter().filter(|node| is_source(node)).count(), 1);
+                prop_assert!(nodes.iter().all(|node| !is_unknown_call(node)));
+            }
+        }
+    }
 }

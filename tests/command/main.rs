@@ -5,5 +5,6 @@ mod examples;
 mod history;
 mod hostile;
 mod kill;
+mod pin;
 mod support;
 mod verbs;

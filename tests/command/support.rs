@@ -63,6 +63,7 @@ macro_rules! assert_seen {
                 (r#""seconds": ?[0-9.e-]+"#, "\"seconds\": [TIME]"),
                 (r"<?\b[0-9.]+ (ns|µs|ms|s)\b", "[TIME]"),
                 (r#""started": ?[0-9]+"#, "\"started\": [WHEN]"),
+                (r#""at": ?[0-9]+"#, "\"at\": [WHEN]"),
                 (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "[WHEN]"),
                 (r"started \(UTC\) +when\b", "started (UTC) when"),
                 (r" *\(?\b(just now|\d+ min ago)\b\)?", " [AGO]"),

@@ -3,6 +3,7 @@
 mod cache;
 mod history;
 mod pins;
+mod store;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,8 @@ pub(crate) use self::pins::{
     PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs, SampleArgs,
     VerifyArgs,
 };
+
+pub(crate) use self::store::{CacheVerifyArgs, GcArgs};
 
 use crate::words::WordArgs;
 
@@ -134,21 +137,18 @@ pub(crate) enum Verb {
     )]
     Runs(RunsArgs),
     /// Keep results whatever becomes of the code that made them
-    #[command(
-        after_help = "Examples:\n  flowstone pin adopt words\n  flowstone pin verify words --sample 200\n  \
-            flowstone pin list"
-    )]
     Pin(PinArgs),
-    /// Make stored calls again with the code that made them, and compare the results
-    #[command(
-        override_usage = "flowstone verify [OPTIONS] [FLOW] [TRANSFORM]...",
-        long_about = "Make stored calls again with the code that made them, and compare the results.\n\n\
-            A result that differs is one of a function that is not deterministic, or was damaged. The inputs are those \
-            that the present rows have. Exits 1 when a result differs or a call fails.",
-        after_help = "Examples:\n  flowstone verify\n  flowstone verify handbook/ words --sample 500\n  \
-            flowstone verify words --all"
-    )]
     Verify(VerifyArgs),
+    /// Remove what is remembered and nobody needs any more
+    #[command(
+        long_about = "Remove what is remembered and nobody needs any more.\n\n\
+            Results that rows use and results of pins stay, and so do those that were used lately; where the store is \
+            larger than it may be, the latter go too, the least recently used first. It can be stopped, or killed, at any \
+            time, and goes on the next time. A run does the same by itself when there may be something to gain.",
+        after_help = "Examples:\n  flowstone gc --dry-run\n  flowstone gc --keep 7d --keep-runs 3\n  \
+            flowstone gc handbook/ --max-size 500MiB"
+    )]
+    Gc(GcArgs),
     /// List, read, set, forget and move what is remembered
     #[command(subcommand)]
     Cache(CacheVerb),

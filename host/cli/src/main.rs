@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bar;
 mod build;
 mod code_key;
 mod failure;

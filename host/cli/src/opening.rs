@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use flowstone::core::StoreSettings;
 use flowstone::{Diagnostic, Engine, Flow, FlowErrors, FlowFile, PluginOrigin};
 
 use crate::build;
@@ -86,6 +87,12 @@ pub(crate) fn plugin(
             Err(Failure::new(Kind::NotFound, message).hint(hint))
         }
     }
+}
+
+/// What a flow says of its store. Nothing else of it is looked at.
+pub(crate) fn store_settings(settings: &FlowSettings) -> Result<StoreSettings, Failure> {
+    let text = read_flow(settings)?;
+    Ok(parse(&text, settings)?.store)
 }
 
 /// The bytes of a component file.

@@ -25,9 +25,9 @@ pub(crate) fn ago(seconds: u64) -> String {
 /// As [`ago`], of a length of time.
 pub(crate) fn before(age: u64) -> String {
     match age {
-        ..MINUTE => "just now".to_owned(),
-        ..HOUR => format!("{} min ago", age / MINUTE),
-        ..DAY => format!("{} h ago", age / HOUR),
+        0..MINUTE => "just now".to_owned(),
+        MINUTE..HOUR => format!("{} min ago", age / MINUTE),
+        HOUR..DAY => format!("{} h ago", age / HOUR),
         _ => format!("{} ago", crate::table::count(age / DAY, "day")),
     }
 }

@@ -72,6 +72,9 @@ pub(crate) struct Books {
 
 const BATCH: &str = "batch";
 
+/// The names of the entries with the names of a stage's transforms begin with this.
+pub(crate) const STAGE_PREFIX: &str = "stage/";
+
 impl Books {
     /// Reads the books for the flow `name` in `file`. Numbers that are not there yet are made up, not written.
     pub(crate) fn read(snapshot: &Snapshot, name: &str, place: &FlowPlace) -> Result<Self, Error> {
@@ -269,7 +272,7 @@ pub(crate) fn stage_names(
     snapshot: &Snapshot,
     stage: &Fingerprint,
 ) -> Result<Vec<String>, StoreError> {
-    Ok(get(snapshot, &format!("stage/{stage}"))?.unwrap_or_default())
+    Ok(get(snapshot, &format!("{STAGE_PREFIX}{stage}"))?.unwrap_or_default())
 }
 
 /// Writes the names of the transforms of a stage.
@@ -278,7 +281,7 @@ pub(crate) fn put_stage_names(
     stage: &Fingerprint,
     names: &[String],
 ) -> Result<(), StoreError> {
-    put(writer, &format!("stage/{stage}"), &names)
+    put(writer, &format!("{STAGE_PREFIX}{stage}"), &names)
 }
 
 /// The collections of all flows that the store knows.

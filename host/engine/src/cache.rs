@@ -14,9 +14,13 @@ mod list;
 mod put;
 mod remove;
 mod stat;
+mod verify;
 
 #[cfg(test)]
 mod tests;
+
+use flowstone_core::RecipeRecord;
+use flowstone_store::{RecipeId, StoreError, Writer};
 
 pub use self::archive::ArchiveError;
 pub use self::entries::{CacheEntry, CacheFilter, CacheTotals};
@@ -28,3 +32,10 @@ pub use self::put::{GivenValue, PutReport};
 pub(crate) use self::put::is_due;
 pub use self::remove::{RemoveReport, RemovedGroup};
 pub use self::stat::{CacheGroup, CacheStat};
+
+/// Gives a recipe a number.
+fn register(writer: &mut Writer<'_>, record: &RecipeRecord) -> Result<RecipeId, StoreError> {
+    let id = writer.next_recipe()?;
+    writer.put_recipe(id, record)?;
+    Ok(id)
+}

@@ -20,6 +20,7 @@ mod event;
 mod execute;
 mod explain;
 mod former;
+mod gc;
 mod history;
 mod identity;
 mod lineage;
@@ -55,7 +56,12 @@ pub use flowstone_sandbox::{
     CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError, function_digests,
     scan as scan_component,
 };
-pub use flowstone_store::{StoreError, StoreSize, Why};
+pub use flowstone_store::{
+    Compaction, GcPhase, GcProgress, GcReport, StoreError, StoreSize,
+    VerifyPhase as CacheVerifyPhase, VerifyProgress as CacheVerifyProgress,
+    VerifyReport as CacheVerifyReport, Why,
+};
+pub use gc::{Collection, GcOptions};
 pub use history::Runs;
 pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 pub use overrides::Overrides;

@@ -12,11 +12,12 @@ use flowstone_store::{CallRecord, CollectionId, Lineage, RowHead, Snapshot, Targ
 pub use self::graph::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 use self::graph::{Upward, downward};
 use self::trace::{Origin, Trace};
-use crate::books::{Books, stage_names};
+use crate::books::{Books, TargetEntry, stage_names};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::overrides::depth;
 use crate::recipe::recipe;
+use crate::reconcile::digest;
 use crate::report::{LineageCall, LineageReport, LineageTarget};
 use crate::stage::columns_identity;
 
@@ -64,7 +65,8 @@ impl Engine {
             .retain(|row| row.target == name && row.key == shown);
         let mut rows = root.lineage.targets.iter();
         let row = rows.find(|row| row.target == id && row.key == bytes);
-        report.graph = root.upward(flow, &snapshot, (target, shown), row)?;
+        (report.graph, report.certain) =
+            root.upward(flow, &books, &snapshot, (target, shown), row)?;
         Ok(report)
     }
 
@@ -111,6 +113,7 @@ impl Engine {
         let root = Root::read(&books, &snapshot, collection, bytes)?;
         let mut report = root.report(&books);
         (report.graph, report.unplaced) = root.downward(flow, stage, &books, &snapshot)?;
+        report.certain = report.unplaced.is_empty();
         Ok(report)
     }
 }
@@ -168,6 +171,7 @@ impl Root {
             calls: self.calls(|_| true),
             targets,
             graph: LineageGraph::default(),
+            certain: false,
             unplaced: Vec::new(),
         }
     }
@@ -226,30 +230,34 @@ impl Root {
         Ok(Trace::new((stage, shape, recipes), lineage, snapshot)?)
     }
 
-    /// The graph from one of its target rows upward.
+    /// The graph from one of its target rows upward, and whether it gives what the target row holds.
     fn upward(
         &self,
         flow: &Flow,
+        books: &Books,
         snapshot: &Snapshot,
         (target, key): (&TargetPlan, String),
         row: Option<&TargetRow>,
-    ) -> Result<LineageGraph, Error> {
+    ) -> Result<(LineageGraph, bool), Error> {
         let mut stages = flow.plan.stages.iter();
         let stage = stages.find(|stage| stage.source.name == self.source);
         let stage = stage.filter(|stage| stage.targets.contains(target));
-        let origin = row
-            .zip(stage)
-            .and_then(|(row, stage)| origin(stage, target, row));
-        let (Some(stage), Some(origin)) = (stage, origin) else {
+        let placed = row.zip(stage).and_then(|(row, stage)| {
+            let origin = origin(stage, target, row)?;
+            Some((row, stage, origin))
+        });
+        let Some((row, stage, origin)) = placed else {
             // The flow has changed so that it does not say any more how such a row is made.
-            return Ok(LineageGraph::direct(target, key, self.node()));
+            return Ok((LineageGraph::direct(target, key, self.node()), false));
         };
         let mut trace = self.trace(flow, stage, snapshot)?;
         trace.follow(&with_those_above(stage, &origin), false)?;
         let mut rows = trace.rows[target.collection].iter();
         let at = rows.position(|row| row.origin == origin.1);
         let at = at.ok_or(Error::Internal("a row that is known was not traced"))?;
-        Ok(Upward::graph(&trace, self.node(), (target, key), at))
+        let certain = gives(&trace, target, at, row, books.targets.get(&row.target));
+        let graph = Upward::graph(&trace, self.node(), (target, key), at);
+        Ok((graph, certain))
     }
 
     /// The graph from the row downward, and the calls that have no place in it.
@@ -280,6 +288,24 @@ impl Root {
         let unplaced = self.calls(|key| !placed.contains(key));
         Ok((downward(&trace, self.node(), targets), unplaced))
     }
+}
+
+/// Whether the columns of a traced row are just what the target row holds.
+fn gives(
+    trace: &Trace<'_>,
+    target: &TargetPlan,
+    at: usize,
+    row: &TargetRow,
+    entry: Option<&TargetEntry>,
+) -> bool {
+    let print = |column| trace.print(column, target.collection, at);
+    let prints: Option<Vec<_>> = target.columns.iter().map(print).collect();
+    let Some((prints, entry)) = prints.zip(entry) else {
+        return false;
+    };
+    let columns = columns_identity(&target.spec.columns, &entry.layout.to_string());
+    entry.spec.columns == target.spec.columns
+        && digest(&columns, prints.into_iter()) == row.fingerprint
 }
 
 /// Where a target row stands in the collection that its target has in the flow; none where that is another than when the

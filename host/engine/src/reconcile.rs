@@ -394,7 +394,7 @@ fn key_of(target: &StageTarget, values: &[Value]) -> Result<Vec<u8>, Failure> {
 const KEY_COLUMNS: Fingerprint = Fingerprint::from_bytes(*b"flowstone 2026 key of target row");
 
 /// Sixteen bytes are plenty to tell the rows that one root row gives to a target apart.
-fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8; 16] {
+pub(crate) fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_keyed(what.as_bytes());
     for print in prints {
         hasher.update(print.as_bytes());

@@ -170,8 +170,10 @@ pub struct LineageReport {
     pub targets: Vec<LineageTarget>,
     /// How all that hangs together: from the row that was asked for to what it came from, or to what came of it.
     pub graph: LineageGraph,
-    /// Downward, the calls that have no place in the graph, since the flow has changed after the last run or results were
-    /// given in their stead.
+    /// Whether the graph is what was done: upward, it gives just what the target row holds; downward, every call has its
+    /// place in it. It is not where the flow changed since, results were given, or the row failed and kept what it had.
+    pub certain: bool,
+    /// Downward, the calls that have no place in the graph.
     pub unplaced: Vec<LineageCall>,
 }
 

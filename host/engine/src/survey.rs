@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use flowstone_core::{Fingerprint, MemoKey, RunId, Stage, Transform, Value};
+use flowstone_core::{CacheMode, Fingerprint, MemoKey, RunId, Stage, Transform, Value};
 
 use crate::answer::Answer;
 use crate::batch::{Batch, Cell, Halt, Item};
@@ -167,6 +167,13 @@ impl Engine {
         books.decide(&flow.plan);
         let mut run = self.stage_run(flow, stage, &books, &shared)?;
         run.always = true;
+        for prepared in &mut run.transforms {
+            // What is remembered is asked for, also where a run would not use it.
+            prepared.fresh_since = RunId(0);
+            if prepared.mode == CacheMode::Recompute {
+                prepared.mode = CacheMode::Default;
+            }
+        }
         match work(&run, position) {
             Ok(done) => Ok(done),
             Err(Halt::Interrupted) => Err(Error::Interrupted),

@@ -86,8 +86,8 @@ pub struct VerifiedTransform {
     pub failed: u64,
     /// Whether every result was compared that the present rows reach.
     pub complete: bool,
-    /// With 95 % confidence, no larger share of the results that are reached differs; none when nothing was compared, or
-    /// all were.
+    /// With 95 % confidence, no larger share of the results that are reached differs; none when nothing was compared, all
+    /// were, or it was interrupted.
     pub share_max: Option<f64>,
     /// The first differences.
     pub differences: Vec<Difference>,

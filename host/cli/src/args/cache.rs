@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
 
-use super::{EngineArgs, FlowArgs};
+use super::{CacheVerifyArgs, EngineArgs, FlowArgs};
 use crate::words::WordArgs;
 
 /// What to do with what is remembered.
@@ -50,6 +50,9 @@ pub(crate) enum CacheVerb {
         override_usage = "flowstone cache rm [OPTIONS] [FLOW] <TRANSFORM> [KEY]\n       \
             flowstone cache rm [OPTIONS] [FLOW] <FILTERS>\n       \
             flowstone cache rm [OPTIONS] [FLOW] --all",
+        long_about = "Forget results; a row that needs one again has it called again.\n\n\
+            Rows that nobody touches keep what was made of them. What large results take on disk is given back by \
+            `flowstone gc`.",
         after_help = "Examples:\n  flowstone cache rm words guide.md#3\n  flowstone cache rm words\n  \
             flowstone cache rm --unused --older-than 30d --dry-run"
     )]
@@ -66,6 +69,14 @@ pub(crate) enum CacheVerb {
         after_help = "Examples:\n  flowstone cache import results.cache\n  flowstone cache import results.cache handbook/ --dry-run"
     )]
     Import(CacheImportArgs),
+    /// Read everything in the store, and drop what is damaged
+    #[command(
+        long_about = "Read everything in the store, and drop what is damaged.\n\n\
+            A result that was dropped is made again when it is needed. Exits 1 when something was damaged, 3 when what is \
+            known of rows and targets is: that cannot be dropped.",
+        after_help = "Examples:\n  flowstone cache verify\n  flowstone cache verify --dry-run --json"
+    )]
+    Verify(CacheVerifyArgs),
 }
 
 /// Which results.

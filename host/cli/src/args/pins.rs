@@ -9,6 +9,10 @@ use super::EngineArgs;
 use crate::words::WordArgs;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowstone pin adopt words\n  flowstone pin verify words --sample 200\n  \
+        flowstone pin list"
+)]
 pub(crate) struct PinArgs {
     #[command(subcommand)]
     pub(crate) verb: PinVerb,
@@ -112,7 +116,16 @@ pub(crate) struct PinVerifyArgs {
     pub(crate) sample: SampleArgs,
 }
 
+/// Make stored calls again with the code that made them, and compare the results
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "flowstone verify [OPTIONS] [FLOW] [TRANSFORM]...",
+    long_about = "Make stored calls again with the code that made them, and compare the results.\n\n\
+        A result that differs is one of a function that is not deterministic, or was damaged. The inputs are those that \
+        the present rows have. Exits 1 when a result differs or a call fails.",
+    after_help = "Examples:\n  flowstone verify\n  flowstone verify handbook/ words --sample 500\n  \
+        flowstone verify words --all"
+)]
 pub(crate) struct VerifyArgs {
     /// The transforms, if not all; before them the flow, if it is not `flow.toml`
     #[arg(value_name = "[FLOW] TRANSFORM")]

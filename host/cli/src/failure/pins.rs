@@ -1,5 +1,7 @@
 //! What is wrong with what was asked of a pin, with what there is to choose from.
 
+use std::fmt::Write as _;
+
 use flowstone::core::printable;
 use flowstone::{EarlierCode, PinError};
 
@@ -78,10 +80,8 @@ fn listed(codes: &[EarlierCode]) -> String {
     }
     let mut text = table.numbers([2, 3]).text(Paint(false));
     if codes.len() > CODES_LISTED_MAX {
-        text.push_str(&format!(
-            "... and {} more\n",
-            codes.len() - CODES_LISTED_MAX
-        ));
+        let more = codes.len() - CODES_LISTED_MAX;
+        let _ = writeln!(text, "... and {more} more");
     }
     text
 }

@@ -41,7 +41,9 @@ pub(crate) fn mermaid(text: &str) -> String {
         // Markdown takes a digit and a dot, a plus or a minus for a list, but only at the beginning.
         let harmless = c.is_alphanumeric()
             || matches!(c, ' ' | ',' | '(' | ')' | '/' | '←' | '·' | '…' | '−')
-            || matches!(c, '-' | '.' | '=' | '+') && !escaped.is_empty() && !is_number(&escaped);
+            || matches!(c, '-' | '.' | '=' | '+') && !escaped.is_empty() && !is_number(&escaped)
+            // A time of day; after a letter it could begin the name of an icon.
+            || c == ':' && escaped.ends_with(|before: char| before.is_ascii_digit());
         if harmless {
             escaped.push(c);
         } else {
@@ -87,5 +89,6 @@ mod tests {
         assert_eq!(mermaid("<b>#35;`"), "#60;b#62;#35;35#59;#96;");
         assert_eq!(mermaid("1. one"), "1#46; one");
         assert_eq!(mermaid("- one"), "#45; one");
+        assert_eq!(mermaid("12:30 fa:fa-x"), "12:30 fa#58;fa-x");
     }
 }

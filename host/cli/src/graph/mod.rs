@@ -26,6 +26,9 @@ pub(crate) use dot::{Dot, dot};
 pub(crate) use mermaid::mermaid;
 pub(crate) use svg::svg;
 
+use crate::table::{count, seconds};
+use crate::when::utc;
+
 /// A flow as a graph.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Graph {
@@ -207,7 +210,7 @@ impl Node {
         let counts = self.counts.as_ref()?;
         let mut words: Vec<String> = Vec::new();
         if let Counts::Source(counts) = counts {
-            words.push(crate::table::count(counts.rows, "row"));
+            words.push(count(counts.rows, "row"));
         }
         let changes: Vec<String> = counts
             .changes()
@@ -283,15 +286,18 @@ impl RunNote {
     /// The run in one line.
     fn line(&self) -> String {
         let mut words = vec![format!("run {}", self.run)];
-        words.push(crate::when::utc(self.started));
-        words.push(crate::table::seconds(self.seconds));
-        if self.failures > 0 {
-            words.push(format!(
-                "{} failed",
-                crate::table::count(self.failures, "row")
-            ));
+        words.push(utc(self.started));
+        // A run that was killed never came to say how long it took.
+        let is_cut_off = self.interrupted && self.seconds == 0.0;
+        if is_cut_off {
+            words.push("cut off".to_owned());
+        } else {
+            words.push(seconds(self.seconds));
         }
-        if self.interrupted {
+        if self.failures > 0 {
+            words.push(format!("{} failed", count(self.failures, "row")));
+        }
+        if self.interrupted && !is_cut_off {
             words.push("interrupted".to_owned());
         }
         words.join(" · ")

@@ -28,7 +28,7 @@ const PAD: f64 = 14.0;
 /// Above the first line of a box and below the last.
 const PAD_TOP: f64 = 9.0;
 /// A box is high enough for so much room between the lines that meet it.
-const PORT_HEIGHT: f64 = 12.0;
+const PORT_HEIGHT: f64 = 20.0;
 
 /// So many lines of a label are shown.
 const LABEL_LINES_MAX: usize = 3;

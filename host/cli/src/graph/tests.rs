@@ -82,7 +82,7 @@ fn dot_strings(line: &str) -> Vec<String> {
     while let Some(c) = chars.next() {
         if c != '"' {
             assert!(
-                c.is_ascii_alphanumeric() || " {}[]=->#,".contains(c),
+                c.is_ascii_alphanumeric() || " {}[]=->#,.".contains(c),
                 "{c:?} in {line}"
             );
             continue;
@@ -326,4 +326,25 @@ fn a_node_of_many_words_is_cut() {
     assert_eq!(lines.len(), 2 + 6 + 1);
     assert_eq!(lines[7], "… 36 more");
     assert_eq!(lines[6], "p04 = 1");
+}
+
+#[test]
+fn a_run_that_was_cut_off_has_no_time() {
+    let mut graph = graph("page", "x");
+    assert!(
+        graph
+            .title()
+            .ends_with("UTC · 500 ms · 1 row failed · interrupted"),
+        "{}",
+        graph.title()
+    );
+    graph.run = graph.run.map(|run| RunNote {
+        seconds: 0.0,
+        failures: 0,
+        ..run
+    });
+    assert_eq!(
+        graph.title(),
+        "x · run 2 · 1970-01-01 00:00:00 UTC · cut off"
+    );
 }

@@ -7,6 +7,7 @@ mod put;
 mod remove;
 mod stat;
 mod transfer;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -28,35 +29,43 @@ pub(crate) fn cache(verb: &CacheVerb, output: Output) -> Result<u8, Failure> {
         CacheVerb::Rm(args) => remove::remove(args, output),
         CacheVerb::Export(args) => transfer::export(args, output),
         CacheVerb::Import(args) => transfer::import(args, output),
+        CacheVerb::Verify(args) => verify::verify(args, output),
     }
 }
 
 /// The store that is meant, and how it is worked on.
-struct Place {
+pub(super) struct Place {
     store: PathBuf,
     engine: EngineConfig,
+    /// The flow, where there is one.
+    pub(super) flow: Option<FlowSettings>,
 }
 
 impl Place {
     /// The store of a flow, or one that is named without a flow.
-    fn of(flow: Option<&Path>, args: &EngineArgs) -> Result<Self, Failure> {
+    pub(super) fn of(flow: Option<&Path>, args: &EngineArgs) -> Result<Self, Failure> {
         if flow.is_none() && !Path::new(FLOW_FILE).exists() {
             let own = PathBuf::from(STORE_FOLDER);
             if let Some(store) = args.store.clone().or_else(|| own.is_dir().then_some(own)) {
                 let mut engine = EngineConfig::default();
                 engine.memory_bytes_max = args.memory;
-                return Ok(Self { store, engine });
+                return Ok(Self {
+                    store,
+                    engine,
+                    flow: None,
+                });
             }
         }
         let settings = FlowSettings::of(flow, args)?;
         Ok(Self {
-            store: settings.store,
-            engine: settings.engine,
+            store: settings.store.clone(),
+            engine: settings.engine.clone(),
+            flow: Some(settings),
         })
     }
 
     /// The engine on the store, which must be there.
-    fn open(self) -> Result<Engine, Failure> {
+    pub(super) fn open(self) -> Result<Engine, Failure> {
         if !self.store.join("store.redb").is_file() {
             let message = format!("there is no store `{}` yet", self.store.display());
             return Err(Failure::new(Kind::NotFound, message)

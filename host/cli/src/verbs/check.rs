@@ -1,9 +1,12 @@
 //! `flowstone check`: the flow as it is wired, stage by stage; nothing is run.
 
-use flowstone::argument_text;
-use flowstone::core::{Argument, Stage, TargetPlan, Transform, to_json};
-use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
+
+use flowstone::core::{Argument, CacheMode, Stage, TargetPlan, Transform, to_json};
+use flowstone::{PinState, argument_text};
+use serde_json::{Value as Json, json};
 
 use crate::args::CheckArgs;
 use crate::failure::{EXIT_DONE, Failure};
@@ -16,15 +19,29 @@ use crate::table::count;
 pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
+    let pins = pins(&opened)?;
     if output.json {
-        output.object(&object(&opened))?;
+        output.object(&object(&opened, &pins))?;
     } else if !output.quiet {
-        output.answer(&text(&opened, output.paint()))?;
+        output.answer(&text(&opened, &pins, output.paint()))?;
     }
     Ok(EXIT_DONE)
 }
 
-fn text(opened: &Opened, paint: Paint) -> String {
+/// The pins of the flow's transforms, by the transform's name.
+fn pins(opened: &Opened) -> Result<BTreeMap<String, PinState>, Failure> {
+    let mut pins = BTreeMap::new();
+    for stage in &opened.flow.plan().stages {
+        for transform in &stage.transforms {
+            if let Some(pin) = opened.engine.pin_state(&opened.flow, &transform.name)? {
+                pins.insert(transform.name.clone(), pin);
+            }
+        }
+    }
+    Ok(pins)
+}
+
+fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> String {
     let plan = opened.flow.plan();
     let bold = |text: &str| paint.text(Style::Bold, text);
     let dim = |text: &str| paint.text(Style::Dim, text);
@@ -54,6 +71,12 @@ fn text(opened: &Opened, paint: Paint) -> String {
                 let _ = writeln!(text, "  {line}");
             }
             let _ = writeln!(text, "  -> {}", result(stage, transform));
+            if let Some(pin) = pins.get(&transform.name) {
+                let _ = writeln!(text, "  {pin}");
+            }
+            if let Some(impure) = impure(transform) {
+                let _ = writeln!(text, "  {} {impure}", paint.text(Style::Yellow, "impure:"));
+            }
         }
         for target in &stage.targets {
             let rows = &stage.collections[target.collection].name;
@@ -153,6 +176,34 @@ fn result(stage: &Stage, transform: &Transform) -> String {
     format!("{what}{fails}{none}")
 }
 
+/// What the results of a transform hang on besides its arguments, and how long they stand.
+fn impure(transform: &Transform) -> Option<String> {
+    if !transform.grants.is_impure() {
+        return None;
+    }
+    let granted = transform.grants.names().join(" and ");
+    let stand = match (transform.cache.mode, transform.cache.age_max) {
+        (CacheMode::Disable | CacheMode::Ignore, _) => "no result is remembered".to_owned(),
+        (CacheMode::Recompute, _) => "every run calls it".to_owned(),
+        (CacheMode::Default, None) => "results stand for ever".to_owned(),
+        (CacheMode::Default, Some(age)) => {
+            format!("results older than {} are made anew", age_text(age))
+        }
+    };
+    Some(format!("it is granted {granted}; {stand}"))
+}
+
+/// A duration as a flow file would say it, in the largest unit that fits.
+fn age_text(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let units = [("d", 86_400), ("h", 3600), ("min", 60)];
+    let whole = |(_, unit): &&(&str, u64)| seconds > 0 && seconds.is_multiple_of(*unit);
+    match units.iter().find(whole) {
+        Some((name, unit)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
+}
+
 /// Lines of a name, a type and where it comes from, one below the other.
 fn aligned<'a>(parts: impl Iterator<Item = (&'a str, &'a str, &'a str)> + Clone) -> Vec<String> {
     /// Types wider than this are not waited for.
@@ -175,7 +226,7 @@ fn aligned<'a>(parts: impl Iterator<Item = (&'a str, &'a str, &'a str)> + Clone)
     lines.collect()
 }
 
-fn object(opened: &Opened) -> Json {
+fn object(opened: &Opened, pins: &BTreeMap<String, PinState>) -> Json {
     let plan = opened.flow.plan();
     let (mut sources, mut transforms, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     for stage in &plan.stages {
@@ -188,7 +239,11 @@ fn object(opened: &Opened) -> Json {
             "columns": columns.collect::<Vec<_>>(),
         }));
         for transform in &stage.transforms {
-            transforms.push(transform_object(stage, transform));
+            transforms.push(transform_object(
+                stage,
+                transform,
+                pins.get(&transform.name),
+            ));
         }
         for target in &stage.targets {
             let columns = target.spec.columns.iter().zip(&target.columns).enumerate();
@@ -221,7 +276,7 @@ fn object(opened: &Opened) -> Json {
     })
 }
 
-fn transform_object(stage: &Stage, transform: &Transform) -> Json {
+fn transform_object(stage: &Stage, transform: &Transform, pin: Option<&PinState>) -> Json {
     let arguments = transform.function.params.iter().zip(&transform.arguments);
     let arguments = arguments.map(|(param, argument)| {
         let (given, what) = match argument {
@@ -238,12 +293,26 @@ fn transform_object(stage: &Stage, transform: &Transform) -> Json {
         "makes": transform.makes.map(|made| &stage.collections[made].name),
         "arguments": arguments.collect::<Vec<_>>(),
         "result": transform.function.result.as_ref().map(ToString::to_string),
+        "pin": pin,
+        "cache": transform.cache.mode,
+        "max_age_seconds": transform.cache.age_max.map(|age| age.as_secs()),
+        "grants": transform.grants.names(),
+        "impure": transform.grants.is_impure(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_said_in_the_largest_unit() {
+        let said = |seconds| age_text(Duration::from_secs(seconds));
+        assert_eq!(
+            [86_400, 7200, 90, 120, 172_800].map(said),
+            ["1 d", "2 h", "90 s", "2 min", "2 d"]
+        );
+    }
 
     #[test]
     fn names_and_types_stand_below_each_other() {

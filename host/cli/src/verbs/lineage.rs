@@ -6,8 +6,8 @@ mod tree;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use flowstone::LineageReport;
 use flowstone::core::printable;
-use flowstone::{LineageNode, LineageReport};
 
 use self::script::dot;
 use self::tree::{short, tree};
@@ -68,14 +68,16 @@ fn names(args: &LineageArgs) -> Result<(Option<&Path>, &str, &str), Failure> {
 /// The lineage as a tree, and what has no place in it.
 fn text(report: &LineageReport, all: bool, paint: Paint) -> String {
     let mut text = tree(&report.graph, report.failure.as_deref(), all, paint);
-    let unknown = |node: &LineageNode| matches!(node, LineageNode::Call { key: None, .. });
-    if report.graph.nodes.iter().any(unknown) {
-        let why = "not known: a result was given, or the row failed or the flow changed since";
-        let _ = writeln!(text, "\n{why}");
+    if !report.certain && report.unplaced.is_empty() {
+        let why = "a result was given, or the row failed or the flow changed since";
+        let _ = writeln!(text, "\nnot all of this is certain: {why}");
     }
     if !report.unplaced.is_empty() {
         let calls = count(report.unplaced.len() as u64, "call");
-        let _ = writeln!(text, "\n{calls} of an earlier version of the row or the flow:");
+        let _ = writeln!(
+            text,
+            "\n{calls} of an earlier version of the row or the flow:"
+        );
         let shown = if all { usize::MAX } else { UNPLACED_SHOWN_MAX };
         for call in report.unplaced.iter().take(shown) {
             let key = paint.text(Style::Dim, &format!("(memo {})", short(&call.key)));

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod component;
 mod explain;
+mod gc;
 mod graph;
 mod inspect;
 mod lineage;
@@ -34,6 +35,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Pin(args) => pin::pin(args, output),
         Verb::Verify(args) => verify::verify(args, output),
         Verb::Cache(verb) => cache::cache(verb, output),
+        Verb::Gc(args) => gc::gc(args, output),
         Verb::Completions(args) => completions::completions(args, output),
     }
 }

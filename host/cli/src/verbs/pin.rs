@@ -220,7 +220,7 @@ fn dropped(report: &DropReport, paint: Paint) -> String {
     }
     let _ = writeln!(
         text,
-        "{} went back to the code that made them, {} it had itself",
+        "{} went back to the code that made them, {} had never left it",
         count(report.returned, "result"),
         report.already
     );

@@ -59,6 +59,16 @@ fn text(report: &PlanReport, followers: &[&str], rows: bool, paint: Paint) -> St
     if !transforms.is_empty() {
         let _ = write!(text, "\n{transforms}");
     }
+    let pins = report.transforms.iter();
+    let pins: Vec<_> = pins
+        .filter_map(|transform| Some((&transform.name, transform.pin.as_ref()?)))
+        .collect();
+    if !pins.is_empty() {
+        text.push('\n');
+    }
+    for (name, pin) in pins {
+        let _ = writeln!(text, "{name} is {pin}");
+    }
     if rows && !report.rows.is_empty() {
         let mut table = Table::of_text(&["row", "key", "why"]);
         for row in &report.rows {

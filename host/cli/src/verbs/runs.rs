@@ -1,7 +1,8 @@
 //! `flowstone runs`: the past runs with their figures, or one of them in full.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use flowstone::core::{RunId, printable};
 use flowstone::{CacheOptions, Engine, EngineConfig, FailedRow, FlowPlace, RunReport};
@@ -54,7 +55,7 @@ impl Scope {
 }
 
 /// The engine on a store; none where there is no store yet, and none is made.
-fn engine(store: &std::path::Path) -> Result<Option<Engine>, Failure> {
+fn engine(store: &Path) -> Result<Option<Engine>, Failure> {
     if !store.join("store.redb").is_file() {
         return Ok(None);
     }
@@ -193,18 +194,16 @@ fn text(run: &RunReport, paint: Paint) -> String {
         text.push_str("\n\ncut off before it could sum up: it was killed, or failed as a whole\n");
         return text;
     }
-    text.push_str(&format!(", {}\n", seconds(run.seconds)));
+    let _ = writeln!(text, ", {}", seconds(run.seconds));
     if let Some(asked) = asked(&run.cache) {
-        text.push_str(&format!("asked for: {asked}\n"));
+        let _ = writeln!(text, "asked for: {asked}");
     }
     text.push_str(&tables(run, paint));
     text.push_str(&failures(run, usize::MAX, paint));
     let listed = run.failed.len() as u64;
     if listed < run.failures {
-        text.push_str(&format!(
-            "  … and {}\n",
-            count(run.failures - listed, "more row")
-        ));
+        let more = count(run.failures - listed, "more row");
+        let _ = writeln!(text, "  … and {more}");
     }
     if run.interrupted {
         text.push_str("\ninterrupted before it was done\n");
@@ -228,15 +227,16 @@ fn asked(cache: &CacheOptions) -> Option<String> {
     (!all.is_empty()).then(|| all.join(" "))
 }
 
+fn names<T>(counts: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    counts
+        .into_iter()
+        .map(|(name, counts)| (printable(&name, &[]), counts))
+        .collect()
+}
+
 /// The record made fit for a terminal: a store may come from anywhere.
 fn shown(run: RunReport) -> RunReport {
     let clean = |text: &str| printable(text, &[]);
-    fn names<T>(counts: BTreeMap<String, T>) -> BTreeMap<String, T> {
-        counts
-            .into_iter()
-            .map(|(name, counts)| (printable(&name, &[]), counts))
-            .collect()
-    }
     let failed = run.failed.iter().map(|row| FailedRow {
         source: clean(&row.source),
         key: clean(&row.key),

@@ -130,14 +130,13 @@ impl Export<'_> {
             self.report.lost += 1;
             return Ok(());
         };
-        let number = match known.number {
-            Some(number) => number,
-            None => {
-                self.report.recipes += 1;
-                self.makers.insert(known.recipe.record.maker.component);
-                let number = self.writer.recipe(&known.recipe.record)?;
-                *known.number.insert(number)
-            }
+        let number = if let Some(number) = known.number {
+            number
+        } else {
+            self.report.recipes += 1;
+            self.makers.insert(known.recipe.record.maker.component);
+            let number = self.writer.recipe(&known.recipe.record)?;
+            *known.number.insert(number)
         };
         let carried = match outcome {
             Outcome::Nothing => Carried::Nothing,

@@ -12,6 +12,7 @@ use flowstone_sandbox::scan;
 use flowstone_store::{MemoRecord, Outcome, RecipeId, StoreError, Why, Writer};
 
 use super::archive::{ArchiveError, Block, Checked, Reader, Recipe};
+use super::register;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recipe::Recipes;
@@ -69,7 +70,7 @@ impl Engine {
         &self,
         file: &mut impl Read,
         stop: &AtomicBool,
-        visit: &mut dyn FnMut(Option<Part>, &[Recipe]) -> Result<(), Error>,
+        visit: Visit<'_>,
     ) -> Result<(), Error> {
         let input = BufReader::with_capacity(BUFFER_BYTES, file);
         let mut reader = Reader::new(input, self.config.memory_bytes_max)?;
@@ -99,6 +100,9 @@ impl Engine {
         }
     }
 }
+
+/// What is done with every part of an archive, and with its recipes so far.
+type Visit<'a> = &'a mut dyn FnMut(Option<Part>, &[Recipe]) -> Result<(), Error>;
 
 /// A part of an archive that is kept.
 enum Part {
@@ -209,29 +213,30 @@ impl<'a> Import<'a> {
                 if !is_new {
                     continue;
                 }
-                let recipe = match numbers.get(&result.recipe) {
-                    Some(id) => *id,
-                    None => {
-                        let record = &recipes[result.recipe].record;
-                        let id = match self.known.get(&hash(record)?) {
-                            Some(id) => *id,
-                            None => {
-                                let id = writer.next_recipe()?;
-                                writer.put_recipe(id, record)?;
-                                id
-                            }
-                        };
-                        numbers.insert(result.recipe, id);
-                        id
-                    }
+                let recipe = if let Some(id) = numbers.get(&result.recipe) {
+                    *id
+                } else {
+                    let id = self.number(writer, &recipes[result.recipe].record)?;
+                    numbers.insert(result.recipe, id);
+                    id
                 };
                 put(writer, self.run, recipe, result)?;
             }
             Ok::<_, Error>((news, numbers))
         })?;
         self.numbers = numbers;
-        news.into_iter().for_each(|is_new| self.count(!is_new));
+        for is_new in news {
+            self.count(!is_new);
+        }
         Ok(())
+    }
+
+    /// The number of a recipe in the store; a new one where the store does not know it.
+    fn number(&self, writer: &mut Writer<'_>, record: &RecipeRecord) -> Result<RecipeId, Error> {
+        match self.known.get(&hash(record)?) {
+            Some(id) => Ok(*id),
+            None => Ok(register(writer, record)?),
+        }
     }
 
     fn count(&mut self, present: bool) {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use flowstone_core::{CacheMode, Fingerprint, MemoKey, RecipeRecord, Stage, Transform};
 use flowstone_store::{MemoRecord, Snapshot};
 
+use crate::batch::Cell;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::overrides::find;
@@ -124,7 +125,10 @@ impl Engine {
             });
             Ok(ControlFlow::Break(()))
         })?;
-        let arguments = found.ok_or_else(|| no_row(asked, &row))?.map_err(|why| {
+        let Some(found) = found else {
+            return Err(Error::NotFound(self.why_no_row(asked, &row, stop)?));
+        };
+        let arguments = found.map_err(|why| {
             Error::NotFound(format!(
                 "the key of `{name}` for `{row}` is not known: {why}"
             ))
@@ -137,22 +141,48 @@ impl Engine {
             arguments,
         })
     }
-}
 
-fn no_row(asked: &Asked<'_>, row: &RowName) -> Error {
-    let source = &asked.stage.source.name;
-    Error::NotFound(if row.index.is_empty() {
-        format!(
+    /// Why there is no row of this name: going up from it, the first list that is there, or is not, tells.
+    fn why_no_row(
+        &self,
+        asked: &Asked<'_>,
+        row: &RowName,
+        stop: &AtomicBool,
+    ) -> Result<String, Error> {
+        let stage = asked.stage;
+        let mut collection = asked.transform.collection;
+        let mut above = row.clone();
+        while let Some(position) = above.index.pop() {
+            let mut makers = stage.transforms.iter();
+            let maker = makers.find(|transform| transform.makes == Some(collection));
+            let maker = maker.ok_or(Error::Internal("nothing makes the rows of a collection"))?;
+            let name = &maker.name;
+            let mut why = None;
+            self.survey(asked.flow, name, Some(&above), stop, &mut |surveyed| {
+                why = Some(
+                    match &surveyed.batch.cells[surveyed.transform][surveyed.row] {
+                        Cell::Ready(_) => format!("`{name}` gave `{above}` no position {position}"),
+                        Cell::Unknown => {
+                            format!("`{name}` is not remembered for `{above}`: run the flow first")
+                        }
+                        Cell::Absent | Cell::Failed => {
+                            format!("`{name}` has failed, or gave none, for `{above}`")
+                        }
+                    },
+                );
+                Ok(ControlFlow::Break(()))
+            })?;
+            if let Some(why) = why {
+                return Ok(format!("there is no row `{row}`: {why}"));
+            }
+            collection = maker.collection;
+        }
+        let source = &stage.source.name;
+        Ok(format!(
             "source `{source}` has no row `{}` that can be read",
             row.key
-        )
-    } else {
-        format!(
-            "there is no row `{row}`: source `{source}` has no row `{}` that can be read, or the lists made of it have no \
-             such position, or they are not remembered",
-            row.key
-        )
-    })
+        ))
+    }
 }
 
 /// The one entry of the transform whose key begins with these digits; none where there is no such.

@@ -11,6 +11,7 @@ use flowstone_store::{CollectionId, MemoRecord, Outcome, RowHead, Snapshot, Stor
 
 use super::entries::Ages;
 use super::key::{Asked, Meant};
+use super::register;
 use crate::answer::{Answer, Typed};
 use crate::books::{collections, put_stage_names, stage_names};
 use crate::engine::{Engine, Flow};
@@ -83,6 +84,7 @@ impl Engine {
         let typed = Typed::new(transform.result.clone(), transform.makes.is_some());
         let result = transform.function.result.as_ref();
         let (answer, encoding) = answer(given, result, &typed).map_err(wrong)?;
+        let encoding = encoding.as_deref();
         self.put(&asked, &snapshot, &meant, answer.outcome(), encoding, stop)
     }
 
@@ -92,7 +94,7 @@ impl Engine {
         snapshot: &Snapshot,
         meant: &Meant,
         outcome: Outcome,
-        encoding: Option<Vec<u8>>,
+        encoding: Option<&[u8]>,
         stop: &AtomicBool,
     ) -> Result<PutReport, Error> {
         let code = asked.flow.code(&asked.transform.plugin);
@@ -115,15 +117,8 @@ impl Engine {
         };
         let run = snapshot.last_run()?.unwrap_or(RunId(0));
         self.store.write(|writer| {
-            let recipe = match known {
-                Some(id) => id,
-                None => {
-                    let id = writer.next_recipe()?;
-                    writer.put_recipe(id, &asked.now)?;
-                    id
-                }
-            };
-            if let (Outcome::Value { fingerprint, .. }, Some(encoding)) = (&outcome, &encoding) {
+            let recipe = known.map_or_else(|| register(writer, &asked.now), Ok)?;
+            if let (Outcome::Value { fingerprint, .. }, Some(encoding)) = (&outcome, encoding) {
                 writer.put_object(fingerprint, encoding)?;
             }
             let record = MemoRecord {

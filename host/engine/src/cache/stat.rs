@@ -1,5 +1,6 @@
 //! Figures: what the store remembers, by function and code, and what its parts take on disk.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
@@ -95,6 +96,9 @@ impl Engine {
             Ok(())
         })?;
         stat.groups = groups.into_values().collect();
+        // The code that rows use comes first.
+        let order = |group: &CacheGroup| (group.function.clone(), Reverse(group.in_use));
+        stat.groups.sort_by_key(order);
         Ok(stat)
     }
 }

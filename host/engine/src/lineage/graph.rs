@@ -154,6 +154,15 @@ impl<'t, 'a> Upward<'t, 'a> {
         while let Some((place, node)) = up.open.pop() {
             up.go_on(place, node);
         }
+        if !up.met.contains_key(&Place::Source) {
+            // Whatever became of the calls between: this is the row that it came from.
+            let to = up.node(Place::Source);
+            up.graph.edges.push(LineageEdge {
+                from: 0,
+                to,
+                takes: Vec::new(),
+            });
+        }
         up.graph
     }
 
@@ -222,6 +231,8 @@ impl<'t, 'a> Upward<'t, 'a> {
                     });
                 }
             }
+            // Where it is not known which call it was, it is not known what that took either.
+            Place::Call(index, row) if self.trace.calls[index][row].is_none() => {}
             Place::Call(index, row) => {
                 let transform = &stage.transforms[index];
                 let params = transform.arguments.iter().zip(&transform.function.params);

@@ -77,8 +77,9 @@ impl Engine {
             .filter(|(id, _)| under_pin(id))
             .map(|(_, tally)| tally.entries)
             .sum();
+        let are_there = chosen.iter().any(under_pin);
         chosen.retain(|id| !under_pin(id));
-        let all_there = standing > 0 && *from == PinSource::Present;
+        let all_there = are_there || standing > 0 && *from == PinSource::Present;
         if chosen.is_empty() && !all_there {
             return Err(PinError::NothingToAdopt {
                 transform: transform.name.clone(),

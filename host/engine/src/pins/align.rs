@@ -6,6 +6,9 @@
 
 use flowstone_core::{Fingerprint, Param, Recipe};
 
+/// No component has functions with more parameters: what a store says beyond that is not looked at.
+const PARAMS_MAX: usize = 1000;
+
 /// Where the argument of a parameter comes from.
 #[derive(PartialEq, Eq)]
 enum Given {
@@ -24,6 +27,10 @@ struct Slot<'a> {
 /// `new`. The parameters of `new` that are left are literals which `old` did not have.
 pub(crate) fn align(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
     if old.function.result != new.function.result || old.grants != new.grants {
+        return None;
+    }
+    let count = |recipe: &Recipe| recipe.function.params.len();
+    if count(old) > count(new) || count(new) > PARAMS_MAX {
         return None;
     }
     let (from, to) = (slots(old), slots(new));

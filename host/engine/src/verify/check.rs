@@ -72,7 +72,8 @@ impl Check<'_> {
         report.without_code = missing(&stored, codes);
         let done = report.compared + report.failed;
         report.complete = !interrupted && done == stored.reachable;
-        if !report.complete {
+        // What was found until an interruption is no random sample.
+        if !report.complete && !interrupted {
             report.share_max = share_max(report.compared, report.different);
         }
         Ok((report, interrupted))

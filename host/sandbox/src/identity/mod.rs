@@ -1,4 +1,59 @@
-//! Function digests.
+//! The digest of one exported function: of just the code and the state that a call of it can reach.
+//!
+//! # Why that can be known
+//!
+//! WebAssembly links statically and a call gets a fresh instance. So what a call does follows from: its arguments,
+//! what the host answers, and the part of the component that the call can reach. Code that nothing reaches is never
+//! run, and state that no reached code names is never seen.
+//!
+//! # The recipe
+//!
+//! 1. `parse`: the component is read and its structure validated, with the features of the engine.
+//! 2. `link`, `canonical`, `instance`: it is instantiated on paper, nested components and all. Afterwards each index
+//!    of each instance means one entity: a function, table, memory, global, segment, an import of the host.
+//! 3. `nodes`, `operators`, `tables`, `types`: each entity is described on demand: what it is by itself, and the
+//!    entities that it names, in order. Indices are not in it, nor are custom sections.
+//! 4. `walk`: from the exported function and all start functions on, entities are numbered in the order in which they
+//!    are come upon, breadth first. The digest is that of all descriptions in this order, each with the numbers of
+//!    what it names.
+//!
+//! | entity | what it is by itself | what it names |
+//! | --- | --- | --- |
+//! | lifted function | type, string encoding, which options | core function, memory, realloc, post-return, instance |
+//! | lowered function | the same | component function, memory, realloc, instance |
+//! | import of the host | its names | |
+//! | resource operation | which one, the name of the resource | instance |
+//! | core function | signature, locals, instructions | what its instructions name |
+//! | indirect call | signature, slots | the functions of that signature in these slots, the table itself |
+//! | the same of a known slot, in a table that nothing changes | | the function in it |
+//! | table, for other instructions on it | type, all active segments with their offsets | all functions in them, the table itself |
+//! | memory | type, all active segments with their offsets and bytes | |
+//! | global | type, the initialiser's instructions | what they name |
+//! | segment, for `table.init`, `memory.init` and `drop` | mode, contents | the functions in it |
+//!
+//! # Why it is sound
+//!
+//! Two functions with the same digest have, but for a collision of BLAKE3, the same numbered descriptions: their
+//! reachable parts are the same graph, with the entities of the one standing for those of the other, one to one. Run
+//! both side by side. At every step the same instruction is at hand, and what it names stands at the same place:
+//!
+//! - *State is the same at the beginning.* Memories and tables have the same segments at the same offsets, globals the
+//!   same initialisers. Each segment is noted with how many start functions run before it is applied, and all start
+//!   functions are walked from, in order. A segment that may not fit its memory or table would stop everything: then
+//!   there is no exact digest.
+//! - *State stays the same.* Entities are numbered, not merged: two memories with equal contents are two numbers, and
+//!   so nobody who writes the one is taken for somebody who writes the other.
+//! - *Calls go to the same functions.* An indirect call runs a function of its signature or traps. What segments put
+//!   into the table is in its description, by slot. What instructions put there comes from a `ref.func`, a segment, a
+//!   table or a global that is named by code which is reached itself, and so is walked to as well. The host hands in
+//!   no function references.
+//! - *The host gets the same calls*, by name and type.
+//!
+//! # Where it takes more in
+//!
+//! What is not understood (a resource that the component defines itself, an instruction or definition that the engine
+//! does not take anyway) or would be too much work (see [`WORK_MAX`]) makes the digest of a function that reaches it
+//! that of the whole component with the function's name. If it is part of instantiating, this goes for all functions.
 
 mod canonical;
 mod frame;

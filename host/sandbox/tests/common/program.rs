@@ -32,7 +32,7 @@ pub(crate) enum Op {
 }
 
 const BINARY: [&str; 8] = [
-    "i32.add", "i32.sub", "i32.mul", "i32.xor", "i32.and", "i32.or", "i32.rotl", "i32.lt_u",
+    "i32.add", "i32.sub", "i32.xor", "i32.rotl", "i32.mul", "i32.add", "i32.xor", "i32.lt_u",
 ];
 
 #[derive(Debug, Clone)]
@@ -54,9 +54,7 @@ impl Program {
             globals: (0..GLOBALS).map(|_| dice.below(100) as u32).collect(),
             data: bytes(dice),
             passive_data: bytes(dice),
-            slots: (0..SLOTS)
-                .map(|_| (dice.below(8) > 0).then(|| dice.below(FUNCTIONS)))
-                .collect(),
+            slots: (0..SLOTS).map(|slot| entry(slot, dice)).collect(),
             passive_slots: (0..4).map(|_| dice.below(FUNCTIONS)).collect(),
             start: (dice.below(6) == 0).then(|| ops(dice, 1)),
         }
@@ -69,7 +67,8 @@ impl Program {
             1 => self.data[dice.below(DATA)] ^= 1 + dice.below(255) as u8,
             2 => self.passive_data[dice.below(DATA)] ^= 1 + dice.below(255) as u8,
             3 => {
-                self.slots[dice.below(SLOTS)] = (dice.below(8) > 0).then(|| dice.below(FUNCTIONS));
+                let slot = dice.below(SLOTS);
+                self.slots[slot] = entry(slot, dice);
             }
             4 => self.passive_slots[dice.below(4)] = dice.below(FUNCTIONS),
             5 if self.start.is_some() => {
@@ -134,6 +133,15 @@ impl Program {
              (core instance $i (instantiate $m)) {lifts})",
             parts.join("\n")
         )
+    }
+}
+
+/// What is in a slot: mostly a function of one number in the first half of the table, of two in the second.
+fn entry(slot: usize, dice: &mut Dice) -> Option<usize> {
+    match dice.below(12) {
+        0 => None,
+        1 => Some(dice.below(FUNCTIONS)),
+        _ => Some(dice.below(EXPORTS) + if slot < SLOTS / 2 { 0 } else { EXPORTS }),
     }
 }
 
@@ -232,8 +240,9 @@ fn instruction(op: &Op) -> String {
         }
         Op::Call(function) => format!("(call $f{function} (local.get $n))"),
         Op::Indirect(two, slot) => {
+            let first = if *two { SLOTS / 2 } else { 0 };
             let slot = slot.map_or(
-                "(i32.and (local.get $n) (i32.const 7))".to_owned(),
+                format!("(i32.add (i32.const {first}) (i32.and (local.get $n) (i32.const 3)))"),
                 |slot| format!("(i32.const {slot})"),
             );
             if *two {

@@ -60,7 +60,7 @@ pub(super) struct Grid {
 pub(super) const BENDS_MAX: usize = 20_000;
 
 /// The room that a line has for itself.
-const LINE_HALF: f64 = 4.0;
+const LINE_HALF: f64 = 3.0;
 
 impl Grid {
     /// The grid of the boxes of one part.

@@ -13,10 +13,10 @@ const SWEEPS_LEVEL: usize = 6;
 
 /// Between two boxes, and between a line or label and anything.
 const BOX_GAP: f64 = 20.0;
-const LINE_GAP: f64 = 6.0;
+const LINE_GAP: f64 = 5.0;
 
 /// The most room between two links where they meet a box.
-const PORT_GAP_MAX: f64 = 22.0;
+const PORT_GAP_MAX: f64 = 26.0;
 
 /// A box's corners are kept free of links.
 const CORNER: f64 = 10.0;

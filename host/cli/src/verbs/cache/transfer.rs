@@ -120,19 +120,19 @@ fn exported(report: &ExportReport, file: &Path) -> String {
 
 fn imported(report: &ImportReport, dry_run: bool) -> String {
     let did = if dry_run {
-        "would be remembered"
+        "would remember"
     } else {
         "remembered"
     };
     let mut text = format!(
-        "{did}: {} of {}; {} were there already\n",
+        "{did} {} of {}; {} were there already\n",
         report.imported,
         count(report.results, "result"),
         report.present
     );
     if report.builds > 0 {
-        let keep = if dry_run { "would be kept" } else { "kept" };
-        text.push_str(&format!("{keep}: {}\n", count(report.builds, "component")));
+        let keep = if dry_run { "would keep" } else { "kept" };
+        text.push_str(&format!("{keep} {}\n", count(report.builds, "component")));
     }
     if report.impure > 0 {
         text.push_str(&format!(

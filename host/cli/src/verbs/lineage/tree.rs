@@ -66,7 +66,9 @@ pub(super) fn tree(graph: &LineageGraph, failure: Option<&str>, all: bool, paint
                 text.push_str(&paint.text(Style::Dim, &more));
             }
             Line::Failure(reason) => {
-                text.push_str(&format!("{} {reason}", paint.text(Style::Red, "failed:")));
+                text.push_str(&paint.text(Style::Red, "failed:"));
+                text.push(' ');
+                text.push_str(&reason);
             }
             Line::Node(node, label) => {
                 text.push_str(&label);
@@ -181,8 +183,8 @@ fn node_text(node: &LineageNode, paint: Paint) -> String {
             result,
             literals,
         } => {
-            let literals: String = literals
-                .iter()
+            let literals = literals.iter();
+            let literals: Vec<String> = literals
                 .map(|(name, value)| format!(", {name} = {}", cut(value)))
                 .collect();
             let what = match key {
@@ -196,7 +198,7 @@ fn node_text(node: &LineageNode, paint: Paint) -> String {
             format!(
                 "call {}{}{what}",
                 bold(transform),
-                printable(&literals, &[])
+                printable(&literals.concat(), &[])
             )
         }
     }
