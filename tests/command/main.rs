@@ -2,6 +2,7 @@
 
 mod cache;
 mod examples;
+mod gc;
 mod history;
 mod hostile;
 mod kill;

@@ -63,7 +63,7 @@ fn a_recomputed_result_that_is_another_reaches_the_target() {
     with_cache(&mut project, "cache = { pin = \"weight\" }");
     project.run();
     project.guest.weight = 1000;
-    assert_eq!(project.run().calls, ["line a.md", "line b.md"]);
+    assert_eq!(project.run().calls, NOTHING);
     let before = project.rows();
     project.options.cache.recompute = names(&["weight"]);
     let outcome = project.run();
@@ -463,7 +463,10 @@ fn reverted_code_calls_nothing_the_third_time() {
     let mut project = project();
     project.run();
     project.guest.weight = 9;
-    assert_eq!(project.run().calls.len(), 5);
+    assert_eq!(
+        project.run().calls,
+        ["weight a.md", "weight a.md", "weight b.md"]
+    );
     project.guest = Guest::default();
     assert_eq!(project.run().calls, NOTHING);
     let explained = explain(&project, "weight", None);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flowstone::core::StoreSettings;
-use flowstone::{Collection, Event, GcOptions, PinSource};
+use flowstone::{Collection, Event, GcOptions};
 use flowstone_tests::{Guest, Project};
 use proptest::prelude::*;
 
@@ -134,11 +134,19 @@ fn results_of_a_pin_are_kept_as_long_as_it_stands() {
     // Three results of `weight`, of which a row uses one; `line` has no pin.
     let report = gc(&project, &strict()).report;
     assert_eq!((report.in_use, report.pinned, report.removed), (2, 2, 1));
-    let (engine, flow) = project.open().expect("the flow opens");
-    let source = PinSource::default();
-    drop((engine, flow, source));
     project.write("a.md", "one\ntwo\n");
     assert_eq!(project.run().calls, ["line a.md"]);
+
+    project.flow = plain;
+    project.remove("a.md").run();
+    let report = gc(&project, &strict()).report;
+    assert_eq!(report.pinned, 3, "the flow uses it no more, but it stands");
+    let (engine, flow) = project.open().expect("the flow opens");
+    let dropped = engine.drop_pin("weights", &AtomicBool::new(false));
+    assert_eq!(dropped.expect("it can be dropped").pin, "weights");
+    drop((engine, flow));
+    let report = gc(&project, &strict()).report;
+    assert_eq!((report.in_use, report.pinned), (report.kept, 0));
 }
 
 #[test]
@@ -218,13 +226,13 @@ enum Step {
     Remove(u8),
     Code(u32),
     Run,
-    Collect { runs: u32, stop_after: Option<u8> },
+    Collect { runs: u32, stop_after: Option<u32> },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let text = prop::collection::btree_set("[a-d]{1,3}", 0..5)
         .prop_map(|lines: BTreeSet<String>| lines.into_iter().collect::<Vec<_>>().join("\n"));
-    let stop_after = prop::option::of(0..10_u8);
+    let stop_after = prop::option::of(0..10_u32);
     prop::collection::vec(
         prop_oneof![
             4 => (0..4_u8, text).prop_map(|(file, text)| Step::Write(file, text)),

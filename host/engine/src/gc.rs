@@ -80,7 +80,7 @@ impl Engine {
                 if !options.no_compact {
                     compaction = Some(self.store.compact()?);
                 }
-                self.note_collection()?;
+                self.note_collection(options.settings.bytes_max)?;
             }
         }
         Ok(Collection {

@@ -178,7 +178,7 @@ pub(crate) fn origin(record: &RecipeRecord, pin: Option<&PinEntry>) -> Recipe {
 }
 
 /// The recipe that results of `record`, which has a pin, had before they were adopted; none where none were.
-pub(crate) fn adopted_from<'a>(
+fn adopted_from<'a>(
     record: &RecipeRecord,
     pin: Option<&'a PinEntry>,
 ) -> Option<&'a Recipe> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flowstone_connect::{Entry, RowError, Source, TargetKeys, display_key};
 use flowstone_core::{
-    CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, MemoKey,
+    CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe,
     RecipeRecord, RunId, Stage, Transform, Type, Value, format_size,
 };
 use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Sandbox, SandboxConfig, World};
@@ -296,10 +296,15 @@ impl StageRun<'_> {
         self.overrides.flow(&self.fingerprint, kind, key)
     }
 
-    /// What a call of a transform can learn besides its arguments.
-    pub(crate) fn world(&self, transform: usize, key: &MemoKey) -> World {
+    /// What a call of a transform can learn besides its arguments. Random numbers follow from the arguments, not from the
+    /// key: whatever stands for the code, a call gives the same.
+    pub(crate) fn world(&self, transform: usize, arguments: &[Fingerprint]) -> World {
         let grants = self.stage.transforms[transform].grants;
-        let mut world = World::seeded(*key.as_bytes());
+        let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 random numbers");
+        for argument in arguments {
+            hasher.update(argument.as_bytes());
+        }
+        let mut world = World::seeded(*hasher.finalize().as_bytes());
         world.clock = grants.clock;
         world.random = grants.random;
         world

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicBool;
 
 use flowstone_core::{CacheMode, Fingerprint, MemoKey, RunId, Stage, Transform, Value};
 
-use crate::answer::Answer;
 use crate::batch::{Batch, Cell, Halt, Item};
 use crate::books::Books;
 use crate::engine::{Engine, Flow};
@@ -110,14 +109,6 @@ impl Surveyed<'_, '_> {
             Ok(Err(Cell::Absent)) => "a result that it needs is none",
             Ok(Err(Cell::Failed)) => "a result that it needs has failed",
             _ => "a result that it needs is not remembered: run the flow first",
-        }
-    }
-
-    /// What is remembered; none when nothing is.
-    pub(crate) fn answer(&self) -> Option<&Answer> {
-        match &self.batch.cells[self.transform][self.row] {
-            Cell::Ready(answer) => Some(answer),
-            _ => None,
         }
     }
 }

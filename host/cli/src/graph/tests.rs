@@ -245,7 +245,12 @@ fn a_node_says_what_the_run_did() {
             graph.nodes[at].outcome().unwrap_or_default(),
         )
     };
-    let graph = plain(&project, Some(&project.run().report));
+    let (engine, flow) = project.open().expect("the flow opens");
+    let run = || {
+        let report = project.run_as(&engine, &project.flow, "flow.toml");
+        Graph::of(flow.plan(), Some(&report.expect("the flow runs")))
+    };
+    let graph = run();
     assert_eq!(
         status(&graph, 0),
         (Status::Worked, "2 rows · 2 new".to_owned())
@@ -257,8 +262,8 @@ fn a_node_says_what_the_run_did() {
     );
     assert_eq!(status(&graph, 5), (Status::Worked, "3 inserted".to_owned()));
     project.write("b.md", "one\n");
-    project.run();
-    let graph = plain(&project, Some(&project.run().report));
+    run();
+    let graph = run();
     assert_eq!(
         status(&graph, 0),
         (Status::Unchanged, "2 rows · unchanged".to_owned())

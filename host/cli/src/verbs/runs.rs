@@ -9,7 +9,7 @@ use flowstone::{CacheOptions, Engine, EngineConfig, FailedRow, FlowPlace, RunRep
 use serde_json::json;
 
 use super::run::{failures, tables};
-use crate::args::{RunsArgs, RunsShowArgs, RunsVerb};
+use crate::args::{EngineArgs, RunsArgs, RunsShowArgs, RunsVerb};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
@@ -33,13 +33,10 @@ struct Scope {
 
 impl Scope {
     fn of(args: &RunsArgs) -> Result<Self, Failure> {
-        let engine = &args.flow.engine;
-        if args.flow.flow.is_none() && !PathBuf::from(FLOW_FILE).exists() {
-            // Without a flow file, a store is enough.
-            let own = PathBuf::from(STORE_FOLDER);
-            if let Some(store) = engine.store.clone().or_else(|| own.is_dir().then_some(own)) {
-                return Ok(Self { store, flow: None });
-            }
+        if args.flow.flow.is_none()
+            && let Some(store) = store_alone(&args.flow.engine)
+        {
+            return Ok(Self { store, flow: None });
         }
         let settings = FlowSettings::new(&args.flow)?;
         let flow = if args.all {
@@ -52,6 +49,13 @@ impl Scope {
             flow,
         })
     }
+}
+
+/// The store where there is no flow file: the one that is named, or the one here.
+fn store_alone(engine: &EngineArgs) -> Option<PathBuf> {
+    let own = PathBuf::from(STORE_FOLDER);
+    let store = engine.store.clone().or_else(|| own.is_dir().then_some(own));
+    store.filter(|_| !Path::new(FLOW_FILE).exists())
 }
 
 /// The engine on a store; none where there is no store yet, and none is made.
@@ -164,12 +168,18 @@ fn ended(run: &RunReport) -> &'static str {
 }
 
 fn show(args: &RunsShowArgs, output: Output) -> Result<u8, Failure> {
-    let (settings, words) = args.words.split(&["RUN"], 1)?;
-    let number = words[0].parse().map_err(|_| {
-        let message = format!("`{}` is no number of a run", words[0]);
+    let (store, word) = match (&*args.words.words, store_alone(&args.words.engine)) {
+        ([word], Some(store)) if args.words.flow.is_none() => (store, word),
+        _ => {
+            let (settings, words) = args.words.split(&["RUN"], 1)?;
+            (settings.store, &words[0])
+        }
+    };
+    let number = word.parse().map_err(|_| {
+        let message = format!("`{word}` is no number of a run");
         Failure::new(Kind::Usage, message).hint("`flowstone runs` lists them")
     })?;
-    let run = match engine(&settings.store)? {
+    let run = match engine(&store)? {
         Some(engine) => engine
             .past_run(RunId(number))
             .map_err(flowstone::Error::from)?,

@@ -220,7 +220,7 @@ impl Batch<'_> {
                     jobs.push(Job {
                         key: *key,
                         arguments,
-                        prints: Vec::new(),
+                        prints: self.argument_prints(index, *row)?.unwrap_or_default(),
                         root: self.rows[collection][*row].root,
                         why: Why::New,
                     });
@@ -271,7 +271,7 @@ pub(super) fn make_call(
         key: label,
     });
     let start = Instant::now();
-    let outcome = callable.call(&job.arguments, prepared.limits, run.world(index, &job.key));
+    let outcome = callable.call(&job.arguments, prepared.limits, run.world(index, &job.prints));
     let time = start.elapsed();
     if outcome.is_err() && run.stop.is_set() {
         // It may have been ended for that: nothing can be said of the call.

@@ -176,7 +176,21 @@ pub(super) struct Entry<'a> {
     pub(super) in_use: bool,
 }
 
-impl Entry<'_> {
+/// What is listed of an entry, without its value.
+#[derive(Clone, Copy)]
+pub(super) struct Summary<'a> {
+    pub(super) key: MemoKey,
+    recipe: Option<&'a RecipeRecord>,
+    outcome: &'static str,
+    bytes: u64,
+    hits: u64,
+    age_s: Option<u64>,
+    cost_ns: u64,
+    run: RunId,
+    why: Why,
+}
+
+impl<'a> Entry<'a> {
     pub(super) fn saved_ns(&self) -> u64 {
         self.hits.saturating_mul(self.record.cost_ns)
     }
@@ -192,25 +206,41 @@ impl Entry<'_> {
         }
     }
 
-    pub(super) fn to_report(&self) -> CacheEntry {
-        let (function, code) = names(self.recipe);
-        CacheEntry {
-            key: self.key.to_string(),
-            function,
-            code,
-            component: (self.recipe).map(|recipe| recipe.maker.component.to_string()),
+    pub(super) fn summary(&self) -> Summary<'a> {
+        Summary {
+            key: self.key,
+            recipe: self.recipe,
             outcome: match &self.record.outcome {
                 Outcome::Value { .. } => "value",
                 Outcome::Nothing => "none",
                 Outcome::Failed { .. } => "failed",
             },
             bytes: self.bytes,
-            age_seconds: self.age_s,
-            run: self.record.run,
             hits: self.hits,
-            cost_seconds: self.record.cost_ns as f64 / 1e9,
-            saved_seconds: self.saved_ns() as f64 / 1e9,
+            age_s: self.age_s,
+            cost_ns: self.record.cost_ns,
+            run: self.record.run,
             why: self.record.why,
+        }
+    }
+}
+
+impl Summary<'_> {
+    pub(super) fn to_report(self) -> CacheEntry {
+        let (function, code) = names(self.recipe);
+        CacheEntry {
+            key: self.key.to_string(),
+            function,
+            code,
+            component: (self.recipe).map(|recipe| recipe.maker.component.to_string()),
+            outcome: self.outcome,
+            bytes: self.bytes,
+            age_seconds: self.age_s,
+            run: self.run,
+            hits: self.hits,
+            cost_seconds: self.cost_ns as f64 / 1e9,
+            saved_seconds: self.hits.saturating_mul(self.cost_ns) as f64 / 1e9,
+            why: self.why,
         }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicBool;
 
 use flowstone_core::MemoKey;
 
-use super::entries::{CacheEntry, CacheFilter, CacheTotals, Entries, Entry};
+use super::entries::{CacheEntry, CacheFilter, CacheTotals, Entries, Entry, Summary};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recipe::Recipes;
 
 /// So many entries are sorted at once. More take another pass over all of them.
-const PAGE_MAX: usize = 100_000;
+const PAGE_MAX: usize = 250_000;
 
 /// What comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) fn list(
         after = page.last().map(|ranked| ranked.rank);
         for ranked in page {
             listing.shown += 1;
-            if visit(ranked.entry).is_break() {
+            if visit(ranked.entry.to_report()).is_break() {
                 return Ok(listing);
             }
         }
@@ -93,15 +93,15 @@ pub(super) fn list(
 }
 
 /// The first entries after `after`, in order, and what all come to.
-fn page(
-    entries: &Entries<'_>,
+fn page<'a>(
+    entries: &Entries<'a>,
     sort: CacheSort,
     after: Option<Rank>,
     room: usize,
-) -> Result<(Vec<Ranked>, CacheTotals), Error> {
+) -> Result<(Vec<Ranked<'a>>, CacheTotals), Error> {
     let mut totals = CacheTotals::default();
     // Its greatest is the one that comes last.
-    let mut heap: BinaryHeap<Ranked> = BinaryHeap::new();
+    let mut heap: BinaryHeap<Ranked<'a>> = BinaryHeap::new();
     entries.visit(&mut |entry| {
         totals.add(&entry);
         let rank = (Reverse(figure(&entry, sort)), entry.key);
@@ -114,7 +114,7 @@ fn page(
         }
         heap.push(Ranked {
             rank,
-            entry: entry.to_report(),
+            entry: entry.summary(),
         });
         Ok(())
     })?;
@@ -132,26 +132,26 @@ fn figure(entry: &Entry<'_>, sort: CacheSort) -> u64 {
 }
 
 /// An entry with its place in the order, by which alone it is compared.
-struct Ranked {
+struct Ranked<'a> {
     rank: Rank,
-    entry: CacheEntry,
+    entry: Summary<'a>,
 }
 
-impl PartialEq for Ranked {
+impl PartialEq for Ranked<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.rank == other.rank
     }
 }
 
-impl Eq for Ranked {}
+impl Eq for Ranked<'_> {}
 
-impl PartialOrd for Ranked {
+impl PartialOrd for Ranked<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Ranked {
+impl Ord for Ranked<'_> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.rank.cmp(&other.rank)
     }

@@ -313,3 +313,50 @@ fn small_pages_list_what_a_large_one_does() {
     let by_size = listed(CacheSort::Size, None, 1000);
     assert!(by_size.is_sorted_by(|a, b| (a.0, &b.1) > (b.0, &a.1)));
 }
+
+#[test]
+#[ignore = "measures"]
+fn zz_measure() {
+    fn peak() -> String {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS")).collect::<Vec<_>>().join(" ")
+    }
+    let (_folder, engine) = engine();
+    remember(&engine, &[]);
+    let record = recipes().remove(0);
+    let n = 1_000_000u32;
+    for chunk in 0..n / 50_000 {
+        engine.store.write(|writer| {
+            for at in chunk * 50_000..(chunk + 1) * 50_000 {
+                let arguments = vec![print(at), print(at + 1)];
+                let key = record.recipe.key().key(arguments.iter().copied());
+                let outcome = stored(writer, 0, 20 + at as usize % 100)?;
+                writer.put_memo(&key, &MemoRecord { outcome, cost_ns: u64::from(at), run: RunId(3), recipe: RecipeId(10), arguments, why: Why::New })?;
+            }
+            Ok::<_, StoreError>(())
+        }).unwrap();
+    }
+    eprintln!("made {}", peak());
+    let t = std::time::Instant::now();
+    let l = engine.cache_list(&CacheFilter::default(), CacheSort::Cost, Some(50), &NEVER, &mut |_| ControlFlow::Continue(())).unwrap();
+    eprintln!("list 50: {:?} {:?} {}", l.totals.entries, t.elapsed(), peak());
+    let t = std::time::Instant::now();
+    let l = engine.cache_list(&CacheFilter::default(), CacheSort::Cost, None, &NEVER, &mut |_| ControlFlow::Continue(())).unwrap();
+    eprintln!("list all: {:?} {:?} {}", l.shown, t.elapsed(), peak());
+    let t = std::time::Instant::now();
+    engine.cache_stat(&NEVER).unwrap();
+    eprintln!("stat: {:?} {}", t.elapsed(), peak());
+    let t = std::time::Instant::now();
+    let mut file = tempfile::tempfile().unwrap();
+    let r = { let mut out = std::io::BufWriter::new(&mut file); engine.cache_export(&CacheFilter::default(), ExportOptions::default(), &mut out, &NEVER).unwrap() };
+    eprintln!("export: {r:?} {:?} {}", t.elapsed(), peak());
+    let (_f2, other) = self::engine();
+    use std::io::{Seek, SeekFrom};
+    file.seek(SeekFrom::Start(0)).unwrap();
+    let t = std::time::Instant::now();
+    let r = other.cache_import(&mut file, false, &NEVER).unwrap();
+    eprintln!("import: {r:?} {:?} {}", t.elapsed(), peak());
+    let t = std::time::Instant::now();
+    let r = other.cache_remove(&CacheFilter::default(), false, &NEVER).unwrap();
+    eprintln!("remove: {} {:?} {}", r.entries, t.elapsed(), peak());
+}

@@ -30,6 +30,8 @@ struct Last {
     at: u64,
     /// How large the store was then.
     bytes: u64,
+    /// How large it was allowed to be.
+    bytes_max: Option<u64>,
 }
 
 impl Engine {
@@ -55,7 +57,7 @@ impl Engine {
         let Some(last) = last else {
             // A new store, or one that was filled by an import: what it is now is what it grows from.
             if settings.bytes_max.is_none_or(|bytes_max| size <= bytes_max) {
-                self.note_collection()?;
+                self.note_collection(None)?;
                 return Ok(None);
             }
             return self.gc_after_run(flow, stop, progress).map(Some);
@@ -89,16 +91,17 @@ impl Engine {
         {
             collection.compaction = Some(self.store.compact()?);
             collection.size = self.store.size()?;
-            self.note_collection()?;
+            self.note_collection(settings.bytes_max)?;
         }
         Ok(collection)
     }
 
-    /// Notes that there was a collection just now.
-    pub(super) fn note_collection(&self) -> Result<(), Error> {
+    /// Notes that there was a collection just now, to this size.
+    pub(super) fn note_collection(&self, bytes_max: Option<u64>) -> Result<(), Error> {
         let last = Last {
             at: now_s(),
             bytes: self.store.size()?.total(),
+            bytes_max,
         };
         self.store
             .write(|writer| put(writer, ENTRY, &last))
@@ -119,7 +122,8 @@ impl Last {
         let has_grown = growth >= GROWTH_BYTES_MIN && growth >= self.bytes / GROWTH_PART;
         // A store that was too large and still is holds what it must: more of that is no reason to look again.
         let is_too_large = bytes_max.is_some_and(|bytes_max| {
-            bytes > bytes_max && (self.bytes <= bytes_max || growth >= GROWTH_BYTES_MIN)
+            let was_too_large = self.bytes_max == Some(bytes_max) && self.bytes > bytes_max;
+            bytes > bytes_max && (!was_too_large || growth >= GROWTH_BYTES_MIN)
         });
         is_too_large || has_grown || now_s.saturating_sub(self.at) >= APART_S
     }
@@ -147,6 +151,7 @@ mod tests {
         Last {
             at: 1000,
             bytes: 100 * MIB,
+            bytes_max: Some(90 * MIB),
         }
     }
 
@@ -159,6 +164,7 @@ mod tests {
         let small = Last {
             at: 1000,
             bytes: MIB,
+            bytes_max: None,
         };
         assert!(!small.is_due(16 * MIB, None, 2000));
         assert!(small.is_due(17 * MIB, None, 2000));
@@ -180,5 +186,7 @@ mod tests {
         // It was too large after the last one already: what it holds is in use.
         assert!(!due(105, 90));
         assert!(due(116, 90));
+        // It was too large, but for less than is allowed now.
+        assert!(due(101, 80));
     }
 }

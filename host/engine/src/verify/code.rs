@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use flowstone_core::{Function, KeyRecipe, Maker, Recipe, RecipeRecord, Value};
+use flowstone_core::{Function, Maker, Recipe, RecipeRecord, Value};
 use flowstone_sandbox::{Callable, scan};
 use flowstone_store::RecipeId;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::pins::{adopted_from, align, origin, pin_of, read, same_code};
+use crate::pins::{align, origin, pin_of, read, same_code};
 use crate::recipe::Recipes;
 use crate::stage::{LoadFault, load_plugin};
 
@@ -26,8 +26,6 @@ pub(super) enum Code {
 pub(super) struct Made {
     pub(super) maker: Maker,
     pub(super) code: Code,
-    /// The recipe whose keys the random numbers of adopted results followed from.
-    pub(super) adopted_from: Option<KeyRecipe>,
 }
 
 /// How the results of a transform were made, by recipe.
@@ -77,7 +75,6 @@ impl Codes {
             let made = Made {
                 maker: record.maker.clone(),
                 code: code(record, &origin)?,
-                adopted_from: adopted_from(record, pin.as_ref()).map(Recipe::key),
             };
             codes.insert(*id, made);
         }

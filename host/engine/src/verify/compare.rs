@@ -63,29 +63,14 @@ impl Calls<'_> {
     fn verdict(&self, task: &Task) -> Result<Verdict, Halt> {
         let made = (self.codes.get(task.record.recipe))
             .ok_or(Error::Internal("a result is of no code that is compared"))?;
-        // Random numbers follow from the key that a result was made under: for adopted ones that may be the former.
-        let former = made.adopted_from;
-        let former = former.map(|recipe| recipe.key(task.prints.iter().copied()));
-        let mut first = None;
-        for seed in std::iter::once(task.key).chain(former) {
-            let verdict = match self.call(&made.code, task, &seed)? {
-                Ok(answer) if same_outcome(&answer.outcome(), &task.record.outcome) => {
-                    return Ok(Verdict::Equal);
-                }
-                Ok(answer) => Verdict::Different(answer),
-                Err(reason) => return Ok(first.unwrap_or(Verdict::Failed(reason))),
-            };
-            first = first.or(Some(verdict));
-        }
-        first.ok_or(Error::Internal("a call was not made").into())
+        Ok(match self.call(&made.code, task)? {
+            Ok(answer) if same_outcome(&answer.outcome(), &task.record.outcome) => Verdict::Equal,
+            Ok(answer) => Verdict::Different(answer),
+            Err(reason) => Verdict::Failed(reason),
+        })
     }
 
-    fn call(
-        &self,
-        code: &Code,
-        task: &Task,
-        seed: &MemoKey,
-    ) -> Result<Result<Answer, String>, Halt> {
+    fn call(&self, code: &Code, task: &Task) -> Result<Result<Answer, String>, Halt> {
         let (run, transform) = (self.run, self.transform);
         if run.stop.is_set() {
             return Err(Halt::Interrupted);
@@ -108,7 +93,7 @@ impl Calls<'_> {
             key: &task.row.to_string(),
         });
         let start = Instant::now();
-        let outcome = callable.call(arguments, prepared.limits, run.world(transform, seed));
+        let outcome = callable.call(arguments, prepared.limits, run.world(transform, &task.prints));
         let time = start.elapsed();
         if outcome.is_err() && run.stop.is_set() {
             // It may have been ended for that: nothing can be said of the call.

@@ -1,5 +1,6 @@
 //! `flowstone cache list`: the entries, a table or an array that is written as it comes.
 
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use flowstone::core::{format_size, printable};
@@ -170,10 +171,11 @@ fn sum(listing: &CacheListing) -> String {
         seconds(totals.saved_seconds)
     );
     if listing.shown < totals.entries {
-        text.push_str(&format!(
-            "{} of them are shown: `--limit N` shows more, `--limit 0` all\n",
+        let _ = writeln!(
+            text,
+            "shown: {} of them; `--limit N` shows more, `--limit 0` all",
             listing.shown
-        ));
+        );
     }
     text
 }

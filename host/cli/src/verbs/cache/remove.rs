@@ -56,13 +56,11 @@ fn of_transform(args: &CacheRmArgs, output: Output) -> Result<RemoveReport, Fail
     let (flow, words) = words::split(&args.words, args.flow.as_deref(), &usage, 1)?;
     let opened = opening::open(&FlowSettings::of(flow, &args.engine)?, output)?;
     let (engine, stop) = (&opened.engine, signals::listen());
-    Ok(match words.get(1) {
-        Some(key) => engine.cache_remove_one(&opened.flow, &words[0], key, args.dry_run, stop)?,
-        None => {
-            let filter = of_transforms(&opened.flow, &words[..1], CacheFilter::default())?;
-            engine.cache_remove(&filter, args.dry_run, stop)?
-        }
-    })
+    if let Some(key) = words.get(1) {
+        return Ok(engine.cache_remove_one(&opened.flow, &words[0], key, args.dry_run, stop)?);
+    }
+    let filter = of_transforms(&opened.flow, &words[..1], CacheFilter::default())?;
+    Ok(engine.cache_remove(&filter, args.dry_run, stop)?)
 }
 
 fn text(report: &RemoveReport, dry_run: bool, paint: Paint) -> String {

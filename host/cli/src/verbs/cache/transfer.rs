@@ -1,5 +1,6 @@
 //! `flowstone cache export` and `import`: results on their way to another store.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -101,19 +102,21 @@ fn exported(report: &ExportReport, file: &Path) -> String {
         format_size(report.bytes)
     );
     if report.builds > 0 {
-        text.push_str(&format!("with {}\n", count(report.builds, "component")));
+        let _ = writeln!(text, "with {}", count(report.builds, "component"));
     }
     if report.impure > 0 {
-        text.push_str(&format!(
-            "left out {} that hang on a clock or on random numbers\n",
+        let _ = writeln!(
+            text,
+            "left out {} that hang on a clock or on random numbers",
             count(report.impure, "result")
-        ));
+        );
     }
     if report.lost > 0 {
-        text.push_str(&format!(
-            "left out {} that the store has lost\n",
+        let _ = writeln!(
+            text,
+            "left out {} that the store has lost",
             count(report.lost, "result")
-        ));
+        );
     }
     text
 }
@@ -132,13 +135,14 @@ fn imported(report: &ImportReport, dry_run: bool) -> String {
     );
     if report.builds > 0 {
         let keep = if dry_run { "would keep" } else { "kept" };
-        text.push_str(&format!("{keep} {}\n", count(report.builds, "component")));
+        let _ = writeln!(text, "{keep} {}", count(report.builds, "component"));
     }
     if report.impure > 0 {
-        text.push_str(&format!(
-            "left out {} that hang on a clock or on random numbers\n",
+        let _ = writeln!(
+            text,
+            "left out {} that hang on a clock or on random numbers",
             count(report.impure, "result")
-        ));
+        );
     }
     text
 }
