@@ -6,6 +6,7 @@
 mod archive;
 mod entries;
 mod export;
+mod filter;
 mod get;
 mod import;
 mod in_use;
@@ -23,8 +24,9 @@ use flowstone_core::RecipeRecord;
 use flowstone_store::{RecipeId, StoreError, Writer};
 
 pub use self::archive::ArchiveError;
-pub use self::entries::{CacheEntry, CacheFilter, CacheTotals};
+pub use self::entries::{CacheEntry, CacheTotals};
 pub use self::export::{ExportOptions, ExportReport};
+pub use self::filter::CacheFilter;
 pub use self::get::{CacheResult, CachedOutcome};
 pub use self::import::ImportReport;
 pub use self::list::{CacheListing, CacheSort};

@@ -5,7 +5,9 @@
 //! which rides with the next batch's first. Killed after (1), the next run takes the union for what the row had made,
 //! not trusting any of it to be there, and comes to the same end.
 
+mod begun;
 mod claims;
+mod reused;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +18,9 @@ use flowstone_store::{
     CollectionId, Intent, MemoRecord, RowState, Store, StoreError, TargetId, Writer,
 };
 
+pub(crate) use self::begun::Begun;
 use self::claims::{claim, intended, release};
-use crate::books::{Books, put_stage_names};
+use crate::books::Books;
 use crate::budget::Permit;
 use crate::calls::Calls;
 use crate::error::Error;
@@ -63,9 +66,6 @@ pub(crate) struct StageState {
 /// So many rows are tried again in the same run; the next run tries the rest.
 const CONFLICTS_MAX: usize = 10_000;
 
-/// So many results may wait for a note of their use.
-const REUSED_KEPT_MAX: usize = 100_000;
-
 /// So many failed rows are listed in the report.
 pub(crate) const FAILED_LISTED_MAX: usize = 100;
 
@@ -85,25 +85,6 @@ pub(crate) struct Committer<'a> {
     /// written rarely; lost with a run that is cut off, it only makes results look less used than they are.
     reused: BTreeMap<MemoKey, u64>,
     pending: Option<Settlement>,
-}
-
-/// The beginning of a run: written with its first batch, so that whatever a run makes can be dated, also where the run
-/// is cut off.
-pub(crate) struct Begun {
-    pub(crate) run: RunId,
-    /// The run's record, as far as it is known.
-    pub(crate) record: String,
-    /// The names of the transforms of every stage, by its fingerprint.
-    pub(crate) names: Vec<(Fingerprint, Vec<String>)>,
-}
-
-impl Begun {
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
-        for (stage, names) in &self.names {
-            put_stage_names(writer, stage, names)?;
-        }
-        writer.put_run(self.run, &self.record)
-    }
 }
 
 /// What a batch does to one target.
@@ -163,12 +144,7 @@ impl<'a> Committer<'a> {
             permit,
         } = batch;
         let begun = self.begun.take();
-        for (key, rows) in reused {
-            *self.reused.entry(key).or_default() += rows;
-        }
-        if self.reused.len() >= REUSED_KEPT_MAX {
-            self.note_reused()?;
-        }
+        self.keep_reused(reused)?;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();
@@ -224,20 +200,6 @@ impl<'a> Committer<'a> {
             targets,
             has_intent,
         });
-        Ok(())
-    }
-
-    /// Notes in the store what was reused.
-    fn note_reused(&mut self) -> Result<(), Error> {
-        if self.reused.is_empty() {
-            return Ok(());
-        }
-        let (reused, run) = (std::mem::take(&mut self.reused), self.run);
-        self.store.write(|writer| {
-            reused
-                .iter()
-                .try_for_each(|(key, rows)| writer.add_usage(key, run, *rows))
-        })?;
         Ok(())
     }
 

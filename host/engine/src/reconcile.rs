@@ -4,17 +4,18 @@
 //! rows that are inserted or updated. What was made before and is not made now is deleted, by lineage.
 
 mod calls;
+mod keys;
 
 use std::collections::HashMap;
 
-use flowstone_connect::{Entry, RowError};
+use flowstone_connect::Entry;
 use flowstone_core::{Fingerprint, OnError, Value, to_wave};
-use flowstone_store::{KEY_BYTES_MAX, Lineage, RowHead, RowState, TargetRow};
+use flowstone_store::{Lineage, RowHead, RowState, TargetRow};
 
-use crate::answer::said;
+pub(crate) use self::keys::digest;
+use self::keys::{KEY_COLUMNS, key_of};
 use crate::batch::{Batch, Cell, Failure, Halt, Print};
 use crate::event::Change;
-use crate::stage::StageTarget;
 
 /// What is to be done about one root row.
 pub(crate) struct RowUpdate {
@@ -368,38 +369,4 @@ impl Batch<'_> {
         }
         undecided
     }
-}
-
-/// The key that a target knows a row by.
-fn key_of(target: &StageTarget, values: &[Value]) -> Result<Vec<u8>, Failure> {
-    let failed = |reason: String, retry: bool| Failure {
-        reason: said(reason),
-        retry,
-    };
-    let key = target.keys.key(values).map_err(|error| match error {
-        RowError::Failed { reason, retry } => failed(reason, retry),
-        RowError::Vanished => failed("it is gone".to_owned(), true),
-    })?;
-    if key.len() > KEY_BYTES_MAX {
-        let reason = format!(
-            "its key takes {} bytes, and {KEY_BYTES_MAX} is the most",
-            key.len()
-        );
-        return Err(failed(reason, false));
-    }
-    Ok(key)
-}
-
-/// Under this, the fingerprints of key columns make the identity of a target row.
-const KEY_COLUMNS: Fingerprint = Fingerprint::from_bytes(*b"flowstone 2026 key of target row");
-
-/// Sixteen bytes are plenty to tell the rows that one root row gives to a target apart.
-pub(crate) fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new_keyed(what.as_bytes());
-    for print in prints {
-        hasher.update(print.as_bytes());
-    }
-    let mut half = [0; 16];
-    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    half
 }

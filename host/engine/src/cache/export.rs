@@ -10,7 +10,8 @@ use flowstone_core::ComponentDigest;
 use flowstone_store::{Outcome, RecipeId, Snapshot};
 
 use super::archive::{Carried, Recipe, Writer};
-use super::entries::{CacheFilter, Entries, Entry};
+use super::entries::{Entries, Entry};
+use super::filter::CacheFilter;
 use super::get::encoding;
 use crate::engine::Engine;
 use crate::error::Error;

@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use flowstone_core::MemoKey;
 
-use super::entries::{CacheEntry, CacheFilter, CacheTotals, Entries, Entry, Summary};
+use super::entries::{CacheEntry, CacheTotals, Entries, Entry, Summary};
+use super::filter::CacheFilter;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recipe::Recipes;

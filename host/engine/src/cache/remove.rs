@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use flowstone_core::MemoKey;
 
-use super::entries::{CacheFilter, Entries, Entry, names};
+use super::entries::{Entries, Entry, names};
+use super::filter::CacheFilter;
 use super::key::Asked;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;

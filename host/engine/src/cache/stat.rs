@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use flowstone_store::StoreSize;
 
-use super::entries::{CacheFilter, CacheTotals, Entries, names};
+use super::entries::{CacheTotals, Entries, names};
+use super::filter::CacheFilter;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::pins;

@@ -1,0 +1,44 @@
+//! What tells the rows of a target apart.
+
+use flowstone_connect::RowError;
+use flowstone_core::{Fingerprint, Value};
+use flowstone_store::KEY_BYTES_MAX;
+
+use crate::answer::said;
+use crate::batch::Failure;
+use crate::stage::StageTarget;
+
+/// The key that a target knows a row by.
+pub(super) fn key_of(target: &StageTarget, values: &[Value]) -> Result<Vec<u8>, Failure> {
+    let failed = |reason: String, retry: bool| Failure {
+        reason: said(reason),
+        retry,
+    };
+    let key = target.keys.key(values).map_err(|error| match error {
+        RowError::Failed { reason, retry } => failed(reason, retry),
+        RowError::Vanished => failed("it is gone".to_owned(), true),
+    })?;
+    if key.len() > KEY_BYTES_MAX {
+        let reason = format!(
+            "its key takes {} bytes, and {KEY_BYTES_MAX} is the most",
+            key.len()
+        );
+        return Err(failed(reason, false));
+    }
+    Ok(key)
+}
+
+/// Under this, the fingerprints of key columns make the identity of a target row.
+pub(super) const KEY_COLUMNS: Fingerprint =
+    Fingerprint::from_bytes(*b"flowstone 2026 key of target row");
+
+/// Sixteen bytes are plenty to tell the rows that one root row gives to a target apart.
+pub(crate) fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_keyed(what.as_bytes());
+    for print in prints {
+        hasher.update(print.as_bytes());
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    half
+}
