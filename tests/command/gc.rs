@@ -93,7 +93,7 @@ fn a_store_is_collected_without_its_flow() {
 #[test]
 fn what_is_damaged_is_told_and_dropped() {
     let project = built_twice();
-    assert_store!(&project, "verify_sound", &["cache", "verify"]);
+    assert_store!(&project, "cache_verify_sound", &["cache", "verify"]);
     let build = a_file(&project, "builds");
     std::fs::write(&build, "damaged").expect("it can be written");
     std::fs::write(
@@ -102,14 +102,14 @@ fn what_is_damaged_is_told_and_dropped() {
     )
     .expect("it can be written");
     let dry = ["cache", "verify", "--dry-run"];
-    assert_store!(&project, "verify_dry", &dry);
+    assert_store!(&project, "cache_verify_dry", &dry);
     assert_store!(
         &project,
-        "verify_json",
+        "cache_verify_json",
         &["cache", "verify", "--dry-run", "--json"]
     );
-    assert_store!(&project, "verify_dropped", &["cache", "verify"]);
-    assert_store!(&project, "verify_again", &["cache", "verify"]);
+    assert_store!(&project, "cache_verify_dropped", &["cache", "verify"]);
+    assert_store!(&project, "cache_verify_again", &["cache", "verify"]);
 }
 
 /// Some file in a folder of the store.

@@ -3,7 +3,7 @@
 use flowstone::core::Value;
 use flowstone::{Error, GivenValue, Why};
 
-use crate::{NOTHING, get, open, project, put, value, with};
+use crate::{NEVER, NOTHING, get, open, project, put, value, with};
 
 #[test]
 fn a_result_that_is_put_reaches_the_target_without_a_call() {
@@ -131,6 +131,26 @@ fn a_large_value_is_put_and_read_whole() {
     assert_eq!(value(&project, "weight", "b.md#0"), Value::str(&*text));
     project.run();
     assert!(project.rows().contains(&format!("b.md|three|{text}")));
+}
+
+#[test]
+fn a_list_that_is_put_makes_its_rows() {
+    let project = project();
+    project.run();
+    let (engine, flow) = open(&project);
+    let lines = GivenValue::Json("[\"two\", \"vier\", \"three\"]");
+    let report = engine.cache_put(&flow, "line", "b.md", lines, &NEVER);
+    assert_eq!(report.expect("it fits").rows, 1);
+    drop(engine);
+    assert_eq!(
+        project.run().calls,
+        ["weight b.md"],
+        "two of the lines are known"
+    );
+    assert_eq!(
+        project.rows()[2..],
+        ["b.md|three|536", "b.md|two|346", "b.md|vier|438"]
+    );
 }
 
 #[test]

@@ -79,9 +79,9 @@ fn text(collected: &Collection, bytes_max: Option<u64>, paint: Paint) -> String 
     };
     row("used by rows", report.in_use, 0);
     row("pinned", report.pinned, 0);
-    row("young", report.recent, 0);
+    row("used lately", report.recent, 0);
     row("too old", 0, report.expired);
-    row("young, but too much", 0, report.evicted_for_size);
+    row("over the size", 0, report.evicted_for_size);
     row("damaged", 0, report.damaged);
     let mut text = table.text(paint);
     if !text.is_empty() {
@@ -110,12 +110,13 @@ fn text(collected: &Collection, bytes_max: Option<u64>, paint: Paint) -> String 
 /// What went, and how much that was.
 fn removed(collected: &Collection) -> String {
     let report = &collected.report;
-    let code = report.builds_removed + report.compiled_removed + report.descriptions_removed;
     let parts = [
         (report.removed, "result"),
         (report.objects_removed, "object"),
         (report.recipes_removed, "recipe"),
-        (code, "part of components"),
+        (report.builds_removed, "kept component"),
+        (report.compiled_removed, "compiled component"),
+        (report.descriptions_removed, "description of components"),
         (report.runs_removed, "record of runs"),
         (report.usage_removed, "lost count"),
         (collected.stages_removed, "former stage"),
@@ -135,6 +136,7 @@ fn removed(collected: &Collection) -> String {
             "nothing to remove: the store needs {}\n",
             format_size(report.bytes_after)
         ),
+        parts if report.bytes_removed == 0 => format!("{did} {}\n", parts.join(", ")),
         parts => format!(
             "{did} {}: {} of {}\n",
             parts.join(", "),

@@ -123,6 +123,7 @@ pub fn function_digests(component: &[u8]) -> Result<BTreeMap<String, FunctionDig
             let function = graph.linked.exported(instance, name)?;
             walker.digest(graph, function, &mut work)
         });
+        eprintln!("left {full} {}", work.0);
         let digest = match exact {
             Some(exact) => FunctionDigest::from_bytes(exact),
             None => of_whole(whole, &full),

@@ -4,7 +4,8 @@
 //! that the code gives, nobody can tell without calling it.
 
 use flowstone_core::{
-    Case, Field, Fingerprint, KeyRecipe, MemoKey, RecipeRecord, ResultShape, Type, check_encoding,
+    Case, CodeId, Field, Fingerprint, KeyRecipe, MemoKey, RecipeRecord, ResultShape, Type,
+    check_encoding,
 };
 use flowstone_store::{INLINE_BYTES_MAX, Outcome, Stored};
 
@@ -36,7 +37,16 @@ pub(in crate::cache) struct Checked {
 
 impl Recipe {
     /// The recipe, if it is one that a flow can have.
-    pub(in crate::cache) fn of(record: RecipeRecord) -> Result<Self, String> {
+    pub(in crate::cache) fn of(mut record: RecipeRecord) -> Result<Self, String> {
+        if !names(&record).all(|name| printable(name) == *name && !name.contains(['\n', '\t'])) {
+            return Err("a recipe has a name with characters that cannot be shown".to_owned());
+        }
+        // What is for people only: it could play tricks on a terminal.
+        for literal in &mut record.recipe.literals {
+            literal.text = printable(&literal.text);
+        }
+        let docs = &mut record.recipe.function.docs;
+        *docs = docs.take().map(|docs| printable(&docs));
         let recipe = &record.recipe;
         let params = &recipe.function.params;
         let types = params.iter().map(|param| &param.ty);
@@ -186,6 +196,19 @@ impl Checked {
             + outcome
             + self.object.as_ref().map_or(0, Vec::len)
     }
+}
+
+/// All names in a recipe.
+fn names(record: &RecipeRecord) -> impl Iterator<Item = &String> {
+    let recipe = &record.recipe;
+    let pin = match &recipe.code {
+        CodeId::Pin { name } | CodeId::Component { function: name, .. } => Some(name),
+        CodeId::Function { .. } => None,
+    };
+    let params = recipe.function.params.iter().map(|param| &param.name);
+    let grants = recipe.grants.iter().map(|grant| &grant.name);
+    let functions = [&recipe.function.name, &record.maker.function];
+    params.chain(grants).chain(functions).chain(pin)
 }
 
 /// Whether positions ascend, and all are of a parameter.

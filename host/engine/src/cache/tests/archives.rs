@@ -132,6 +132,24 @@ fn a_recipe_whose_types_only_read_like_others_is_refused() {
 }
 
 #[test]
+fn a_recipe_cannot_play_tricks_on_a_terminal() {
+    let mut tricky = recipe("f", Type::String);
+    tricky.recipe.function.docs = Some("Quotes.\n\u{1b}[2J".to_owned());
+    tricky.recipe.literals.push(LiteralArgument {
+        position: 1,
+        fingerprint: print(1),
+        text: "\u{1b}[31m7".to_owned(),
+    });
+    let known = archive::Recipe::of(tricky.clone()).expect("it is shown otherwise");
+    let shown = &known.record.recipe;
+    assert_eq!(shown.literals[0].text, "\\u{1b}[31m7");
+    assert_eq!(shown.function.docs.as_deref(), Some("Quotes.\n\\u{1b}[2J"));
+    assert_eq!(shown.key(), tricky.recipe.key());
+    tricky.maker.function = "f\n".to_owned();
+    assert!(archive::Recipe::of(tricky).is_err());
+}
+
+#[test]
 fn results_of_impure_recipes_are_not_taken_from_archives_either() {
     let (_folder, engine) = engine();
     let impure = recipes().pop().expect("the last one is granted a clock");
