@@ -2,6 +2,7 @@
 
 mod cache;
 mod examples;
+mod explain;
 mod gc;
 mod history;
 mod hostile;

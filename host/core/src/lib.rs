@@ -19,9 +19,7 @@ mod value;
 mod wave;
 
 pub use diagnostic::{Diagnostic, FlowErrors, suggest};
-pub use encoding::{
-    DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint,
-};
+pub use encoding::{DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint};
 pub use flow::{
     Argument, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef, Connectors,
     FlowFile, Grants, Identity, Located, OnError, OptionError, OptionValue, Options, Plan,

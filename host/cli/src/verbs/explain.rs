@@ -45,7 +45,7 @@ fn of_all(explanation: &Explanation, paint: Paint) -> String {
     for group in &explanation.groups {
         let did = if group.called { "called" } else { "reused" };
         let why = group.why.trim_start_matches("reused: ");
-        let _ = writeln!(text, "  {did} {}: {why}", count(group.calls, "call"));
+        let _ = writeln!(text, "  {} {did}: {why}", group.calls);
         let more = if group.calls > group.rows.len() as u64 {
             ", …"
         } else {

@@ -82,15 +82,15 @@ fn an_archive_made_by_an_enemy_brings_only_results_that_a_call_could_have() {
     let (_folder, engine) = engine();
     let mut taken = 0;
     for at in 0..archive.len() - 32 {
-        for flip in [1, 2, 0x20, 0x80, 0xff] {
+        for flip in [1, 0x80] {
             let mut changed = archive.clone();
             changed[at] ^= flip;
             taken += u32::from(import(&engine, &rehashed(changed), false).is_ok());
         }
     }
     // Other arguments and other values are as good as those that were sent; `seen` checks all of them.
-    assert!(taken > 100, "{taken}");
-    assert!(seen(&engine).len() > 100);
+    assert!(taken > 50, "{taken}");
+    assert!(seen(&engine).len() > 50);
 }
 
 #[test]
