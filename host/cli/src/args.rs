@@ -215,6 +215,9 @@ pub(crate) struct RunArgs {
     pub(crate) allow_deletes: bool,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+    /// Leave what nobody needs any more in the store
+    #[arg(long)]
+    pub(crate) no_gc: bool,
     /// Give results in place of what a transform would give, for the rows that a JSONL file names
     #[arg(long = "override", value_name = "TRANSFORM=FILE", value_parser = assignment, help_heading = "Cache")]
     pub(crate) overrides: Vec<(String, String)>,

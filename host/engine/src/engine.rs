@@ -14,8 +14,11 @@ use crate::error::Error;
 use crate::recipe::IDENTITY;
 use crate::stage::{LoadFault, PluginCode, SandboxCell, load_plugin};
 
-/// The store's cache: its lookups come sorted, so more memory would save little time.
-const STORE_CACHE_BYTES: usize = 16 << 20;
+/// The part of the memory given that the store's cache takes, and the least and the most that makes sense. Lookups come
+/// sorted, so more would save little time.
+const STORE_CACHE_SHARE: u64 = 16;
+const STORE_CACHE_BYTES_MIN: u64 = 4 << 20;
+const STORE_CACHE_BYTES_MAX: u64 = 64 << 20;
 
 /// How an engine works.
 #[derive(Clone, Debug)]
@@ -88,7 +91,8 @@ impl Engine {
     pub fn open(store: &Path, config: EngineConfig) -> Result<Self, Error> {
         let mut options = StoreOptions::default();
         options.code_key = config.code_key;
-        options.cache_bytes = STORE_CACHE_BYTES;
+        let cache = config.memory_bytes_max / STORE_CACHE_SHARE;
+        options.cache_bytes = cache.clamp(STORE_CACHE_BYTES_MIN, STORE_CACHE_BYTES_MAX) as usize;
         let store = Store::open(store, options)?;
         Ok(Self {
             store,

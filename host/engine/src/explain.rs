@@ -18,7 +18,7 @@ use crate::former::Former;
 use crate::overrides::find;
 use crate::reason::{Cause, argument_columns, difference, former_calls};
 use crate::recipe::{Recipes, recipe};
-use crate::run::CacheOptions;
+use crate::report::RunReport;
 use crate::survey::RowName;
 
 /// Why a transform was called, or not, by the run that last worked on each row.
@@ -108,7 +108,7 @@ impl Engine {
         let (stage, transform) = find(&flow.plan, name)?;
         let position = stage.transforms.iter().position(|other| other == transform);
         let never = || Error::NotFound("no run of this flow has been made yet".to_owned());
-        let last = last_run(flow, &snapshot)?;
+        let last = self.last_run(flow)?;
         let explainer = Explainer {
             snapshot: &snapshot,
             recipes: Recipes::read(&snapshot)?,
@@ -143,6 +143,12 @@ impl Engine {
         Ok(explanation)
     }
 
+    /// The newest run of a flow.
+    fn last_run(&self, flow: &Flow) -> Result<Option<RunReport>, Error> {
+        let mut runs = self.runs(Some((&flow.plan.name, &flow.place)))?;
+        runs.next().transpose()
+    }
+
     /// The root row that `key` means, and the call of the row below it where `key` names one.
     fn named(
         &self,
@@ -167,26 +173,6 @@ impl Engine {
     }
 }
 
-/// The newest run of the flow, as far as it matters here.
-#[derive(serde::Deserialize)]
-struct LastRun {
-    run: RunId,
-    flow: String,
-    #[serde(default)]
-    cache: CacheOptions,
-}
-
-fn last_run(flow: &Flow, snapshot: &Snapshot) -> Result<Option<LastRun>, Error> {
-    for run in snapshot.runs()? {
-        let (_, record) = run?;
-        let last = serde_json::from_str::<LastRun>(&record);
-        if let Some(last) = last.ok().filter(|last| last.flow == flow.plan.name) {
-            return Ok(Some(last));
-        }
-    }
-    Ok(None)
-}
-
 /// What is at hand while a transform is explained.
 struct Explainer<'a> {
     snapshot: &'a Snapshot,
@@ -197,7 +183,8 @@ struct Explainer<'a> {
     /// The recipe of the flow as it is now.
     now: RecipeRecord,
     former: Former,
-    last: Option<LastRun>,
+    /// The newest run of the flow.
+    last: Option<RunReport>,
     collection: CollectionId,
 }
 
@@ -289,10 +276,8 @@ impl Explainer<'_> {
             Why::Expired => return Ok(vec![Cause::Expired]),
             Why::Removed => return Ok(vec![Cause::Removed]),
             Why::Put | Why::Imported => return Ok(Vec::new()),
+            Why::NewRow => return Ok(vec![Cause::NewRow]),
             Why::New => {}
-        }
-        if lineage.replaced.is_empty() {
-            return Ok(vec![Cause::NewRow]);
         }
         let replaced = lineage.replaced.iter().copied();
         let former = former_calls(self.snapshot, self.transform, replaced)?;

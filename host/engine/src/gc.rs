@@ -19,7 +19,7 @@ use crate::recipe::{Recipes, recipe};
 use crate::run::{now_s, started};
 
 /// For how long results that nobody uses are kept where the flow does not say.
-const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const KEEP: Duration = Duration::from_hours(30 * 24);
 
 /// What one of so many last runs used is kept where the flow does not say.
 const KEEP_RUNS: u32 = 20;

@@ -74,7 +74,11 @@ impl Overrides {
         hasher.update(blake3::hash(transform.name.as_bytes()).as_bytes());
         hasher.update(blake3::hash(text.as_bytes()).as_bytes());
         self.fingerprint = Some(Fingerprint::from_bytes(*hasher.finalize().as_bytes()));
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeSet<(String, Vec<u32>)> = BTreeSet::new();
+        for (key, given) in rows.iter() {
+            let given = given.get(&transform.name).into_iter().flatten();
+            seen.extend(given.map(|given| (key.clone(), given.index.clone())));
+        }
         for (number, line) in (1..).zip(text.lines()) {
             if line.trim().is_empty() {
                 continue;
@@ -103,14 +107,12 @@ impl Overrides {
             }
             let answer = answer(&line.value, transform, &typed).map_err(wrong)?;
             let given = rows.entry(line.key).or_default();
-            given
-                .entry(transform.name.clone())
-                .or_default()
-                .push(GivenResult {
-                    index: line.index,
-                    answer: Arc::new(answer),
-                    place,
-                });
+            let given = given.entry(transform.name.clone()).or_default();
+            given.push(GivenResult {
+                index: line.index,
+                answer: Arc::new(answer),
+                place,
+            });
         }
         self.sources.retain(|_, rows| !rows.is_empty());
         Ok(())

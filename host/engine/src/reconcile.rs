@@ -96,7 +96,9 @@ impl Batch<'_> {
         let was_there = this.item.head.is_some();
         if this.item.entry.is_none() || this.vanished {
             let change = was_there.then_some(Change::Removed);
-            let targets = std::mem::take(&mut this.lineage.targets);
+            let lineage = std::mem::take(&mut this.lineage);
+            self.note_left(&lineage.calls);
+            let targets = lineage.targets;
             return Ok(RowUpdate {
                 key,
                 change,
@@ -135,14 +137,12 @@ impl Batch<'_> {
             ..Lineage::default()
         };
         let (mut upserts, mut deletes) = (Vec::new(), Vec::new());
-        let mut before: HashMap<_, TargetRow> = old
-            .targets
-            .iter()
-            .map(|row| ((row.target, row.id), row.clone()))
+        let mut before: HashMap<_, &TargetRow> = (old.targets.iter())
+            .map(|row| ((row.target, row.id), row))
             .collect();
         for wanted in wanted {
             let id = (self.run.targets[wanted.target].id, wanted.id);
-            match self.reconcile_row(root, &wanted, before.get(&id))? {
+            match self.reconcile_row(root, &wanted, before.get(&id).copied())? {
                 Some(Made::Same(row)) => lineage.targets.push(row),
                 Some(Made::New(upsert)) => upserts.push(upsert),
                 // What cannot be made is left out, and with it what was made before.
@@ -166,7 +166,7 @@ impl Batch<'_> {
             (lineage.targets, deletes) = old.targets.into_iter().partition(current);
             lineage.good = true;
         } else {
-            deletes.extend(before.into_values());
+            deletes.extend(before.into_values().cloned());
             deletes.sort_by(|a, b| (a.target, &a.key).cmp(&(b.target, &b.key)));
         }
         let flow = self.run.flow(&key);

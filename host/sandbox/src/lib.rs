@@ -4,7 +4,7 @@
 //! and its compiled code. [`Plugin::function`] finds a [`Callable`], and [`Callable::call`] runs it in a fresh
 //! instance, so no state is left between calls. A plugin can read nothing that the host did not hand it: clocks stand
 //! still, random numbers follow from a seed (unless the [`World`] of the call grants real ones), and there are no files,
-//! sockets or variables.
+//! sockets or variables. [`function_digests`] tells what code each function can reach.
 //!
 //! ```
 //! use flowstone_core::Value;

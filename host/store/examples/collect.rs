@@ -15,7 +15,7 @@ use flowstone_store::{
     Store, StoreError, StoreOptions, Stored, TargetId, TargetRow, Why, Writer,
 };
 
-const USAGE: &str = "collect fill DIR ENTRIES | collect gc DIR USED-SINCE [BYTES-MAX] [--dry-run]";
+const USAGE: &str = "collect fill DIR ENTRIES | collect gc DIR USED-SINCE [BYTES-MAX] [--dry-run] [--no-compact] | collect verify DIR";
 
 /// How many runs made the entries.
 const RUNS: u64 = 50;
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["fill", dir, entries] => fill(dir, entries.parse().unwrap_or(1_000_000)),
         ["gc", dir, since, ref rest @ ..] => gc(dir, since, rest),
+        ["verify", dir] => verify(dir),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -226,11 +227,19 @@ fn gc(dir: &str, since: &str, rest: &[&str]) -> Result<(), StoreError> {
     })?;
     println!("{:6.2} s  {report:#?}", start.elapsed().as_secs_f64());
     println!("{:?}, in use {}", store.size()?, store.live_bytes()?);
-    if !policy.dry_run {
+    if !policy.dry_run && !rest.contains(&"--no-compact") {
         let start = Instant::now();
         let compaction = store.compact()?;
         println!("{:6.2} s  {compaction:?}", start.elapsed().as_secs_f64());
         println!("{:?}, in use {}", store.size()?, store.live_bytes()?);
     }
+    Ok(())
+}
+
+fn verify(dir: &str) -> Result<(), StoreError> {
+    let store = open(dir)?;
+    let start = Instant::now();
+    let report = store.verify(false, &AtomicBool::new(false), &mut |_| {})?;
+    println!("{:6.2} s  {report:#?}", start.elapsed().as_secs_f64());
     Ok(())
 }

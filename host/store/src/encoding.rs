@@ -94,13 +94,14 @@ impl Record for MemoRecord {
 }
 
 fn why(byte: u8) -> Option<Why> {
-    const ALL: [Why; 6] = [
+    const ALL: [Why; 7] = [
         Why::New,
         Why::Recompute,
         Why::Removed,
         Why::Expired,
         Why::Put,
         Why::Imported,
+        Why::NewRow,
     ];
     ALL.into_iter().find(|why| *why as u8 == byte)
 }

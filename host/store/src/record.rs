@@ -63,6 +63,8 @@ pub enum Why {
     Put,
     /// It came from another store.
     Imported,
+    /// There had never been one, and the row was new.
+    NewRow,
 }
 
 /// How often a memo entry was reused. One that never was has none.

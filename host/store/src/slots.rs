@@ -10,8 +10,9 @@ use crate::place::Place;
 use crate::read::{Found, read};
 use crate::record::RECORD_BYTES_MAX;
 use crate::tables::{
-    BUILD, Bytes, COMPILED, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META,
-    OBJECT, OWNER, RECIPE, RUN, TableSpec, USAGE,
+    BUILD, Bytes, COMPILED, COMPONENT_MARK, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE,
+    LINEAGE, MEMO, META, OBJECT, OBJECT_MARK, OWNER, RECIPE, RECIPE_MARK, RUN, TYPE_MARK,
+    TableSpec, USAGE, USED,
 };
 
 pub(crate) const WRITE: &str = "writing to the database";
@@ -39,6 +40,11 @@ pub(crate) struct Tables<'txn> {
     pub(crate) usage: Slot<'txn, Half>,
     pub(crate) functions: Slot<'txn, Hash>,
     pub(crate) build: Slot<'txn, Hash>,
+    pub(crate) used: Slot<'txn, Half>,
+    pub(crate) object_mark: Slot<'txn, Half>,
+    pub(crate) recipe_mark: Slot<'txn, u32>,
+    pub(crate) component_mark: Slot<'txn, Half>,
+    pub(crate) type_mark: Slot<'txn, Half>,
 }
 
 /// A table that may be open.
@@ -64,6 +70,11 @@ impl Tables<'_> {
             usage: Slot::of(&USAGE),
             functions: Slot::of(&FUNCTIONS),
             build: Slot::of(&BUILD),
+            used: Slot::of(&USED),
+            object_mark: Slot::of(&OBJECT_MARK),
+            recipe_mark: Slot::of(&RECIPE_MARK),
+            component_mark: Slot::of(&COMPONENT_MARK),
+            type_mark: Slot::of(&TYPE_MARK),
         }
     }
 
@@ -84,6 +95,11 @@ impl Tables<'_> {
             usage,
             functions,
             build,
+            used,
+            object_mark,
+            recipe_mark,
+            component_mark,
+            type_mark,
         } = self;
         memo.close(place)
             .and(object.close(place))
@@ -99,6 +115,11 @@ impl Tables<'_> {
             .and(usage.close(place))
             .and(functions.close(place))
             .and(build.close(place))
+            .and(used.close(place))
+            .and(object_mark.close(place))
+            .and(recipe_mark.close(place))
+            .and(component_mark.close(place))
+            .and(type_mark.close(place))
     }
 }
 
@@ -150,6 +171,19 @@ impl<'txn, K: Key + 'static> Slot<'txn, K> {
         let table = self.open(session)?;
         table
             .insert(key, &**buffer)
+            .map_err(|error| session.place.redb(WRITE, error))?;
+        Ok(())
+    }
+
+    /// Sets a mark: a value as it is, without a checksum. A lost one keeps too little, which is at worst a miss.
+    pub(crate) fn mark<'k>(
+        &mut self,
+        session: Session<'txn>,
+        key: impl Borrow<K::SelfType<'k>>,
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        self.open(session)?
+            .insert(key, value)
             .map_err(|error| session.place.redb(WRITE, error))?;
         Ok(())
     }

@@ -15,9 +15,10 @@
 //! | `usage` | the first half of the memo key | [`Usage`](crate::Usage) |
 //! | `functions` | component digest | version of the digests (`u32`), JSON text |
 //! | `build` | component digest | length and hash of the file under `builds/` |
+//! | `mark`, `mark-object`, `mark-recipe`, `mark-component`, `mark-type` | halves of hashes, or recipes | what is to be kept: there only during a collection or a verification |
 //! | `meta` | name | the caller's bytes; `format` and what begins with `store/` are the store's own |
 //!
-//! Every value ends in a checksum ([`crate::codec::seal`]) that covers the table's tag, the key and the value.
+//! Every value but marks ends in a checksum ([`crate::codec::seal`]) that covers the table's tag, the key and the value.
 //! A row's record is split in two, so that the scan over a collection that every run makes reads only small ones.
 
 use flowstone_core::MemoKey;
@@ -65,6 +66,17 @@ pub(crate) const RECIPE: TableSpec<u32> = TableSpec::new("recipe", 11);
 pub(crate) const USAGE: TableSpec<Half> = TableSpec::new("usage", 12);
 pub(crate) const FUNCTIONS: TableSpec<Hash> = TableSpec::new("functions", 13);
 pub(crate) const BUILD: TableSpec<Hash> = TableSpec::new("build", 14);
+
+/// The calls that rows use.
+pub(crate) const USED: TableSpec<Half> = TableSpec::new("mark", 15);
+/// The objects of entries that are kept for now: the highest rank of such an entry, and how many have it.
+pub(crate) const OBJECT_MARK: TableSpec<Half> = TableSpec::new("mark-object", 16);
+/// The recipes of entries that stay.
+pub(crate) const RECIPE_MARK: TableSpec<u32> = TableSpec::new("mark-recipe", 17);
+/// The components of recipes that stay.
+pub(crate) const COMPONENT_MARK: TableSpec<Half> = TableSpec::new("mark-component", 18);
+/// Of each object that an entry needs: the number of a recipe whose results have its type.
+pub(crate) const TYPE_MARK: TableSpec<Half> = TableSpec::new("mark-type", 19);
 
 /// The key of a memo entry in `usage`.
 pub(crate) fn usage_key(key: &MemoKey) -> &[u8; 16] {

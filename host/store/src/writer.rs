@@ -256,15 +256,18 @@ impl<'txn> Writer<'txn> {
     /// Closes the tables, so that the transaction can end, and where it is to be committed does what must come first.
     pub(crate) fn finish(mut self, commit: bool) -> Result<(), StoreError> {
         let place = self.session.place;
-        if commit && !self.failed {
-            self.keep_count()?;
-        }
+        let counted = if commit && !self.failed {
+            self.keep_count()
+        } else {
+            Ok(())
+        };
         if place.is_damaged() {
             // Closing a table after a panic of redb could panic again, even twice at once.
             std::mem::forget(self.tables);
             return Err(place.refusal());
         }
         self.tables.close(place)?;
+        counted?;
         if commit && self.failed {
             return Err(place.refusal());
         }

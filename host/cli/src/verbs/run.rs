@@ -7,7 +7,7 @@ use std::io::Read;
 
 use crate::args::RunArgs;
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure, Kind};
-use crate::opening;
+use crate::opening::{self, Opened};
 use crate::output::{Output, Paint, Style};
 use crate::progress::Progress;
 use crate::settings::FlowSettings;
@@ -20,7 +20,7 @@ const FAILED_LISTED_MAX: usize = 10;
 /// Runs a flow.
 pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
-    let opened = opening::open(&settings, output)?;
+    let mut opened = opening::open(&settings, output)?;
     let mut options = RunOptions {
         allow_deletes: args.allow_deletes,
         cache: args.cache.options(),
@@ -46,7 +46,27 @@ pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
     } else {
         output.summary(&summary(&report, output.paint_summary()))?;
     }
+    if !args.no_gc {
+        collect(&mut opened, &report, output)?;
+    }
     Ok(status(&report))
+}
+
+/// Removes what nobody needs from the store, where there may be something to gain.
+fn collect(opened: &mut Opened, report: &RunReport, output: Output) -> Result<(), Failure> {
+    let stop = signals::listen();
+    let collected = (opened.engine).gc_if_due(&opened.flow, report, stop, &mut |_| {})?;
+    if let Some(collected) = collected
+        && !output.quiet
+        && !output.json
+        && collected.report.removed > 0
+    {
+        output.say(&format!(
+            "gc: removed {} that nobody needs: `flowstone gc --help`",
+            count(collected.report.removed, "result")
+        ));
+    }
+    Ok(())
 }
 
 /// How many bytes an override file may have.

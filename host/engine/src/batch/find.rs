@@ -54,7 +54,6 @@ impl Batch<'_> {
                 .fetch_add((wanted.len() - missing.len()) as u64, Ordering::Relaxed);
             return Ok(found);
         }
-        let reasons = self.reasons(index, keys, &expired, wanted);
         let mut called = vec![false; keys.len()];
         while !missing.is_empty() {
             let claims = run
@@ -76,7 +75,7 @@ impl Batch<'_> {
             for &at in &mine {
                 called[at] = true;
             }
-            self.call(index, (keys, &reasons), &mine, wanted, &mut found)?;
+            self.call(index, (keys, &expired), &mine, wanted, &mut found)?;
             missing.clear();
             for at in running {
                 match run.calls.wait(&keys[at]) {
@@ -150,7 +149,7 @@ impl Batch<'_> {
     pub(super) fn call(
         &mut self,
         index: usize,
-        (keys, reasons): (&[MemoKey], &[Why]),
+        (keys, expired): (&[MemoKey], &[bool]),
         mine: &[usize],
         wanted: &[(MemoKey, usize)],
         found: &mut [Option<Called>],
@@ -159,8 +158,9 @@ impl Batch<'_> {
             return Ok(());
         }
         let collection = self.run.stage.transforms[index].collection;
+        let reasons = self.reasons(index, (keys, expired), mine, wanted);
         let mut jobs = Vec::with_capacity(mine.len());
-        for &at in mine {
+        for (&at, why) in mine.iter().zip(reasons) {
             let first = wanted.partition_point(|(key, _)| *key < keys[at]);
             let rows = wanted[first..]
                 .iter()
@@ -176,7 +176,7 @@ impl Batch<'_> {
                             arguments,
                             prints: self.argument_prints(index, row)?.unwrap_or_default(),
                             root: self.rows[collection][row].root,
-                            why: reasons[at],
+                            why,
                         });
                         break;
                     }

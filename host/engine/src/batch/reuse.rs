@@ -52,17 +52,17 @@ impl Batch<'_> {
         let prepared = &self.run.transforms[index];
         match prepared.mode {
             // What this run has made is as new as it gets.
-            CacheMode::Recompute => record.run == self.run.run,
+            CacheMode::Recompute => !self.run.dry && record.run == self.run.run,
             _ => record.run >= prepared.fresh_since,
         }
     }
 
-    /// Why the calls for `keys` are made; `wanted` says which rows want them.
+    /// Why the calls for the keys at `mine` are made; `wanted` says which rows want them.
     pub(super) fn reasons(
         &self,
         index: usize,
-        keys: &[MemoKey],
-        expired: &[bool],
+        (keys, expired): (&[MemoKey], &[bool]),
+        mine: &[usize],
         wanted: &[(MemoKey, usize)],
     ) -> Vec<Why> {
         let recompute = self.run.transforms[index].mode == CacheMode::Recompute;
@@ -80,17 +80,19 @@ impl Batch<'_> {
                 .or_insert_with(|| root_row.lineage.calls.iter().map(|call| call.key).collect());
             calls.contains(key)
         };
-        let why = |(key, expired): (&MemoKey, &bool)| {
+        let why = |&at: &usize| {
+            let key = &keys[at];
             let first = wanted.partition_point(|(other, _)| other < key);
             let row = wanted.get(first).map(|(_, row)| *row);
             let root = row.map(|row| self.rows[collection][row].root);
             match root {
                 _ if recompute => Why::Recompute,
-                _ if *expired => Why::Expired,
+                _ if expired[at] => Why::Expired,
+                Some(root) if self.roots[root].item.head.is_none() => Why::NewRow,
                 Some(root) if known(root, key) => Why::Removed,
                 _ => Why::New,
             }
         };
-        keys.iter().zip(expired).map(why).collect()
+        mine.iter().map(why).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! One transform over the rows of a batch: what is given, what is called anyway, what is looked up; and the rows made.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,7 +17,7 @@ impl Batch<'_> {
         let mut cells = vec![Cell::Unknown; count];
         let mut given = vec![false; count];
         if !self.run.overrides.is_empty() {
-            self.take_given(index, &mut cells, &mut given);
+            self.take_given(index, &mut cells, &mut given)?;
         }
         let mut wanted: Vec<(MemoKey, usize)> = Vec::with_capacity(count);
         for row in 0..count {
@@ -41,21 +42,31 @@ impl Batch<'_> {
     }
 
     /// Takes the results that are given for rows of the batch. A result for a row that is not there fails its root row.
-    fn take_given(&mut self, index: usize, cells: &mut [Cell], given: &mut [bool]) {
+    fn take_given(
+        &mut self,
+        index: usize,
+        cells: &mut [Cell],
+        given: &mut [bool],
+    ) -> Result<(), Halt> {
         let run = self.run;
         let transform = &run.stage.transforms[index];
         let rows = self.rows_by_root(transform.collection);
-        for root in 0..self.roots.len() {
+        // Rows that are gone, broken or settled take no part.
+        let working: Vec<usize> = self.rows[0].iter().map(|row| row.root).collect();
+        for root in working {
             let key = &self.roots[root].item.key;
             let of_row = run.overrides.of_row(&run.stage.source.kind, key);
-            let results = of_row.and_then(|given| given.get(&transform.name));
-            let rows = rows.get(&root).map_or(&[][..], Vec::as_slice);
-            if rows.is_empty() && self.roots[root].columns.is_none() {
+            let Some(results) = of_row.and_then(|given| given.get(&transform.name)) else {
                 continue;
+            };
+            if run.stop.is_set() {
+                return Err(Halt::Interrupted);
             }
-            for result in results.into_iter().flatten() {
-                let here = |row: &usize| self.origin(transform.collection, *row) == result.index;
-                if let Some(row) = rows.iter().copied().find(here) {
+            let rows = rows.get(&root).map_or(&[][..], Vec::as_slice);
+            let by_origin = |row: &usize| (self.origin(transform.collection, *row), *row);
+            let places: HashMap<Vec<u32>, usize> = rows.iter().map(by_origin).collect();
+            for result in results {
+                if let Some(&row) = places.get(&result.index) {
                     given[row] = true;
                     cells[row] = match &*result.answer {
                         Answer::Nothing => Cell::Absent,
@@ -72,6 +83,7 @@ impl Batch<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Finds the results of rows by their keys, and calls for those that are not remembered.

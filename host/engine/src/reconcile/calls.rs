@@ -17,28 +17,37 @@ impl Batch<'_> {
         calls.drain(..).map(record).collect()
     }
 
-    /// The calls of the row's former version that the present one does not make.
+    /// The calls of the row's former version that the present one does not make. That they were in use until now is
+    /// noted, so that they are not taken for results that nobody used since they were made.
     pub(super) fn replaced(
-        &self,
+        &mut self,
         calls: &[CallRecord],
         before: &[CallRecord],
         former: Option<Fingerprint>,
     ) -> Result<Vec<CallRecord>, Halt> {
-        let Some(former) = former else {
+        let Some(former) = former.filter(|_| calls != before) else {
             return Ok(Vec::new());
         };
         let made: HashSet<MemoKey> = calls.iter().map(|call| call.key).collect();
-        let gone = before
+        let gone: Vec<CallRecord> = before
             .iter()
             .filter(|call| !made.contains(&call.key))
-            .copied();
+            .copied()
+            .collect();
+        self.note_left(&gone);
         let run = self.run;
         if former == run.fingerprint {
-            return Ok(gone.collect());
+            return Ok(gone);
         }
+        let gone = gone.into_iter();
         Ok(run
             .former
             .translate(run.stage, &former, gone, &self.snapshot)?)
+    }
+
+    /// Notes that calls were in use until now.
+    pub(super) fn note_left(&mut self, calls: &[CallRecord]) {
+        self.reused.extend(calls.iter().map(|call| (call.key, 0)));
     }
 }
 

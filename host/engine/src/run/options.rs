@@ -53,6 +53,12 @@ impl CacheOptions {
         }
     }
 
+    /// Whether they ask for calls of a transform, also for rows in which nothing changed.
+    pub(crate) fn ask_for(&self, transform: &Transform) -> bool {
+        let named = |names: &BTreeSet<String>| names.contains(&transform.name);
+        self.no_cache || self.refresh || named(&self.disable) || named(&self.recompute)
+    }
+
     /// Checks that the flow has every transform that is named.
     pub(crate) fn check(&self, plan: &Plan) -> Result<(), Error> {
         let names = || {

@@ -89,7 +89,8 @@ impl Engine {
         let transforms = self.transforms(flow, stage, shared)?;
         let always = (transforms.iter().zip(&stage.transforms)).any(|(prepared, transform)| {
             let ages = prepared.remembers() && transform.cache.age_max.is_some();
-            ages || matches!(prepared.mode, CacheMode::Recompute | CacheMode::Disable)
+            let modes = matches!(prepared.mode, CacheMode::Recompute | CacheMode::Disable);
+            ages || modes || shared.options.cache.ask_for(transform)
         });
         let recipes: Vec<_> = transforms
             .iter()

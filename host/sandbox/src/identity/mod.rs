@@ -81,8 +81,8 @@ pub const IDENTITY_VERSION: u32 = 1;
 
 /// How much work one component may be: nodes, names, items of segments.
 ///
-/// An interpreter of 18 MiB takes 2 million and 100 000 for each function that it exports. All of it takes half a second
-/// and, at worst, a few hundred MiB.
+/// An interpreter of 18 MB takes 2 million, and 100 000 for each function that it exports. All of it takes half a
+/// second and, at worst, a few hundred MiB.
 const WORK_MAX: usize = 1 << 25;
 
 /// Work that is left.

@@ -131,7 +131,7 @@ impl<'a> Module<'a> {
             }
             Payload::ImportSection(imports) => {
                 for import in imports {
-                    self.import(import?);
+                    self.import(&import?);
                 }
             }
             Payload::FunctionSection(types) => {
@@ -191,7 +191,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    fn import(&mut self, imports: Imports<'a>) {
+    fn import(&mut self, imports: &Imports<'a>) {
         let Imports::Single(_, import) = imports else {
             self.unsupported = true;
             return;

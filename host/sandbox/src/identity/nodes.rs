@@ -364,9 +364,7 @@ fn with_options(draft: &mut Draft, options: &Options) {
         u8::from(options.realloc.is_some()),
         u8::from(options.post_return.is_some()),
     ]);
-    draft
-        .names
-        .extend(options.memory.map(|memory| Node::Memory(memory)));
+    draft.names.extend(options.memory.map(Node::Memory));
     let functions = [options.realloc, options.post_return];
     draft
         .names

@@ -185,16 +185,15 @@ impl<'m, 'a> Writer<'m, 'a> {
     fn reference(&mut self, reference: Reference) {
         // Most instructions name the memory or the stack pointer, which come first.
         let first = &self.references[..self.references.len().min(4)];
-        let number = match first.iter().position(|other| *other == reference) {
-            Some(number) => number as u32,
-            None => {
-                let next = self.references.len() as u32;
-                let number = *self.numbers.entry(reference).or_insert(next);
-                if number == next {
-                    self.references.push(reference);
-                }
-                number
+        let number = if let Some(number) = first.iter().position(|other| *other == reference) {
+            number as u32
+        } else {
+            let next = self.references.len() as u32;
+            let number = *self.numbers.entry(reference).or_insert(next);
+            if number == next {
+                self.references.push(reference);
             }
+            number
         };
         self.immediates.extend(number.to_le_bytes());
         self.names = true;

@@ -8,6 +8,7 @@ use wasmparser::component_types::{
     AliasableResourceId, ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType,
     ComponentFuncTypeId, ComponentInstanceTypeId, ComponentValType, ResourceId,
 };
+use wasmparser::names::KebabString;
 use wasmparser::types::Types;
 
 use super::Work;
@@ -142,8 +143,8 @@ impl Writer<'_> {
                     self.value(*ty, depth)?;
                 }
             }
-            D::Flags(names) => self.names(24, names.iter().map(|name| name.as_str()))?,
-            D::Enum(names) => self.names(25, names.iter().map(|name| name.as_str()))?,
+            D::Flags(names) => self.names(24, names.iter().map(KebabString::as_str))?,
+            D::Enum(names) => self.names(25, names.iter().map(KebabString::as_str))?,
             D::Option { ty, .. } => {
                 self.text.push(26);
                 self.value(*ty, depth)?;

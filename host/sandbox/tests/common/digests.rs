@@ -27,3 +27,23 @@ pub(crate) fn changed(before: &str, after: &str) -> String {
     let names: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
     names.join(" ")
 }
+
+/// A component with `f` and `g`, functions without parameters of one module.
+pub(crate) fn two(module: &str) -> String {
+    format!(
+        r#"(component
+            (core module $m {module})
+            (core instance $i (instantiate $m))
+            (func (export "f") (result u32) (canon lift (core func $i "f")))
+            (func (export "g") (result u32) (canon lift (core func $i "g"))))"#
+    )
+}
+
+/// [`two`] with something else in the module, which `f` and `g` do what they like with.
+pub(crate) fn bodies(rest: &str, f: &str, g: &str) -> String {
+    two(&format!(
+        r#"{rest}
+           (func (export "f") (result i32) {f})
+           (func (export "g") (result i32) {g})"#
+    ))
+}

@@ -120,13 +120,13 @@ impl Program {
         };
         let elements = items(&mut self.slots.iter().copied());
         let passive = items(&mut self.passive_slots.iter().map(|slot| Some(*slot)));
-        let lifts: String = (0..EXPORTS)
-            .map(|at| {
-                format!(
-                    r#"(func (export "f{at}") (param "n" u32) (result u32) (canon lift (core func $i "f{at}")))"#
-                )
-            })
-            .collect();
+        let lifts = (0..EXPORTS).fold(String::new(), |mut text, at| {
+            let _ = write!(
+                text,
+                r#"(func (export "f{at}") (param "n" u32) (result u32) (canon lift (core func $i "f{at}")))"#
+            );
+            text
+        });
         format!(
             "(component (core module $m {}
                 (elem (i32.const 0) funcref{elements}) (elem $elements funcref{passive}))
@@ -157,7 +157,7 @@ fn escaped(bytes: &[u8]) -> String {
 }
 
 /// One of the instructions, at any depth.
-fn one<'o>(ops: &'o mut Vec<Op>, dice: &mut Dice) -> &'o mut Op {
+fn one<'o>(ops: &'o mut [Op], dice: &mut Dice) -> &'o mut Op {
     let at = dice.below(ops.len());
     if matches!(ops[at], Op::If(..)) && dice.below(3) > 0 {
         let Op::If(_, then, otherwise) = &mut ops[at] else {

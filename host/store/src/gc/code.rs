@@ -14,7 +14,6 @@ use crate::encoding::{BuildRecord, CompiledRecord};
 use crate::error::StoreError;
 use crate::read::{Found, READ};
 use crate::record::RecipeId;
-use crate::slots::WRITE;
 use crate::tables::{BUILD, COMPILED, RECIPE};
 use crate::{builds, compiled};
 
@@ -22,8 +21,7 @@ impl Chunk<'_, '_> {
     /// Recipes; those that stay mark their components.
     pub(super) fn recipes(&mut self, state: &mut State) -> Result<(), StoreError> {
         let (place, session, policy) = (self.session.place, self.session, self.job.policy);
-        let marked = (session.transaction.open_table(marks::RECIPES))
-            .map_err(|error| place.redb(WRITE, error))?;
+        let marked = &*self.tables.recipe_mark.open(session)?;
         let after = (state.cursor.as_deref()).and_then(|key| key.try_into().ok());
         let lower = after.map_or(Bound::Unbounded, |key| {
             Bound::Excluded(u32::from_le_bytes(key))
@@ -58,13 +56,14 @@ impl Chunk<'_, '_> {
             (dead.iter()).try_for_each(|id| self.tables.recipe.remove(session, *id))?;
         }
         components.sort_unstable();
-        marks::set(session, marks::COMPONENTS, &components)?;
+        marks::set(&mut self.tables.component_mark, session, &components)?;
         state.advance(records as u64, cursor, GcPhase::Builds);
         Ok(())
     }
 
     pub(super) fn builds(&mut self, state: &mut State) -> Result<(), StoreError> {
-        let slot = &mut self.tables.build;
+        let tables = &mut *self.tables;
+        let slot = (&mut tables.build, &mut tables.component_mark);
         let removed = sweep_components(self.job, self.session, slot, state, build_file)?;
         state.tally.builds_removed += removed.keys.len() as u64;
         let digests = removed
@@ -77,7 +76,8 @@ impl Chunk<'_, '_> {
     }
 
     pub(super) fn compiled(&mut self, state: &mut State) -> Result<(), StoreError> {
-        let slot = &mut self.tables.compiled;
+        let tables = &mut *self.tables;
+        let slot = (&mut tables.compiled, &mut tables.component_mark);
         let removed = sweep_components(self.job, self.session, slot, state, compiled_file)?;
         state.tally.compiled_removed += removed.keys.len() as u64;
         let names = removed
@@ -89,7 +89,8 @@ impl Chunk<'_, '_> {
     }
 
     pub(super) fn interfaces(&mut self, state: &mut State) -> Result<(), StoreError> {
-        let slot = &mut self.tables.interface;
+        let tables = &mut *self.tables;
+        let slot = (&mut tables.interface, &mut tables.component_mark);
         let removed = sweep_components(self.job, self.session, slot, state, |_, _| 0)?;
         state.tally.descriptions_removed += removed.keys.len() as u64;
         self.settle(state, &removed, Vec::new(), GcPhase::Functions);
@@ -97,7 +98,8 @@ impl Chunk<'_, '_> {
     }
 
     pub(super) fn functions(&mut self, state: &mut State) -> Result<(), StoreError> {
-        let slot = &mut self.tables.functions;
+        let tables = &mut *self.tables;
+        let slot = (&mut tables.functions, &mut tables.component_mark);
         let removed = sweep_components(self.job, self.session, slot, state, |_, _| 0)?;
         state.tally.descriptions_removed += removed.keys.len() as u64;
         self.settle(state, &removed, Vec::new(), GcPhase::Runs);

@@ -10,8 +10,8 @@ use super::{Job, marks};
 use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::READ;
-use crate::slots::{Session, Slot, WRITE};
-use crate::tables::TableSpec;
+use crate::slots::{Session, Slot};
+use crate::tables::{Half, TableSpec};
 
 /// The bytes of the file that a record is of, by the bytes of its key and its own.
 pub(crate) type FileOf = fn(&[u8], &[u8]) -> u64;
@@ -34,14 +34,13 @@ pub(super) struct Removed {
 pub(super) fn sweep_components<'txn, K: Key + 'static>(
     job: Job<'_>,
     session: Session<'txn>,
-    slot: &mut Slot<'txn, K>,
+    (slot, marked): (&mut Slot<'txn, K>, &mut Slot<'txn, Half>),
     state: &State,
     file_of: FileOf,
 ) -> Result<Removed, StoreError> {
     let place = session.place;
     let read = |error| place.redb(READ, error);
-    let marked = (session.transaction.open_table(marks::COMPONENTS))
-        .map_err(|error| place.redb(WRITE, error))?;
+    let marked = &*marked.open(session)?;
     let mut removed = Removed::default();
     let cursor = state.cursor.as_deref().filter(|key| is_key::<K>(key));
     let lower = cursor.map_or(Bound::Unbounded, |key| Bound::Excluded(K::from_bytes(key)));

@@ -76,7 +76,7 @@ impl<M, U, K> View<'_, M, U, K>
 where
     M: ReadableTable<Hash, Bytes>,
     U: ReadableTable<Half, Bytes>,
-    K: ReadableTable<Half, ()>,
+    K: ReadableTable<Half, Bytes>,
 {
     /// The entries after `cursor`, as many as the limits allow.
     pub(super) fn entries(
@@ -90,10 +90,8 @@ where
         let after: Option<&[u8; 32]> = cursor.and_then(|key| key.try_into().ok());
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let first = after.map_or([0; 16], half);
-        let mut used = Follow::from(place, self.used, first, |_, ()| ())?;
-        let mut usage = Follow::from(place, self.usage, first, |key, stored| {
-            usage_of(key, stored)
-        })?;
+        let mut used = Follow::from(place, self.used, first, |_, _| ())?;
+        let mut usage = Follow::from(place, self.usage, first, usage_of)?;
         let (mut entries, mut lost_usage, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut last = after.map(half);
         let range = (self.memo).range::<&[u8; 32]>((lower, Bound::Unbounded));

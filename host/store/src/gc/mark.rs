@@ -39,7 +39,7 @@ impl Chunk<'_, '_> {
         }
         halves.sort_unstable();
         halves.dedup();
-        marks::set(self.session, marks::USED, &halves)?;
+        marks::set(&mut self.tables.used, self.session, &halves)?;
         // Which entries go because of the size follows from the ranks of all.
         let next = match self.job.policy.bytes_max {
             Some(_) => GcPhase::Rank,

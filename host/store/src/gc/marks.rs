@@ -2,29 +2,15 @@
 //!
 //! Their keys are halves of hashes. Two that are taken for one keep something too much, which is why half is enough.
 
-use redb::{Range, ReadableTable, TableDefinition, Value};
+use redb::{Key, Range, ReadableTable};
 
 use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::READ;
-use crate::slots::{Session, WRITE};
-use crate::tables::Half;
+use crate::slots::{Session, Slot, Tables, WRITE};
+use crate::tables::{Bytes, COMPONENT_MARK, Half, OBJECT_MARK, RECIPE_MARK, TableSpec, USED};
 
 pub(crate) type HalfBytes = [u8; 16];
-
-/// The calls that rows use.
-pub(super) const USED: TableDefinition<'static, Half, ()> = TableDefinition::new("mark");
-
-/// The objects of entries that are kept for now: the highest rank of such an entry, and how many have it.
-pub(super) const OBJECTS: TableDefinition<'static, Half, (u64, u64)> =
-    TableDefinition::new("mark-object");
-
-/// The recipes of entries that stay.
-pub(super) const RECIPES: TableDefinition<'static, u32, ()> = TableDefinition::new("mark-recipe");
-
-/// The components of recipes that stay.
-pub(super) const COMPONENTS: TableDefinition<'static, Half, ()> =
-    TableDefinition::new("mark-component");
 
 /// The part of a hash that is marked.
 pub(crate) fn half(hash: &[u8; 32]) -> HalfBytes {
@@ -32,59 +18,56 @@ pub(crate) fn half(hash: &[u8; 32]) -> HalfBytes {
     *half
 }
 
-/// Makes the tables.
-pub(super) fn make(session: Session<'_>) -> Result<(), StoreError> {
-    let write = |error| session.place.redb(WRITE, error);
-    let transaction = session.transaction;
-    drop(transaction.open_table(USED).map_err(write)?);
-    drop(transaction.open_table(OBJECTS).map_err(write)?);
-    drop(transaction.open_table(RECIPES).map_err(write)?);
-    drop(transaction.open_table(COMPONENTS).map_err(write)?);
+/// Makes the tables. Each is open only within the transaction's own, which are closed in order whatever happens.
+pub(super) fn make<'txn>(
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+) -> Result<(), StoreError> {
+    tables.used.open(session)?;
+    tables.object_mark.open(session)?;
+    tables.recipe_mark.open(session)?;
+    tables.component_mark.open(session)?;
     Ok(())
 }
 
-/// Removes the tables, where they are there.
+/// Removes the tables, where they are there. None of them may be open.
 pub(super) fn clear(session: Session<'_>) -> Result<(), StoreError> {
-    let write = |error| session.place.redb(WRITE, error);
-    let transaction = session.transaction;
-    transaction.delete_table(USED).map_err(write)?;
-    transaction.delete_table(OBJECTS).map_err(write)?;
-    transaction.delete_table(RECIPES).map_err(write)?;
-    transaction.delete_table(COMPONENTS).map_err(write)?;
-    Ok(())
+    fn delete<K: Key>(session: Session<'_>, spec: &TableSpec<K>) -> Result<(), StoreError> {
+        let deleted = session.transaction.delete_table(spec.definition);
+        deleted.map_err(|error| session.place.redb(WRITE, error))?;
+        Ok(())
+    }
+    delete(session, &USED)?;
+    delete(session, &OBJECT_MARK)?;
+    delete(session, &RECIPE_MARK)?;
+    delete(session, &COMPONENT_MARK)
 }
 
 /// Sets marks. It is fastest in the order of the keys.
-pub(super) fn set(
-    session: Session<'_>,
-    marks: TableDefinition<'_, Half, ()>,
+pub(super) fn set<'txn>(
+    slot: &mut Slot<'txn, Half>,
+    session: Session<'txn>,
     keys: &[HalfBytes],
 ) -> Result<(), StoreError> {
-    let write = |error| session.place.redb(WRITE, error);
-    let mut table = (session.transaction.open_table(marks))
-        .map_err(|error| session.place.redb(WRITE, error))?;
-    for key in keys {
-        table.insert(key, ()).map_err(write)?;
-    }
-    Ok(())
+    keys.iter().try_for_each(|key| slot.mark(session, key, &[]))
 }
 
 /// A table of halves, followed in step with another one in the same order.
-pub(super) struct Follow<'t, V: Value + 'static, T> {
+pub(super) struct Follow<'t, T> {
     place: &'t Place,
-    range: Range<'t, Half, V>,
-    read: for<'v> fn(&HalfBytes, V::SelfType<'v>) -> T,
+    range: Range<'t, Half, Bytes>,
+    read: fn(&HalfBytes, &[u8]) -> T,
     head: Option<(HalfBytes, T)>,
     begun: bool,
 }
 
-impl<'t, V: Value + 'static, T> Follow<'t, V, T> {
+impl<'t, T> Follow<'t, T> {
     /// Follows `table` from `first` on.
     pub(super) fn from(
         place: &'t Place,
-        table: &'t impl ReadableTable<Half, V>,
+        table: &'t impl ReadableTable<Half, Bytes>,
         first: HalfBytes,
-        read: for<'v> fn(&HalfBytes, V::SelfType<'v>) -> T,
+        read: fn(&HalfBytes, &[u8]) -> T,
     ) -> Result<Self, StoreError> {
         let range = table
             .range::<&HalfBytes>(&first..)

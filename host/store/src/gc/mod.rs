@@ -273,7 +273,7 @@ impl Store {
                     return Ok(state);
                 }
                 marks::clear(session)?;
-                marks::make(session)?;
+                marks::make(tables, session)?;
                 let state = State::new(job.policy, tables, session)?;
                 state.put(tables, session, buffer)?;
                 Ok(state)

@@ -1,5 +1,6 @@
 //! Removing objects that no entry needs.
 
+use std::cmp::Ordering;
 use std::ops::Bound;
 
 use redb::ReadableTable;
@@ -11,9 +12,9 @@ use crate::encoding::ObjectRecord;
 use crate::error::StoreError;
 use crate::objects::file_name;
 use crate::read::READ;
-use crate::slots::WRITE;
 
 /// The mark of an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ObjectMark {
     /// The highest rank of an entry that needs it.
     pub(super) rank: u64,
@@ -21,9 +22,37 @@ pub(super) struct ObjectMark {
     pub(super) count: u64,
 }
 
-impl From<(u64, u64)> for ObjectMark {
-    fn from((rank, count): (u64, u64)) -> Self {
-        Self { rank, count }
+impl ObjectMark {
+    pub(super) fn of(stored: &[u8]) -> Self {
+        let (rank, rest) = stored.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        Self {
+            rank: u64::from_le_bytes(*rank),
+            count: rest.first_chunk().copied().map_or(0, u64::from_le_bytes),
+        }
+    }
+
+    pub(super) fn bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.rank.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.count.to_le_bytes());
+        bytes
+    }
+
+    /// One more entry of this rank needs it.
+    pub(super) fn add(&mut self, rank: u64) {
+        *self = match rank.cmp(&self.rank) {
+            Ordering::Less => *self,
+            Ordering::Equal => Self {
+                rank,
+                count: self.count + 1,
+            },
+            Ordering::Greater => Self { rank, count: 1 },
+        };
+    }
+
+    /// Whether it is needed still when all entries below the rank of the cut are gone, and some of that rank.
+    fn is_live(self, cut: u64) -> bool {
+        self.rank > cut || self.rank == cut && self.count > 0
     }
 }
 
@@ -39,10 +68,9 @@ impl Chunk<'_, '_> {
         let after: Option<&[u8; 32]> =
             (state.cursor.as_deref()).and_then(|key| key.try_into().ok());
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let marked = (session.transaction.open_table(marks::OBJECTS))
-            .map_err(|error| place.redb(WRITE, error))?;
+        let marked = &*self.tables.object_mark.open(session)?;
         let first = after.map_or([0; 16], marks::half);
-        let mut marked = Follow::from(place, &marked, first, |_, mark| ObjectMark::from(mark))?;
+        let mut marked = Follow::from(place, marked, first, |_, mark| ObjectMark::of(mark))?;
         let (mut records, mut bytes, mut cursor) = (0, 0, None);
         let mut dead = Vec::new();
         let table = self.tables.object.open(session)?;
@@ -53,9 +81,7 @@ impl Chunk<'_, '_> {
             let mark = marked.at(&marks::half(&key), |_, _| {})?;
             let (record, file) = object_bytes(&key, stored);
             state.tally.object_files += file;
-            let is_live = mark.is_some_and(|mark| {
-                mark.rank > state.cut.run || mark.rank == state.cut.run && mark.count > 0
-            });
+            let is_live = mark.is_some_and(|mark| mark.is_live(state.cut.run));
             if !is_live {
                 state.tally.objects_removed += 1;
                 state.tally.object_bytes_removed += record;

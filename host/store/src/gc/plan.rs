@@ -22,8 +22,8 @@ use crate::place::Place;
 use crate::read::READ;
 use crate::store::Store;
 use crate::tables::{
-    BUILD, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER,
-    RECIPE, RUN, TableSpec, USAGE,
+    BUILD, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OBJECT_MARK,
+    OWNER, RECIPE, RUN, TableSpec, USAGE, USED,
 };
 
 /// How many buckets a histogram has at most.
@@ -45,7 +45,7 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     pub(super) fn entries(&self, bytes: EntryBytes) -> u64 {
-        scaled(bytes.memo, self.memo) + scaled(bytes.usage, self.usage)
+        scaled(bytes.memo, self.memo).saturating_add(scaled(bytes.usage, self.usage))
     }
 
     pub(super) fn objects(&self, bytes: u64) -> u64 {
@@ -169,7 +169,7 @@ impl Pass<'_> {
                 .transaction
                 .open_table(USAGE.definition)
                 .map_err(open)?,
-            used: &self.transaction.open_table(marks::USED).map_err(open)?,
+            used: &self.transaction.open_table(USED.definition).map_err(open)?,
         };
         let mut cursor = None;
         loop {
@@ -200,8 +200,10 @@ impl Pass<'_> {
         let (place, transaction) = (self.place, self.transaction);
         let open = |error| place.redb(READ, error);
         let objects = transaction.open_table(OBJECT.definition).map_err(open)?;
-        let marked = transaction.open_table(marks::OBJECTS).map_err(open)?;
-        let mut marked = Follow::from(place, &marked, [0; 16], |_, mark| mark.into())?;
+        let marked = transaction
+            .open_table(OBJECT_MARK.definition)
+            .map_err(open)?;
+        let mut marked = Follow::from(place, &marked, [0; 16], |_, mark| ObjectMark::of(mark))?;
         let range = objects.range::<&[u8; 32]>(..);
         for (index, entry) in range.map_err(|error| place.redb(READ, error))?.enumerate() {
             if index % self.job.limits.records == 0 && self.job.is_stopped() {

@@ -3,10 +3,11 @@
 use redb::ReadableTable;
 
 use super::entries::{Class, Entry, EntryChunk, View};
+use super::objects::ObjectMark;
 use super::state::{State, Tally};
 use super::{Chunk, GcPhase, marks};
 use crate::error::StoreError;
-use crate::slots::WRITE;
+use crate::read::READ;
 
 impl Chunk<'_, '_> {
     pub(super) fn rank(&mut self, state: &mut State) -> Result<(), StoreError> {
@@ -35,37 +36,29 @@ impl Chunk<'_, '_> {
     /// The entries after the cursor.
     pub(super) fn entries(&mut self, state: &State) -> Result<EntryChunk, StoreError> {
         let session = self.session;
-        let used = (session.transaction.open_table(marks::USED))
-            .map_err(|error| session.place.redb(WRITE, error))?;
         let view = View {
             place: session.place,
             memo: &*self.tables.memo.open(session)?,
             usage: &*self.tables.usage.open(session)?,
-            used: &used,
+            used: &*self.tables.used.open(session)?,
         };
         view.entries(self.job.policy, &self.job.limits, state.cursor.as_deref())
     }
 
     /// Adds to the marks of objects, which come sorted.
     fn mark_objects(&mut self, objects: &[(marks::HalfBytes, u64)]) -> Result<(), StoreError> {
-        if objects.is_empty() {
-            return Ok(());
-        }
         let session = self.session;
-        let mut table = (session.transaction.open_table(marks::OBJECTS))
-            .map_err(|error| session.place.redb(WRITE, error))?;
-        let write = |error| session.place.redb(WRITE, error);
         for same in objects.chunk_by(|a, b| a.0 == b.0) {
-            let before = table.get(&same[0].0).map_err(write)?;
-            let mut mark = before.map_or((0, 0), |mark| mark.value());
+            let half = &same[0].0;
+            let marks = &mut self.tables.object_mark;
+            let before = marks.open(session)?.get(half);
+            let before = before.map_err(|error| session.place.redb(READ, error))?;
+            let before = before.map(|mark| ObjectMark::of(mark.value()));
+            let mut mark = before.unwrap_or_default();
             for (_, rank) in same {
-                mark = match rank.cmp(&mark.0) {
-                    std::cmp::Ordering::Less => mark,
-                    std::cmp::Ordering::Equal => (mark.0, mark.1 + 1),
-                    std::cmp::Ordering::Greater => (*rank, 1),
-                };
+                mark.add(*rank);
             }
-            table.insert(&same[0].0, mark).map_err(write)?;
+            marks.mark(session, half, &mark.bytes())?;
         }
         Ok(())
     }

@@ -147,7 +147,7 @@ impl State {
         session: Session<'txn>,
         buffer: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
-        let bytes = self.tally.object_files - self.tally.object_files_removed;
+        let bytes = (self.tally.object_files).saturating_sub(self.tally.object_files_removed);
         let record = Raw(Cow::Owned(bytes.to_le_bytes().to_vec()));
         tables.meta.put(session, buffer, FILE_BYTES_ENTRY, &record)
     }
@@ -190,24 +190,27 @@ impl State {
     /// What the collection found and did so far.
     pub(super) fn report(&self, policy: &GcPolicy) -> GcReport {
         let tally = &self.tally;
-        let removed = tally.expired + tally.damaged + tally.evicted;
-        let files = tally.object_files + tally.code_files;
-        let bytes_before = self.sizes.tables + files;
-        let bytes_removed = self.sizes.entries(tally.removed_bytes)
-            + self.sizes.objects(tally.object_bytes_removed)
-            + tally.object_files_removed
-            + tally.code_files_removed
-            + tally.other_bytes_removed;
+        // Saturating: the figures may come out of a store that somebody else wrote.
+        let sum = |numbers: &[u64]| numbers.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
+        let removed = sum(&[tally.expired, tally.damaged, tally.evicted]);
+        let bytes_before = sum(&[self.sizes.tables, tally.object_files, tally.code_files]);
+        let bytes_removed = sum(&[
+            self.sizes.entries(tally.removed_bytes),
+            self.sizes.objects(tally.object_bytes_removed),
+            tally.object_files_removed,
+            tally.code_files_removed,
+            tally.other_bytes_removed,
+        ]);
         let bytes_after = bytes_before.saturating_sub(bytes_removed);
         GcReport {
             finished: false,
             resumed: tally.resumed,
             entries: tally.entries,
-            kept: tally.entries - removed,
+            kept: tally.entries.saturating_sub(removed),
             removed,
             in_use: tally.in_use,
             pinned: tally.pinned,
-            recent: tally.recent - tally.evicted,
+            recent: tally.recent.saturating_sub(tally.evicted),
             expired: tally.expired,
             evicted_for_size: tally.evicted,
             damaged: tally.damaged,

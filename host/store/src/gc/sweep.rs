@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use redb::ReadableTable;
 
 use super::entries::{Class, Entry};
-use super::objects::object_bytes;
+use super::objects::{ObjectMark, object_bytes};
 use super::state::State;
 use super::{Chunk, GcPhase, marks};
 use crate::error::StoreError;
-use crate::slots::WRITE;
+use crate::read::READ;
 
 impl Chunk<'_, '_> {
     pub(super) fn sweep(&mut self, state: &mut State) -> Result<(), StoreError> {
@@ -44,15 +44,9 @@ impl Chunk<'_, '_> {
         Ok(())
     }
 
-    fn mark_recipes(&self, recipes: &BTreeSet<u32>) -> Result<(), StoreError> {
-        let session = self.session;
-        let write = |error| session.place.redb(WRITE, error);
-        let mut table = (session.transaction.open_table(marks::RECIPES))
-            .map_err(|error| session.place.redb(WRITE, error))?;
-        for recipe in recipes {
-            table.insert(recipe, ()).map_err(write)?;
-        }
-        Ok(())
+    fn mark_recipes(&mut self, recipes: &BTreeSet<u32>) -> Result<(), StoreError> {
+        let marks = &mut self.tables.recipe_mark;
+        (recipes.iter()).try_for_each(|recipe| marks.mark(self.session, recipe, &[]))
     }
 
     /// Whether an entry goes.
@@ -78,21 +72,21 @@ impl Chunk<'_, '_> {
     /// Takes back one mark of an object; what it takes, where that was the last.
     fn release(&mut self, object: &[u8; 32], rank: u64, state: &State) -> Result<u64, StoreError> {
         let session = self.session;
-        let write = |error| session.place.redb(WRITE, error);
-        let mut table = (session.transaction.open_table(marks::OBJECTS))
-            .map_err(|error| session.place.redb(WRITE, error))?;
+        let read = |error| session.place.redb(READ, error);
+        let marks = &mut self.tables.object_mark;
         let half = marks::half(object);
-        let mark = table.get(&half).map_err(write)?.map(|mark| mark.value());
-        let Some((_, count)) = mark.filter(|(highest, _)| *highest == rank) else {
+        let mark = marks.open(session)?.get(&half).map_err(read)?;
+        let mark = mark.map(|mark| ObjectMark::of(mark.value()));
+        let Some(mut mark) = mark.filter(|mark| mark.rank == rank) else {
             return Ok(0);
         };
-        let count = count.saturating_sub(1);
-        table.insert(&half, (rank, count)).map_err(write)?;
-        if count > 0 {
+        mark.count = mark.count.saturating_sub(1);
+        marks.mark(session, &half, &mark.bytes())?;
+        if mark.count > 0 {
             return Ok(0);
         }
         let objects = self.tables.object.open(session)?;
-        let stored = objects.get(object).map_err(write)?;
+        let stored = objects.get(object).map_err(read)?;
         Ok(stored.map_or(0, |stored| {
             let (record, file) = object_bytes(object, stored.value());
             state.sizes.objects(record) + file

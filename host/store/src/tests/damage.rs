@@ -40,7 +40,7 @@ fn use_all(dir: &Path, check: bool) -> Result<Contents, StoreError> {
     Ok(contents)
 }
 
-fn assert_clear(error: &StoreError, what: &str) {
+pub(super) fn assert_clear(error: &StoreError, what: &str) {
     assert!(
         matches!(
             error,

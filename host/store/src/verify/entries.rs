@@ -6,12 +6,12 @@ use std::ops::Bound;
 use flowstone_core::{Fingerprint, RecipeRecord, ResultShape};
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, open_types};
+use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, type_of};
 use crate::error::StoreError;
 use crate::gc::half;
 use crate::read::{Found, READ};
 use crate::record::{MemoRecord, Outcome, RecipeId, Stored};
-use crate::slots::{Session, Tables, WRITE};
+use crate::slots::{Session, Tables};
 use crate::tables::{MEMO, usage_key_of};
 
 /// What a chunk of entries came to.
@@ -178,11 +178,9 @@ fn check_entries<'txn>(
         }
     }
     needed.sort_unstable();
-    let mut marks = open_types(session)?;
     for (object, recipe) in needed {
-        (marks.insert(&object, recipe)).map_err(|error| session.place.redb(WRITE, error))?;
+        (tables.type_mark).mark(session, &object, &recipe.to_le_bytes())?;
     }
-    drop(marks);
     if repair {
         remove(tables, session, &dead)?;
     }
@@ -236,16 +234,12 @@ fn find_lost<'txn>(
             _ => None,
         }
     })?;
-    let marks = open_types(session)?;
     let mut dead = Vec::new();
     for (key, object) in found {
-        let mark = marks.get(&half(object.as_bytes()));
-        let mark = mark.map_err(|error| session.place.redb(READ, error))?;
-        if mark.is_some_and(|mark| mark.value() == DAMAGED) {
+        if type_of(object.as_bytes(), tables, session)? == Some(DAMAGED) {
             dead.push(key);
         }
     }
-    drop(marks);
     chunk.lost = dead.len() as u64;
     if repair {
         remove(tables, session, &dead)?;

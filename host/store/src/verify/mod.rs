@@ -12,16 +12,17 @@ mod tables;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::TableDefinition;
+use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::slots::{Session, WRITE};
+use crate::gc::half;
+use crate::read::READ;
+use crate::slots::{Session, Tables, WRITE};
 use crate::store::Store;
-use crate::tables::Half;
+use crate::tables::TYPE_MARK;
 
-/// Of each object that an entry needs: the number of a recipe whose results have its type, or [`DAMAGED`].
-const TYPES: TableDefinition<'static, Half, u64> = TableDefinition::new("mark-type");
+/// The mark of an object that is damaged, in place of a recipe's number.
 const DAMAGED: u64 = u64::MAX;
 
 /// How many records are looked at in one transaction, and how many bytes of them.
@@ -178,12 +179,11 @@ impl Verifier<'_> {
     /// Makes the table of marks anew, or removes it.
     fn marks(&self, make: bool) -> Result<(), StoreError> {
         self.store.write(|writer| {
-            writer.collect(|_, session, _| {
-                let write = |error| session.place.redb(WRITE, error);
-                let transaction = session.transaction;
-                transaction.delete_table(TYPES).map_err(write)?;
+            writer.collect(|tables, session, _| {
+                let deleted = session.transaction.delete_table(TYPE_MARK.definition);
+                deleted.map_err(|error| session.place.redb(WRITE, error))?;
                 if make {
-                    drop(transaction.open_table(TYPES).map_err(write)?);
+                    tables.type_mark.open(session)?;
                 }
                 Ok(())
             })
@@ -209,6 +209,14 @@ impl Verifier<'_> {
     }
 }
 
-fn open_types(session: Session<'_>) -> Result<redb::Table<'_, Half, u64>, StoreError> {
-    (session.transaction.open_table(TYPES)).map_err(|error| session.place.redb(WRITE, error))
+/// The mark of an object, where it has one.
+fn type_of<'txn>(
+    object: &[u8; 32],
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+) -> Result<Option<u64>, StoreError> {
+    let marks = tables.type_mark.open(session)?;
+    let mark = (marks.get(&half(object))).map_err(|error| session.place.redb(READ, error))?;
+    let bytes = mark.and_then(|mark| mark.value().try_into().ok());
+    Ok(bytes.map(u64::from_le_bytes))
 }

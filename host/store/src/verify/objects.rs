@@ -7,7 +7,7 @@ use flowstone_core::Fingerprint;
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::entries::Types;
-use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, open_types};
+use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, type_of};
 use crate::encoding::ObjectRecord;
 use crate::error::StoreError;
 use crate::files;
@@ -16,7 +16,7 @@ use crate::objects::file_name;
 use crate::place::Place;
 use crate::read::{Found, READ};
 use crate::record::RecipeId;
-use crate::slots::{Session, Tables, WRITE};
+use crate::slots::{Session, Tables};
 use crate::tables::OBJECT;
 
 /// What a chunk of objects came to.
@@ -64,13 +64,11 @@ fn check_chunk<'txn>(
     cursor: Option<[u8; 32]>,
     repair: bool,
 ) -> Result<Chunk, StoreError> {
-    let mut marks = open_types(session)?;
     let (mut chunk, keys) = keys(tables, session, cursor)?;
     let mut types = Types::default();
     for key in keys {
-        let mark = marks.get(&half(&key));
-        let mark = mark.map_err(|error| session.place.redb(READ, error))?;
-        let recipe = mark.and_then(|mark| u32::try_from(mark.value()).ok());
+        let mark = type_of(&key, tables, session)?;
+        let recipe = mark.and_then(|mark| u32::try_from(mark).ok());
         let ty = match recipe {
             Some(recipe) => types.of(RecipeId(recipe), tables, session)?,
             None => None,
@@ -86,8 +84,8 @@ fn check_chunk<'txn>(
         }
     }
     for object in &chunk.damaged {
-        let marked = marks.insert(&half(object.as_bytes()), DAMAGED);
-        marked.map_err(|error| session.place.redb(WRITE, error))?;
+        let damaged = DAMAGED.to_le_bytes();
+        (tables.type_mark).mark(session, &half(object.as_bytes()), &damaged)?;
         if repair {
             tables.object.remove(session, object.as_bytes())?;
         }

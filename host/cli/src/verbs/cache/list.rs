@@ -148,7 +148,7 @@ fn age(seconds: Option<u64>) -> String {
 /// Why an entry was made.
 pub(super) fn made(why: Why) -> &'static str {
     match why {
-        Why::New => "new",
+        Why::New | Why::NewRow => "new",
         Why::Recompute => "recomputed",
         Why::Removed => "had been removed",
         Why::Expired => "had expired",

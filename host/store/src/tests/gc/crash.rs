@@ -58,7 +58,7 @@ fn gc(store: &Store) -> Result<GcReport, StoreError> {
 }
 
 /// A copy of the files of a store, since collections remove them.
-fn copy(from: &TempDir) -> TempDir {
+pub(super) fn copy(from: &TempDir) -> TempDir {
     let to = TempDir::new().unwrap();
     for name in files(from) {
         let path = to.path().join(&name);

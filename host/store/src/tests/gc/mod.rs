@@ -1,6 +1,7 @@
 //! Collecting: what stays and what goes, whatever happens meanwhile.
 
 mod crash;
+mod damage;
 mod model;
 mod policy;
 mod size;

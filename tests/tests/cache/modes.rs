@@ -1,41 +1,14 @@
-//! What is looked up, what is called anyway and what is given: modes, ages and overrides, and how they are explained.
+//! Modes of transforms and of runs, and results that age.
 
-use std::sync::atomic::AtomicBool;
-
-use flowstone::{CacheOptions, Cause, Error, Explanation, Overrides};
+use flowstone::{CacheOptions, Error};
 use flowstone_tests::{Guest, Project};
 
-const NOTHING: &[&str] = &[];
-
-fn project() -> Project {
-    let project = Project::new();
-    project.write("a.md", "one\ntwo\n").write("b.md", "three\n");
-    project
-}
+use crate::{NOTHING, explain, groups, names, project};
 
 /// The flow with `cache` on the transform `weight`.
 fn with_cache(project: &mut Project, settings: &str) {
     let call = "call = \"sample.weigh\"\n";
     project.flow = project.flow.replace(call, &format!("{call}{settings}\n"));
-}
-
-fn names(names: &[&str]) -> std::collections::BTreeSet<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-fn explain(project: &Project, transform: &str, key: Option<&str>) -> Explanation {
-    let (engine, flow) = project.open().expect("the flow opens");
-    engine
-        .explain(&flow, transform, key, true, &AtomicBool::new(false))
-        .expect("it can be explained")
-}
-
-fn groups(explanation: &Explanation) -> Vec<String> {
-    let groups = explanation.groups.iter().map(|group| {
-        let did = if group.called { "called" } else { "reused" };
-        format!("{did} {}: {}", group.calls, group.why)
-    });
-    groups.collect()
 }
 
 #[test]
@@ -205,69 +178,6 @@ fn a_plan_with_the_options_of_a_run_says_what_that_run_would_call() {
     );
 }
 
-#[test]
-fn explained_are_new_rows_changed_arguments_code_and_literals() {
-    let mut project = project();
-    project.run();
-    let explained = explain(&project, "weight", None);
-    assert_eq!(groups(&explained), ["called 3: new rows"]);
-    project.write("a.md", "one\nzwei\n");
-    project.run();
-    let explained = explain(&project, "weight", None);
-    assert_eq!(
-        groups(&explained),
-        [
-            "called 1: argument `line` changed",
-            "reused 1: reused: made in run 1"
-        ]
-    );
-    assert_eq!(explained.untouched_rows, 1);
-    let row = explain(&project, "weight", Some("a.md#1"));
-    let [call] = &row.calls[..] else {
-        panic!("one row has one call");
-    };
-    assert_eq!(call.values[0].from.as_deref(), Some("\"two\""));
-    assert_eq!(call.values[0].to.as_deref(), Some("\"zwei\""));
-    project.guest.weight = 1;
-    project.run();
-    let row = explain(&project, "weight", Some("b.md#0"));
-    assert!(
-        matches!(row.calls[0].causes[..], [Cause::Code { .. }]),
-        "{row:?}"
-    );
-}
-
-#[test]
-fn explained_are_signatures_and_literals_that_changed() {
-    let mut project = project();
-    let weigh = "call = \"sample.weigh\"\n";
-    project.flow = project
-        .flow
-        .replace(weigh, "call = \"sample.scale\"\nwith = { times = 2 }\n");
-    project.run();
-    project.flow = project.flow.replace("times = 2", "times = 3");
-    let plan = project.plan();
-    assert_eq!(
-        plan.transforms[1].reasons[0].why,
-        "literal `times` changed from 2 to 3"
-    );
-    project.run();
-    let explained = explain(&project, "weight", None);
-    assert_eq!(
-        groups(&explained),
-        ["called 3: literal `times` changed from 2 to 3"]
-    );
-    project.flow = project
-        .flow
-        .replace("call = \"sample.scale\"\nwith = { times = 3 }\n", weigh);
-    project.run();
-    let why = &groups(&explain(&project, "weight", None))[0];
-    assert!(
-        why.contains("signature changed from `scale: func(line: string, times: u32) -> u32`"),
-        "{why}"
-    );
-}
-
 /// A component whose function gives a random number for every line.
 const DICE: &str = r#"
 (component
@@ -360,104 +270,6 @@ fn a_result_is_reused_until_it_is_too_old() {
     );
 }
 
-fn overridden(project: &Project, text: &str) -> Result<Overrides, Error> {
-    let (_, flow) = project.open().expect("the flow opens");
-    let mut overrides = Overrides::default();
-    overrides.add(flow.plan(), "line.weight", "given.jsonl", text)?;
-    Ok(overrides)
-}
-
-#[test]
-fn given_results_take_the_place_of_calls_and_are_not_remembered() {
-    let mut project = project();
-    let text = "{\"key\": \"a.md\", \"index\": [1], \"value\": 7}\n";
-    project.options.overrides = overridden(&project, text).expect("they can be given");
-    let outcome = project.run();
-    assert_eq!(
-        outcome.calls,
-        ["line a.md", "line b.md", "weight a.md", "weight b.md"]
-    );
-    assert_eq!(
-        project.rows(),
-        ["a.md|one|322", "a.md|two|7", "b.md|three|536"]
-    );
-    assert_eq!(
-        project.run().calls,
-        NOTHING,
-        "the same results are given again"
-    );
-    project.write("b.md", "two\n");
-    assert_eq!(
-        project.run().calls,
-        ["line b.md", "weight b.md"],
-        "what was given was not remembered"
-    );
-    project.options.overrides = Overrides::default();
-    assert_eq!(
-        project.run().calls,
-        NOTHING,
-        "by now it was called for another row"
-    );
-    assert_eq!(project.rows(), project.fresh_rows());
-}
-
-#[test]
-fn what_is_given_flows_on_as_results_do() {
-    let mut project = project();
-    project.flow = project.flow.replace(
-        "[transform.weight]",
-        "[transform.kept]\ncall = \"sample.keep\"\neach = \"line\"\n\n[transform.weight]",
-    );
-    project.flow = project.flow.replace(
-        "call = \"sample.weigh\"\n",
-        "call = \"sample.weigh\"\nfrom = { line = \"kept\" }\n",
-    );
-    project.run();
-    let (_, flow) = project.open().expect("the flow opens");
-    let text = "{\"key\": \"b.md\", \"index\": [0], \"value\": \"two\"}\n{\"key\": \"a.md\", \"index\": [0], \"value\": null}";
-    let mut overrides = Overrides::default();
-    overrides
-        .add(flow.plan(), "kept", "given.jsonl", text)
-        .expect("they can be given");
-    drop(flow);
-    project.options.overrides = overrides;
-    assert_eq!(project.run().calls, NOTHING, "`two` has been weighed");
-    assert_eq!(project.rows(), ["a.md|two|346", "b.md|three|346"]);
-}
-
-#[test]
-fn what_cannot_be_given_is_refused_with_its_place() {
-    let project = project();
-    let refused = |text: &str| {
-        let error = overridden(&project, text).expect_err("it is refused");
-        error.to_string()
-    };
-    insta::assert_snapshot!(refused("{\"key\": \"a.md\", \"value\": 7}"), @"given.jsonl:1: `weight` needs an `index` of 1 positions, not 0");
-    insta::assert_snapshot!(refused("\n{\"key\": \"a.md\", \"index\": [0], \"value\": -1}"), @"given.jsonl:2: the value is no `u32`: expected `u32`, found -1");
-    insta::assert_snapshot!(refused("{\"key\": \"a.md\", \"index\": [0], \"value\": 1}\n{\"key\": \"a.md\", \"index\": [0], \"value\": 2}"), @"given.jsonl:2: the row has been given a value before");
-    insta::assert_snapshot!(refused("nonsense"), @r#"given.jsonl:1: expected ident at line 1 column 2; a line looks like `{"key": "a.md", "index": [0], "value": 7}`"#);
-}
-
-#[test]
-fn results_for_rows_that_are_not_there_stop_the_run_before_anything_is_changed() {
-    let mut project = project();
-    project.options.overrides = overridden(
-        &project,
-        "{\"key\": \"x.md\", \"index\": [0], \"value\": 7}",
-    )
-    .expect("they can be given");
-    let error = project.try_run().err().expect("the run is refused");
-    insta::assert_snapshot!(error, @"given.jsonl:1: source `page` has no row `x.md`");
-    assert!(project.rows().is_empty());
-    project.options.overrides = overridden(
-        &project,
-        "{\"key\": \"a.md\", \"index\": [9], \"value\": 7}",
-    )
-    .expect("they can be given");
-    let outcome = project.run();
-    insta::assert_snapshot!(outcome.report.failed[0].reason, @"weight: given.jsonl:1 gives a result for row [9], and there are 2 rows");
-}
-
 #[test]
 fn reverted_code_calls_nothing_the_third_time() {
     let mut project = project();
@@ -471,4 +283,15 @@ fn reverted_code_calls_nothing_the_third_time() {
     assert_eq!(project.run().calls, NOTHING);
     let explained = explain(&project, "weight", None);
     assert_eq!(groups(&explained), ["reused 3: reused: made in run 1"]);
+}
+
+#[test]
+fn a_run_without_a_cache_calls_ignored_transforms_too() {
+    let mut project = ignoring("ignore");
+    project.run();
+    assert_eq!(project.run().calls, NOTHING);
+    project.options.cache.no_cache = true;
+    let calls = project.run().calls;
+    assert!(calls.contains(&"times a.md".to_owned()), "{calls:?}");
+    assert!(calls.contains(&"weight a.md".to_owned()), "{calls:?}");
 }
