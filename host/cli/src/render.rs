@@ -103,7 +103,7 @@ fn text(failure: &Failure, output: Output) -> String {
         text,
         "{} {}",
         paint.text(Style::Red, "error:"),
-        failure.message
+        flowstone::printable(&failure.message)
     );
     for hint in &failure.hints {
         let _ = writeln!(text, "{} {hint}", paint.text(Style::Cyan, "hint:"));

@@ -318,5 +318,7 @@ tells! {
     target_of_unknown_rows: with("[target.t]\nkind = \"sqlite\"\nrows = \"pages\"\nkey = [\"path\"]\ncolumns = { path = \"path\" }\n");
     key_where_it_is_implied: with("[target.t]\nkind = \"files\"\nrows = \"page\"\npath = \"{path}\"\nkey = [\"path\"]\ncolumns = { path = \"path\" }\n");
     two_targets_in_one_place: with(&format!("{WORDS}{INDEX}{}", INDEX.replace("target.index", "target.copy")));
+    pin_of_two_functions: with(&format!("{WORDS}cache = {{ pin = \"count-1\" }}\n[transform.about]\ncall = \"text.info\"\neach = \"page\"\ncache = {{ pin = \"count-1\" }}\n"));
+    pin_of_one_function: with(&format!("{WORDS}cache = {{ pin = \"count-1\" }}\n{}cache = {{ pin = \"count-1\" }}\n", WORDS.replace("words]", "heads]").replace("\"section\"", "\"section\"\nfrom = { text = \"section.heading\" }")));
     many_errors_at_once: with("[transform.a]\ncall = \"text.nope\"\neach = \"nowhere\"\n[transform.b]\ncall = \"text.twice\"\neach = \"page\"\n");
 }

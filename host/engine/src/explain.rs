@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use flowstone_connect::display_key;
-use flowstone_core::{CacheMode, MemoKey, RecipeRecord, RunId};
+use flowstone_core::{CacheMode, MemoKey, RecipeRecord, RunId, Transform};
 use flowstone_store::{CallRecord, CollectionId, Lineage, MemoRecord, RowHead, Snapshot, Why};
 
 use crate::books::Books;
@@ -47,6 +47,8 @@ pub struct ExplainedGroup {
     pub calls: u64,
     /// The first root rows of them, for people.
     pub rows: Vec<String>,
+    /// Whether there are more rows.
+    pub more: bool,
 }
 
 /// One call, explained.
@@ -234,14 +236,28 @@ impl Explainer<'_> {
     }
 
     fn call(&self, lineage: &Lineage, call: &CallRecord) -> Result<ExplainedCall, Error> {
+        let mode = self.mode();
+        if mode == CacheMode::Disable
+            && let Some(last) = &self.last
+        {
+            // It calls for every row, and leaves no trace of that where nothing else changes.
+            return Ok(ExplainedCall {
+                key: call.key.to_string(),
+                run: last.run,
+                called: true,
+                made_by: None,
+                causes: vec![Cause::Mode { mode }],
+                why: Cause::Mode { mode }.to_string(),
+                values: Vec::new(),
+            });
+        }
         let record = self.snapshot.memo(&call.key)?;
         let made_by = record.as_ref().map(|record| record.run);
-        let mut run = made_by.map_or(lineage.run, |made_by| made_by.max(lineage.run));
-        if let (None, CacheMode::Disable, Some(last)) = (made_by, self.mode(), &self.last) {
-            // It calls for every row, and leaves no trace of that where nothing else changes.
-            run = last.run;
-        }
-        let called = made_by.is_none_or(|made_by| made_by >= lineage.run);
+        // The run that worked on the row last, as far as that can be told.
+        let last = self.last.as_ref().filter(|_| self.always());
+        let worked_on = last.map_or(lineage.run, |last| last.run);
+        let run = made_by.map_or(worked_on, |made_by| made_by.max(worked_on));
+        let called = made_by.is_some_and(|made_by| made_by >= worked_on);
         let causes = match &record {
             Some(record) if called => self.causes(lineage, record)?,
             _ => Vec::new(),
@@ -295,9 +311,22 @@ impl Explainer<'_> {
 
     /// The mode of the transform in the last run.
     fn mode(&self) -> CacheMode {
-        let transform = &self.stage.transforms[self.transform];
+        self.mode_of(&self.stage.transforms[self.transform])
+    }
+
+    fn mode_of(&self, transform: &Transform) -> CacheMode {
         let options = self.last.as_ref().map(|last| &last.cache);
         options.map_or(transform.cache.mode, |options| options.mode(transform))
+    }
+
+    /// Whether the last run worked on every row, also on those in which nothing changed.
+    fn always(&self) -> bool {
+        self.stage.transforms.iter().any(|transform| {
+            let asked = (self.last.as_ref()).is_some_and(|last| last.cache.ask_for(transform));
+            let mode = self.mode_of(transform);
+            let by_mode = matches!(mode, CacheMode::Recompute | CacheMode::Disable);
+            asked || by_mode || transform.cache.age_max.is_some()
+        })
     }
 
     /// Why there is no result of a call in the store.
@@ -308,9 +337,7 @@ impl Explainer<'_> {
                 format!("{}, which remembers nothing", Cause::Mode { mode })
             }
             (Some(failure), _) => format!("it failed, and is tried again: {failure}"),
-            (None, _) => {
-                "its result was not kept, or has been removed from the store since".to_owned()
-            }
+            (None, _) => "its result is no longer in the store".to_owned(),
         }
     }
 
@@ -339,11 +366,16 @@ impl Explainer<'_> {
                     why: id.1,
                     calls: 0,
                     rows: Vec::new(),
+                    more: false,
                 });
                 group.calls += 1;
                 let label = display_key(&self.stage.source.kind, &key);
-                if group.rows.len() < ROWS_NAMED_MAX && group.rows.last() != Some(&label) {
-                    group.rows.push(label);
+                if group.rows.last() != Some(&label) {
+                    if group.rows.len() < ROWS_NAMED_MAX {
+                        group.rows.push(label);
+                    } else {
+                        group.more = true;
+                    }
                 }
             }
             explanation.untouched_rows += u64::from(!touched);

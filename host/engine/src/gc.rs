@@ -111,11 +111,7 @@ impl Engine {
 }
 
 /// The first run whose use of a result keeps it: those from there on are young, or among the last.
-fn kept_since(
-    snapshot: &Snapshot,
-    settings: &StoreSettings,
-    now_s: u64,
-) -> Result<RunId, Error> {
+fn kept_since(snapshot: &Snapshot, settings: &StoreSettings, now_s: u64) -> Result<RunId, Error> {
     let keep = settings.keep.unwrap_or(KEEP).as_secs();
     let runs = settings.keep_runs.unwrap_or(KEEP_RUNS);
     let newest = snapshot.last_run()?.unwrap_or_default();
@@ -140,7 +136,9 @@ fn pinned(snapshot: &Snapshot, recipes: &Recipes) -> Result<BTreeSet<RecipeId>, 
         names.extend(entry.moved_from);
     }
     let is_pinned = |record| pin_of(record).is_some_and(|name| names.contains(name));
-    let pinned = recipes.iter().filter(|(_, record)| is_pinned(&record.recipe));
+    let pinned = recipes
+        .iter()
+        .filter(|(_, record)| is_pinned(&record.recipe));
     Ok(pinned.map(|(id, _)| *id).collect())
 }
 

@@ -10,13 +10,16 @@ mod error;
 mod list;
 mod rekey;
 mod relocate;
+#[cfg(test)]
+mod tests;
+mod users;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use flowstone_core::{CodeId, Maker, Recipe, RecipeRecord, RunId};
-use flowstone_store::{Snapshot, Store, StoreError, Writer};
+use flowstone_store::{Snapshot, StoreError, Writer};
 
 pub use self::adopt::AdoptReport;
 pub(crate) use self::adopt::named_pin;
@@ -26,6 +29,8 @@ pub use self::codes::{EarlierCode, PinSource};
 pub use self::error::PinError;
 pub use self::list::{PinAdoption, PinCode, PinReport, PinVerified};
 pub use self::relocate::{DropReport, MoveReport};
+use self::users::PinUser;
+pub(crate) use self::users::note_uses;
 use crate::books::{get, put};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
@@ -44,6 +49,9 @@ pub(crate) struct PinEntry {
     pub(crate) transform: String,
     /// The function, as WIT.
     pub(crate) signature: String,
+    /// All transforms that name it.
+    #[serde(default)]
+    pub(crate) users: Vec<PinUser>,
     /// Whose results were adopted.
     #[serde(default)]
     pub(crate) adoptions: Vec<Adoption>,
@@ -77,7 +85,14 @@ pub(crate) struct Verified {
 
 impl PinEntry {
     pub(crate) fn new(flow: &str, transform: &str, record: &RecipeRecord) -> Self {
+        let user = PinUser {
+            number: 0,
+            flow: flow.to_owned(),
+            transform: transform.to_owned(),
+            function: record.maker.function.clone(),
+        };
         Self {
+            users: Some(user).filter(|user| !user.flow.is_empty()).into_iter().collect(),
             flow: flow.to_owned(),
             transform: transform.to_owned(),
             signature: record.recipe.function.to_string(),
@@ -87,8 +102,8 @@ impl PinEntry {
         }
     }
 
-    /// Takes over who uses the pin.
-    fn use_by(&mut self, user: &Self) {
+    /// Takes over who used the pin last.
+    fn show(&mut self, user: &Self) {
         self.flow.clone_from(&user.flow);
         self.transform.clone_from(&user.transform);
         self.signature.clone_from(&user.signature);
@@ -120,50 +135,6 @@ pub(crate) fn write(
 
 fn remove(writer: &mut Writer<'_>, name: &str) -> Result<(), StoreError> {
     writer.remove_meta(&format!("{PREFIX}{name}"))
-}
-
-/// Notes the pins that a flow uses, so that they stand from their first use on.
-pub(crate) fn note_uses(store: &Store, flow: &Flow) -> Result<(), Error> {
-    let snapshot = store.snapshot()?;
-    let mut news: Vec<(String, PinEntry)> = Vec::new();
-    for stage in &flow.plan.stages {
-        for transform in &stage.transforms {
-            let Some(pin) = &transform.cache.pin else {
-                continue;
-            };
-            // Of several that share a pin the first speaks for all.
-            if news.iter().any(|(name, _)| name == pin) {
-                continue;
-            }
-            let record = recipe(stage, transform, flow.code(&transform.plugin));
-            let user = PinEntry::new(&flow.plan.name, &transform.name, &record);
-            match read(&snapshot, pin)? {
-                None => news.push((pin.clone(), user)),
-                Some(mut known) if !is_used(flow, pin, &known) => {
-                    known.use_by(&user);
-                    news.push((pin.clone(), known));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    if !news.is_empty() {
-        store.write(|writer| {
-            (news.iter()).try_for_each(|(name, entry)| write(writer, name, entry))
-        })?;
-    }
-    Ok(())
-}
-
-/// Whether one of the flow's transforms is the one that the entry names.
-fn is_used(flow: &Flow, pin: &str, entry: &PinEntry) -> bool {
-    let mut transforms = flow.plan.stages.iter().flat_map(|stage| &stage.transforms);
-    flow.plan.name == entry.flow
-        && transforms.any(|transform| {
-            transform.cache.pin.as_deref() == Some(pin)
-                && transform.name == entry.transform
-                && transform.function.to_string() == entry.signature
-        })
 }
 
 /// The recipe that the results of `record`, which has a pin, have without it.
@@ -290,7 +261,7 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
+mod shown {
     use super::*;
 
     #[test]

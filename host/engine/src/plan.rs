@@ -107,6 +107,15 @@ fn notes(
     Ok(notes)
 }
 
+/// The cause of a call that there is nothing to compare with.
+fn unknown(former_is_gone: bool) -> Cause {
+    if former_is_gone {
+        Cause::Removed
+    } else {
+        Cause::NeverSeen
+    }
+}
+
 /// The counts of one transform while its stage is planned.
 #[derive(Default)]
 struct Tally {
@@ -206,7 +215,8 @@ impl<'a> Planning<'a> {
                 (Some(head), Some(_)) if is_due(&head.flow) => "result put by hand",
                 (Some(head), Some(_)) if head.flow != self.run.fingerprint => "flow changed",
                 (Some(_), Some(_)) if self.run.is_settled(root) => continue,
-                (Some(_), Some(_)) => "failed before",
+                (Some(head), Some(_)) if head.state != RowState::Done => "failed before",
+                (Some(_), Some(_)) => "looked at in every run",
             };
             if self.report.rows.len() < ROWS_LISTED_MAX {
                 let source = self.run.stage.source.name.clone();
@@ -283,7 +293,16 @@ impl<'a> Planning<'a> {
         let former = self.former.as_ref().map_or(&[][..], |(_, former)| former);
         let columns = argument_columns(run.stage, transform);
         let causes = difference(&prepared.record, &arguments, former, self.recipes, &columns);
-        Ok(causes.unwrap_or_else(|| vec![Cause::NeverSeen]))
+        let was_called = (run.former)
+            .translate(
+                run.stage,
+                &head.flow,
+                before.iter().copied(),
+                &batch.snapshot,
+            )?
+            .iter()
+            .any(|call| usize::from(call.transform) == transform);
+        Ok(causes.unwrap_or_else(|| vec![unknown(was_called && former.is_empty())]))
     }
 
     fn finish(self, flow: &Flow) {

@@ -244,7 +244,8 @@ fn batches(
     let (mut items, mut bytes) = (Vec::new(), 0);
     diff(run, &snapshot, &mut Found::default(), |item| {
         let root = only.root();
-        let named = root.is_none_or(|root| run.label(&item.key) == root);
+        let is_key = |root: &str| item.key == root.as_bytes() || run.label(&item.key) == root;
+        let named = root.is_none_or(is_key);
         if !named || item.entry.is_none() {
             return ControlFlow::Continue(());
         }

@@ -250,6 +250,20 @@ impl Engine {
         let known = read(&snapshot, pin)?;
         let mut entry =
             known.unwrap_or_else(|| PinEntry::new(&flow.plan.name, &transform.name, present));
+        // Of the same code, the comparison that says most stands: one that found a difference, or the largest.
+        let stands = entry.verified.as_ref().is_some_and(|before| {
+            let found = |different, failed| different + failed > 0;
+            let worse = found(before.report.different, before.report.failed);
+            let now_found = found(report.different, report.failed);
+            before.maker == present.maker
+                && before.report.of <= report.stored
+                && (worse || before.report.compared > report.compared)
+                && !now_found
+                && !report.complete
+        });
+        if stands {
+            return Ok(());
+        }
         entry.verified = Some(Verified {
             report: PinVerified {
                 compared: report.compared,

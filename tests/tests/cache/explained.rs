@@ -99,3 +99,18 @@ fn a_flow_that_was_renamed_is_explained_by_its_own_runs() {
     assert_eq!(explained.run.map(|run| run.0), Some(2));
     assert_eq!(groups(&explained)[0], "called 1: argument `line` changed");
 }
+
+#[test]
+fn explained_are_calls_that_are_remembered_no_longer() {
+    let mut project = project();
+    project.run();
+    let weigh = "call = \"sample.weigh\"\n";
+    let disabled = format!("{weigh}cache = {{ mode = \"disable\" }}\n");
+    project.flow = project.flow.replace(weigh, &disabled);
+    project.run();
+    let explained = explain(&project, "weight", None);
+    assert_eq!(groups(&explained), ["called 3: mode `disable`"]);
+    // The rows were worked on for its sake, so what they reused was reused by that run.
+    let explained = explain(&project, "line", None);
+    assert_eq!(groups(&explained), ["reused 2: reused: made in run 1"]);
+}

@@ -58,7 +58,7 @@ fn disable_calls_every_row_in_every_run_and_remembers_nothing() {
     let explained = explain(&project, "weight", None);
     assert_eq!(
         groups(&explained),
-        ["called 4: mode `disable`, which remembers nothing"]
+        ["called 4: mode `disable`"]
     );
     project.flow = project.flow.replace("cache = { mode = \"disable\" }\n", "");
     project.write("d.md", "two\n");
@@ -255,7 +255,6 @@ fn a_result_is_reused_until_it_is_too_old() {
     assert_eq!(project.run().calls, NOTHING);
     assert_eq!(project.rows(), rows);
     project.flow = project.flow.replace("1h", "0s");
-    std::thread::sleep(std::time::Duration::from_millis(1100));
     let plan = project.plan();
     assert_eq!(
         plan.transforms[0].reasons[0].why,

@@ -178,3 +178,31 @@ fn what_no_run_would_use_is_refused() {
     assert_eq!(project.run().calls, NOTHING);
     assert!(project.rows().contains(&"a.md|one|322".to_owned()));
 }
+
+#[test]
+fn what_was_put_is_undone_by_forgetting_it() {
+    let project = project();
+    project.run();
+    put(&project, "a.md#1", GivenValue::Wave("7")).expect("it fits");
+    project.run();
+    let (engine, flow) = project.open().expect("the flow opens");
+    let report = engine.cache_remove_one(&flow, "weight", "a.md#1", false, &NEVER);
+    assert_eq!(report.expect("it can be forgotten").rows, 1);
+    drop((engine, flow));
+    assert_eq!(project.run().calls, ["weight a.md"]);
+    assert_eq!(project.rows(), project.fresh_rows());
+}
+
+#[test]
+fn what_was_put_stays_at_home() {
+    let project = project();
+    project.run();
+    put(&project, "a.md#1", GivenValue::Wave("7")).expect("it fits");
+    let (engine, _) = project.open().expect("the flow opens");
+    let (filter, options) = (
+        flowstone::CacheFilter::default(),
+        flowstone::ExportOptions::default(),
+    );
+    let report = engine.cache_export(&filter, options, &mut Vec::new(), &NEVER);
+    assert_eq!(report.expect("it can be exported").put, 1);
+}

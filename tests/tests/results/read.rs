@@ -23,7 +23,7 @@ fn a_result_is_read_by_its_row_and_by_its_key() {
         (list, ty),
         (&Value::List(lines.into()), &Type::list(Type::String))
     );
-    assert_eq!((found.run.0, found.why, found.hits), (1, Why::New, 0));
+    assert_eq!((found.run.0, found.why, found.hits), (1, Why::NewRow, 0));
     assert_eq!(found.arguments.len(), 1);
     let by_key = get(&project, "line", &found.key[..8]).expect("it is remembered");
     assert_eq!((by_key.key, by_key.row), (found.key, None));

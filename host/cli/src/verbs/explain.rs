@@ -46,11 +46,7 @@ fn of_all(explanation: &Explanation, paint: Paint) -> String {
         let did = if group.called { "called" } else { "reused" };
         let why = group.why.trim_start_matches("reused: ");
         let _ = writeln!(text, "  {} {did}: {why}", group.calls);
-        let more = if group.calls > group.rows.len() as u64 {
-            ", …"
-        } else {
-            ""
-        };
+        let more = if group.more { ", …" } else { "" };
         let _ = writeln!(text, "    for {}{more}", group.rows.join(", "));
     }
     if explanation.untouched_rows > 0 {

@@ -1,5 +1,6 @@
 //! What a flow says of remembering: how a transform's results are used, what it is granted, what the store keeps.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::fields::Fields;
@@ -105,11 +106,11 @@ pub(super) fn read_identity(fields: &mut Fields<'_, '_>) -> Option<Identity> {
     )
 }
 
-/// The `cache` and `grants` of a transform.
+/// The `cache` and `grants` of a transform, and the place of its pin.
 pub(super) fn read_cache(
     name: &Located<String>,
     fields: &mut Fields<'_, '_>,
-) -> (CacheSettings, Grants) {
+) -> (CacheSettings, Grants, Option<Range<usize>>) {
     let grants = fields
         .table("grants")
         .map_or_else(Grants::default, |(entries, span)| {
@@ -121,6 +122,7 @@ pub(super) fn read_cache(
         });
     let mut settings = CacheSettings::default();
     let mut place = name.span.clone();
+    let mut pin_place = None;
     if let Some((entries, span)) = fields.table("cache") {
         place = span.clone();
         let mut cache = fields.nested(
@@ -130,10 +132,14 @@ pub(super) fn read_cache(
         );
         settings = read_settings(&mut cache);
         cache.finish();
-        pin_fault(entries, fields);
+        let pin = entries.iter().find(|entry| entry.key.value == "pin");
+        if let Some(pin) = pin {
+            pin_fault(pin, fields);
+            pin_place = Some(pin.value.span.clone());
+        }
     }
     check(name, &settings, grants, place, fields);
-    (settings, grants)
+    (settings, grants, pin_place)
 }
 
 fn read_grants(mut fields: Fields<'_, '_>) -> Grants {
@@ -164,10 +170,7 @@ fn read_settings(cache: &mut Fields<'_, '_>) -> CacheSettings {
 /// The most bytes of a pin's name.
 const PIN_BYTES_MAX: usize = 200;
 
-fn pin_fault(cache: &[Entry], fields: &mut Fields<'_, '_>) {
-    let Some(pin) = cache.iter().find(|entry| entry.key.value == "pin") else {
-        return;
-    };
+fn pin_fault(pin: &Entry, fields: &mut Fields<'_, '_>) {
     if let Kind::Str(name) = &pin.value.value
         && (name.is_empty() || name.len() > PIN_BYTES_MAX || name.chars().any(char::is_control))
     {
@@ -181,7 +184,7 @@ fn check(
     name: &Located<String>,
     settings: &CacheSettings,
     grants: Grants,
-    place: std::ops::Range<usize>,
+    place: Range<usize>,
     fields: &mut Fields<'_, '_>,
 ) {
     let remembers = matches!(settings.mode, CacheMode::Default | CacheMode::Recompute);
@@ -195,7 +198,9 @@ fn check(
             format!("transform `{name}` has a `max-age`, and a mode that remembers nothing");
         fields.fault(Diagnostic::at(&place, message).help("drop `max-age`, or the mode"));
     }
-    if remembers && grants.is_impure() && settings.age_max.is_none() {
+    // What is made anew in every run is never too old.
+    let ages = settings.mode == CacheMode::Default;
+    if ages && grants.is_impure() && settings.age_max.is_none() {
         let message = format!(
             "transform `{name}` is granted {}, so its results hang on more than its arguments",
             grants.names().join(" and ")

@@ -1,6 +1,7 @@
 //! What the flow file declares, read but not yet wired: names, kinds and options with their places.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::cache::{
@@ -82,6 +83,8 @@ pub(crate) struct TransformDecl {
     pub(crate) with: Vec<Entry>,
     pub(crate) from: Vec<(Located<String>, Located<String>)>,
     pub(crate) cache: CacheSettings,
+    /// The place of the name of its pin.
+    pub(crate) pin_place: Option<Range<usize>>,
     pub(crate) grants: Grants,
 }
 
@@ -250,7 +253,7 @@ fn read_transform(
         .map(|(entries, _)| entries.to_vec())
         .unwrap_or_default();
     let from = fields.strings_table("from");
-    let (cache, grants) = read_cache(name, &mut fields);
+    let (cache, grants, pin_place) = read_cache(name, &mut fields);
     if rows && cache.mode == CacheMode::Ignore {
         let message = format!(
             "transform `{}` makes rows, which cannot be ignored",
@@ -268,6 +271,7 @@ fn read_transform(
         with,
         from,
         cache,
+        pin_place,
         grants,
     })
 }

@@ -4,6 +4,7 @@
 //! of the row's parents.
 
 mod arguments;
+mod pins;
 mod resolve;
 mod stages;
 mod targets;
@@ -34,6 +35,7 @@ impl FlowFile {
         let mut wiring = Wiring::new(self, interfaces, connectors, &mut errors);
         let transforms = wiring.transforms(&mut errors);
         let targets = wiring.targets(&mut errors);
+        wiring.check_pins(&mut errors);
         let mut stages = Vec::new();
         if errors.is_empty() {
             match order(&wiring.nodes, &transforms) {

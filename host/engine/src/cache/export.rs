@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use flowstone_core::ComponentDigest;
-use flowstone_store::{Outcome, RecipeId, Snapshot};
+use flowstone_store::{Outcome, RecipeId, Snapshot, Why};
 
 use super::archive::{Carried, Recipe, Writer};
 use super::entries::{Entries, Entry};
@@ -37,6 +37,8 @@ pub struct ExportReport {
     pub bytes: u64,
     /// Results that were left out, since they hang on a clock or on random numbers.
     pub impure: u64,
+    /// Results that were left out, since they were put there by hand.
+    pub put: u64,
     /// Results that were left out, since the store has lost them, or what they are of.
     pub lost: u64,
 }
@@ -112,6 +114,10 @@ impl Export<'_> {
         };
         if known.recipe.is_impure() {
             self.report.impure += 1;
+            return Ok(());
+        }
+        if entry.record.why == Why::Put {
+            self.report.put += 1;
             return Ok(());
         }
         let outcome = &entry.record.outcome;

@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// Sees to it that the next run looks at the rows again that use a call; how many they are.
-    fn look_again(
+    pub(super) fn look_again(
         &self,
         snapshot: &Snapshot,
         key: &MemoKey,

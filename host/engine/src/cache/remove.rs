@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use flowstone_core::MemoKey;
+use flowstone_store::Why;
 
 use super::entries::{Entries, Entry, names};
 use super::filter::CacheFilter;
@@ -27,6 +28,8 @@ pub struct RemoveReport {
     pub bytes: u64,
     /// How many of the entries some row uses.
     pub in_use: u64,
+    /// How many rows the next run looks at again, since they use a result that was put there by hand.
+    pub rows: u64,
     /// By function and code.
     pub groups: Vec<RemovedGroup>,
 }
@@ -60,7 +63,7 @@ impl Engine {
         let recipes = Recipes::read(&snapshot)?;
         let mut entries = Entries::new(&snapshot, &recipes, filter, stop)?;
         entries.with_use = true;
-        self.remove(&entries, None, dry_run)
+        self.remove(&entries, None, dry_run, stop)
     }
 
     /// Removes what is remembered of the transform `name` for `key`: a row, or at least eight digits of a memo key.
@@ -81,7 +84,7 @@ impl Engine {
         let meant = self.meant(&asked, &snapshot, key, stop)?;
         let mut entries = Entries::new(&snapshot, &asked.recipes, &CacheFilter::default(), stop)?;
         entries.with_use = true;
-        self.remove(&entries, Some(meant.key), dry_run)
+        self.remove(&entries, Some(meant.key), dry_run, stop)
     }
 
     fn remove(
@@ -89,12 +92,18 @@ impl Engine {
         entries: &Entries<'_>,
         only: Option<MemoKey>,
         dry_run: bool,
+        stop: &AtomicBool,
     ) -> Result<RemoveReport, Error> {
         let mut removing = Removing::default();
         let mut remove = |entry: Entry<'_>| {
             removing.count(&entry);
             if dry_run {
                 return Ok(());
+            }
+            if entry.record.why == Why::Put {
+                // What the code gives is to take its place again.
+                let snapshot = self.store.snapshot()?;
+                removing.report.rows += self.look_again(&snapshot, &entry.key, stop)?;
             }
             removing.keys.push(entry.key);
             if removing.keys.len() >= ENTRIES_AT_ONCE {

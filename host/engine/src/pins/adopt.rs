@@ -1,7 +1,7 @@
 //! Adopting: results that some code has made become those of a pin, and nothing is called.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use flowstone_store::{RecipeId, Snapshot};
 use super::codes::{Choice, PinSource};
 use super::error::PinError;
 use super::list::PinAdoption;
-use super::rekey::{Moved, Way, count_entries, rekey};
+use super::rekey::{Moved, Pace, Way, count_entries, rekey};
 use super::{Adoption, PinEntry, origin, pin_of, read, write};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
@@ -41,13 +41,15 @@ pub struct AdoptReport {
 impl Engine {
     /// Makes results of the transform `name` of a flow those of the pin that the flow names for it. Nothing is called.
     ///
-    /// Results are adopted where the arguments from columns have the same types in the same order, the result has the
-    /// same type, and literals and grants are equal; the function may have parameters that it did not have before, where
-    /// the flow gives a literal for them. What the pin has already stays.
+    /// Results are adopted where the arguments from columns have the same types, the result has the same type, and literals
+    /// and grants are equal; the function may have parameters that it did not have before, where the flow gives a literal
+    /// for them. Arguments from columns may have changed places where they kept their names, or their names where they kept
+    /// their places. What the pin has already stays.
     ///
     /// # Errors
     ///
-    /// [`PinError`] when the flow names no pin, or there is nothing to adopt; when the store fails.
+    /// [`PinError`] when the flow names no pin, the pin stands for another function, or there is nothing to adopt; when the
+    /// store fails.
     pub fn adopt_pin(
         &self,
         flow: &Flow,
@@ -59,7 +61,9 @@ impl Engine {
         let pin = named_pin(transform)?;
         let present = recipe(stage, transform, flow.code(&transform.plugin));
         let snapshot = self.store.snapshot()?;
-        let tallies = count_entries(&snapshot, stop)?;
+        let stopped = || stop.load(Ordering::Relaxed);
+        let pace = Pace::new(&stopped);
+        let tallies = count_entries(&snapshot, &pace)?;
         let mut recipes = Recipes::read(&snapshot)?;
         let choice = Choice {
             recipes: &recipes,
@@ -90,7 +94,7 @@ impl Engine {
         }
         let user = PinEntry::new(&flow.plan.name, &transform.name, &present);
         let sources = sources(&snapshot, &recipes, &chosen)?;
-        self.note_adoptions(pin, &user, &sources, &HashMap::new())?;
+        self.note_adoptions(flow, (pin, &user), &sources, &HashMap::new())?;
         let mut ways = HashMap::new();
         for source in &sources {
             let to = RecipeRecord {
@@ -100,23 +104,21 @@ impl Engine {
             let way = Way::new(&self.store, &mut recipes, &source.record.recipe, to)?;
             ways.insert(source.id, way);
         }
-        let moved = rekey(&self.store, &ways, false, stop)?;
-        self.note_adoptions(pin, &user, &sources, &moved)?;
+        let moved = rekey(&self.store, &ways, false, &pace)?;
+        self.note_adoptions(flow, (pin, &user), &sources, &moved)?;
         Ok(report(pin, transform, &sources, &moved, standing))
     }
 
     /// Writes down whose results are, or were, adopted: before, so that it is known however far it comes, and after.
     fn note_adoptions(
         &self,
-        pin: &str,
-        user: &PinEntry,
+        flow: &Flow,
+        (pin, user): (&str, &PinEntry),
         sources: &[Source],
         moved: &HashMap<RecipeId, Moved>,
     ) -> Result<(), Error> {
-        let snapshot = self.store.snapshot()?;
-        let run = snapshot.last_run()?.unwrap_or_default();
-        let mut entry = read(&snapshot, pin)?.unwrap_or_else(|| user.clone());
-        entry.use_by(user);
+        let run = self.store.snapshot()?.last_run()?.unwrap_or_default();
+        let mut entry = self.entry_for(flow, pin, user)?;
         for source in sources {
             let put = moved.get(&source.id).map_or(0, |moved| moved.put);
             add(&mut entry.adoptions, source, put, run);

@@ -1,8 +1,11 @@
 //! Aligning: whether the results under one recipe can stand for those under another, parameter by parameter.
 //!
-//! They can when the arguments from columns have the same types in the same order, the result has the same type, and the
-//! literals are equal. The other recipe may have literals for parameters that the function did not have before: that an
-//! added argument of this value changes nothing is what whoever adopts the results says.
+//! They can when the arguments from columns have the same types, the result has the same type, and the literals are equal.
+//! The other recipe may have literals for parameters that the function did not have before: that an added argument of this
+//! value changes nothing is what whoever adopts the results says.
+//!
+//! A flow wires by name. So where the arguments from columns have the same names on both sides, each is that of its name,
+//! whatever the order; where they have other names, each is that of its place.
 
 use flowstone_core::{Fingerprint, Param, Recipe};
 
@@ -10,7 +13,7 @@ use flowstone_core::{Fingerprint, Param, Recipe};
 const PARAMS_MAX: usize = 1000;
 
 /// Where the argument of a parameter comes from.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Given {
     Column,
     Ignored,
@@ -18,7 +21,9 @@ enum Given {
 }
 
 /// A parameter, with where its argument comes from.
+#[derive(Clone, Copy)]
 struct Slot<'a> {
+    position: usize,
     param: &'a Param,
     given: Given,
 }
@@ -34,10 +39,57 @@ pub(crate) fn align(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
         return None;
     }
     let (from, to) = (slots(old), slots(new));
+    if !have_same_columns(old, new) {
+        return by_place(&from, &to);
+    }
+    let is_column = |slot: &&Slot<'_>| slot.given == Given::Column;
+    let (columns, rest): (Vec<_>, Vec<_>) = from.iter().copied().partition(|slot| is_column(&slot));
+    let others: Vec<_> = to.iter().copied().filter(|slot| !is_column(&slot)).collect();
+    let mut positions = vec![0; from.len()];
+    for slot in columns {
+        let named = |other: &&Slot<'_>| is_column(other) && other.param.name == slot.param.name;
+        let other = to.iter().find(named)?;
+        if other.param.ty != slot.param.ty {
+            return None;
+        }
+        positions[slot.position] = other.position;
+    }
+    for (slot, at) in rest.iter().zip(by_place(&rest, &others)?) {
+        positions[slot.position] = at;
+    }
+    Some(positions)
+}
+/// The position among the arguments under `old` of each argument under `new`; none where they stay as they are.
+pub(super) fn order(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
+    if old.function.params.len().max(new.function.params.len()) > PARAMS_MAX
+        || !have_same_columns(old, new)
+    {
+        return None;
+    }
+    let names: Vec<&str> = old.arguments().map(|(_, param)| &*param.name).collect();
+    let at = |(_, param): (u32, &Param)| names.iter().position(|name| *name == param.name);
+    let order: Vec<usize> = new.arguments().filter_map(at).collect();
+    (!order.is_sorted()).then_some(order)
+}
+
+/// Whether the arguments from columns have the same names, each once, in whatever order.
+fn have_same_columns(old: &Recipe, new: &Recipe) -> bool {
+    let names = |recipe: &Recipe| -> Vec<String> {
+        let mut names: Vec<_> = (recipe.arguments())
+            .map(|(_, param)| param.name.clone())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let (from, to) = (names(old), names(new));
+    from == to && from.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+/// The position in `to` of each of `from`, in their order.
+fn by_place(from: &[Slot<'_>], to: &[Slot<'_>]) -> Option<Vec<usize>> {
     let added = |slot: &Slot<'_>| {
-        let before = &old.function.params;
         matches!(slot.given, Given::Literal(_))
-            && before.iter().all(|param| param.name != slot.param.name)
+            && from.iter().all(|known| known.param.name != slot.param.name)
     };
     let fits = |a: &Slot<'_>, b: &Slot<'_>| a.given == b.given && a.param.ty == b.param.ty;
     // Whether the parameters of `from` beginning at the first index can be found in `to` beginning at the second.
@@ -57,7 +109,7 @@ pub(crate) fn align(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
         let at = positions.len();
         let here = at < from.len() && fits(&from[at], slot) && found[at + 1][other + 1];
         if here {
-            positions.push(other);
+            positions.push(slot.position);
         }
     }
     Some(positions)
@@ -75,11 +127,12 @@ fn slots(recipe: &Recipe) -> Vec<Slot<'_>> {
             None => Given::Column,
         }
     };
-    let params = (0..).zip(&recipe.function.params);
+    let params = (0..).zip(recipe.function.params.iter().enumerate());
     params
-        .map(|(position, param)| Slot {
+        .map(|(number, (position, param))| Slot {
+            position,
             param,
-            given: given(position),
+            given: given(number),
         })
         .collect()
 }
@@ -155,6 +208,40 @@ mod tests {
         assert_eq!(aligned(&old, &[bytes, literal("max", 5)]), None);
         let (a, b) = (recipe(&old, Type::U32), recipe(&old, Type::U64));
         assert_eq!(align(&a, &b), None);
+    }
+
+    #[test]
+    fn arguments_of_the_same_names_are_those_of_their_names() {
+        let old = [column("title"), column("body")];
+        let new = [column("body"), literal("max", 5), column("title")];
+        assert_eq!(aligned(&old, &new), Some(vec![2, 0]));
+        let (a, b) = (recipe(&old, Type::U32), recipe(&new, Type::U32));
+        assert_eq!(order(&a, &b), Some(vec![1, 0]));
+        assert_eq!(order(&b, &a), Some(vec![1, 0]), "and back");
+        assert_eq!(order(&a, &a), None);
+        // Three that go round: forth and back are not the same.
+        let round = ["b", "c", "a"].map(column);
+        let (a, b) = (["a", "b", "c"].map(column), round);
+        assert_eq!(aligned(&a, &b), Some(vec![2, 0, 1]));
+        let (a, b) = (recipe(&a, Type::U32), recipe(&b, Type::U32));
+        assert_eq!(order(&a, &b), Some(vec![1, 2, 0]));
+        assert_eq!(order(&b, &a), Some(vec![2, 0, 1]));
+    }
+
+    #[test]
+    fn arguments_of_other_names_are_those_of_their_places() {
+        let old = [column("title"), column("body")];
+        let new = [column("body"), column("text")];
+        assert_eq!(aligned(&old, &new), Some(vec![0, 1]));
+        let twice = [column("body"), column("body")];
+        assert_eq!(aligned(&twice, &twice), Some(vec![0, 1]));
+        let (a, b) = (recipe(&old, Type::U32), recipe(&new, Type::U32));
+        assert_eq!(order(&a, &b), None);
+        // The same names with each other's types: neither place nor name fits.
+        let bytes = |name| (name, Type::bytes(), None);
+        let old = [column("a"), bytes("b")];
+        assert_eq!(aligned(&old, &[column("b"), bytes("a")]), None);
+        assert_eq!(aligned(&old, &[bytes("b"), column("a")]), Some(vec![1, 0]));
     }
 
     #[test]

@@ -58,6 +58,26 @@ pub enum PinError {
         /// The pins that it has.
         pins: Vec<String>,
     },
+    /// The pin stands for another function.
+    #[error(
+        "pin `{pin}` is that of transform `{holder}` of flow `{flow}`, which calls `{held}`: transform `{transform}` calls \
+         `{function}`, and would be given its results. Name another pin here, give that one another name there and in the \
+         store (`flowstone pin move {pin} NEW`), or drop it (`flowstone pin drop {pin}`)"
+    )]
+    Held {
+        /// Its name.
+        pin: String,
+        /// The transform that has it.
+        holder: String,
+        /// The flow of that.
+        flow: String,
+        /// The function that it calls.
+        held: String,
+        /// The transform that names it too.
+        transform: String,
+        /// The function that this one calls.
+        function: String,
+    },
     /// A pin of this name stands.
     #[error("there is a pin `{name}` already")]
     Taken {

@@ -1,14 +1,14 @@
 //! Listing: the pins of a store, whose results they hold, and how far these are known to be right.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use flowstone_core::{Maker, RunId};
 use flowstone_store::RecipeId;
 
-use super::rekey::{Tally, count_entries};
+use super::rekey::{Pace, Tally, count_entries};
 use super::{PinEntry, all, pin_of};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -97,7 +97,8 @@ impl Engine {
     pub fn pins(&self, stop: &AtomicBool) -> Result<Vec<PinReport>, Error> {
         let snapshot = self.store.snapshot()?;
         let recipes = Recipes::read(&snapshot)?;
-        let tallies = count_entries(&snapshot, stop)?;
+        let stopped = || stop.load(Ordering::Relaxed);
+        let tallies = count_entries(&snapshot, &Pace::new(&stopped))?;
         let mut pins: BTreeMap<String, Option<PinEntry>> = BTreeMap::new();
         for (name, entry) in all(&snapshot)? {
             pins.insert(name, Some(entry));

@@ -1,11 +1,11 @@
 //! Putting results under other keys: entry by entry as the store lists them, in transactions of bounded size.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use flowstone_core::{KeyRecipe, MemoKey, Recipe, RecipeRecord, RunId};
+use flowstone_core::{Fingerprint, KeyRecipe, MemoKey, Recipe, RecipeRecord, RunId};
 use flowstone_store::{MemoRecord, Outcome, RecipeId, Snapshot, Store, StoreError, Stored};
 
+use super::align::order;
 use crate::error::Error;
 use crate::recipe::Recipes;
 use crate::verify::same_outcome;
@@ -19,23 +19,44 @@ const BYTES_MAX: usize = 8 << 20;
 /// What a record takes besides its lists, roughly.
 const RECORD_BYTES: usize = 256;
 
+/// How far it goes at a time.
+pub(super) struct Pace<'a> {
+    /// So many results go into one transaction.
+    pub(super) entries_max: usize,
+    /// Whether to end now; asked between transactions.
+    pub(super) stopped: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Pace<'a> {
+    pub(super) fn new(stopped: &'a dyn Fn() -> bool) -> Self {
+        Self {
+            entries_max: ENTRIES_MAX,
+            stopped,
+        }
+    }
+
+    fn go_on(&self, number: usize) -> bool {
+        !number.is_multiple_of(self.entries_max) || !(self.stopped)()
+    }
+}
+
 /// The results under a recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(super) struct Tally {
     /// How many there are.
-    pub(crate) entries: u64,
+    pub(super) entries: u64,
     /// The last run that made one.
-    pub(crate) last_run: RunId,
+    pub(super) last_run: RunId,
 }
 
 /// How many results the store has under each recipe.
-pub(crate) fn count_entries(
+pub(super) fn count_entries(
     snapshot: &Snapshot,
-    stop: &AtomicBool,
+    pace: &Pace<'_>,
 ) -> Result<HashMap<RecipeId, Tally>, Error> {
     let mut tallies: HashMap<RecipeId, Tally> = HashMap::new();
     for (number, entry) in snapshot.memo_entries()?.enumerate() {
-        if number.is_multiple_of(ENTRIES_MAX) && stop.load(Ordering::Relaxed) {
+        if !pace.go_on(number) {
             return Err(Error::Interrupted);
         }
         let (_, record) = entry?;
@@ -51,6 +72,8 @@ pub(super) struct Way {
     from: KeyRecipe,
     to: KeyRecipe,
     recipe: RecipeId,
+    /// Where in the old order each argument of the new one is; none where the order stays.
+    order: Option<Vec<usize>>,
 }
 
 impl Way {
@@ -62,6 +85,7 @@ impl Way {
         to: RecipeRecord,
     ) -> Result<Self, StoreError> {
         let key = to.recipe.key();
+        let order = order(from, &to.recipe);
         let recipe = match recipes.id(&to) {
             Some(known) => known,
             None => recipes.register(store, to)?,
@@ -70,7 +94,17 @@ impl Way {
             from: from.key(),
             to: key,
             recipe,
+            order,
         })
+    }
+
+    /// The arguments in the order of the new recipe; none where they are not as many as the old one has.
+    fn arguments(&self, old: Vec<Fingerprint>) -> Option<Vec<Fingerprint>> {
+        match &self.order {
+            None => Some(old),
+            Some(order) if order.len() != old.len() => None,
+            Some(order) => order.iter().map(|at| old.get(*at).copied()).collect(),
+        }
     }
 }
 
@@ -92,7 +126,7 @@ pub(super) fn rekey(
     store: &Store,
     ways: &HashMap<RecipeId, Way>,
     take_away: bool,
-    stop: &AtomicBool,
+    pace: &Pace<'_>,
 ) -> Result<HashMap<RecipeId, Moved>, Error> {
     let mut moved = HashMap::new();
     if ways.is_empty() {
@@ -103,11 +137,12 @@ pub(super) fn rekey(
         store,
         snapshot: &snapshot,
         take_away,
+        last_run: snapshot.last_run()?.unwrap_or_default(),
         entries: Vec::new(),
         bytes: 0,
     };
     for (number, entry) in snapshot.memo_entries()?.enumerate() {
-        if number.is_multiple_of(ENTRIES_MAX) && stop.load(Ordering::Relaxed) {
+        if !pace.go_on(number) {
             work.flush(&mut moved)?;
             return Err(Error::Interrupted);
         }
@@ -120,7 +155,7 @@ pub(super) fn rekey(
             continue;
         }
         work.add(key, record, way);
-        if work.entries.len() >= ENTRIES_MAX || work.bytes >= BYTES_MAX {
+        if work.entries.len() >= pace.entries_max || work.bytes >= BYTES_MAX {
             work.flush(&mut moved)?;
         }
     }
@@ -142,21 +177,28 @@ struct Work<'a> {
     store: &'a Store,
     snapshot: &'a Snapshot,
     take_away: bool,
+    last_run: RunId,
     entries: Vec<Entry>,
     bytes: usize,
 }
 
 impl Work<'_> {
     fn add(&mut self, from: MemoKey, record: MemoRecord, way: &Way) {
+        let Some(arguments) = way.arguments(record.arguments) else {
+            return;
+        };
+        let recipe = record.recipe;
+        let record = MemoRecord {
+            recipe: way.recipe,
+            arguments,
+            ..record
+        };
         self.bytes += size(&record);
         self.entries.push(Entry {
             to: way.to.key(record.arguments.iter().copied()),
             from,
-            recipe: record.recipe,
-            record: MemoRecord {
-                recipe: way.recipe,
-                ..record
-            },
+            recipe,
+            record,
         });
     }
 
@@ -165,7 +207,7 @@ impl Work<'_> {
         let mut entries = std::mem::take(&mut self.entries);
         // Puts are fastest in the order of their keys.
         entries.sort_unstable_by_key(|entry| entry.to);
-        let (snapshot, take_away) = (self.snapshot, self.take_away);
+        let (snapshot, take_away, last_run) = (self.snapshot, self.take_away, self.last_run);
         self.store.write(|writer| {
             for entry in &entries {
                 let count = moved.entry(entry.recipe).or_default();
@@ -179,11 +221,14 @@ impl Work<'_> {
                     }
                     Some(_) => count.other += 1,
                 }
+                // Rows still name its old key, and a collection goes by the keys: until they name the new one, that it
+                // counts as used just now is what keeps it.
+                let mut reused = 0;
                 if take_away {
-                    // What was in use stays in use: it is not to be collected for having been called otherwise.
-                    if let Some(usage) = snapshot.usage(&entry.from)? {
-                        writer.add_usage(&entry.to, usage.run, usage.reused)?;
-                    }
+                    reused = snapshot.usage(&entry.from)?.map_or(0, |usage| usage.reused);
+                }
+                writer.add_usage(&entry.to, last_run, reused)?;
+                if take_away {
                     writer.remove_memo(&entry.from)?;
                 }
             }

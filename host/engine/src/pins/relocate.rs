@@ -1,7 +1,7 @@
 //! Dropping a pin, whose results fall back to the code that made them, and moving them to a pin of another name.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use flowstone_store::{RecipeId, Snapshot};
 
 use super::error::PinError;
 use super::list::{PinCode, codes_of};
-use super::rekey::{Moved, Tally, Way, count_entries, rekey};
+use super::rekey::{Moved, Pace, Tally, Way, count_entries, rekey};
 use super::{PinEntry, all, origin, pin_of, read, remove, write};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -52,9 +52,13 @@ impl Engine {
     ///
     /// [`PinError::Unknown`]; when the store fails.
     pub fn drop_pin(&self, name: &str, stop: &AtomicBool) -> Result<DropReport, Error> {
+        self.drop_at_pace(name, &Pace::new(&|| stop.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn drop_at_pace(&self, name: &str, pace: &Pace<'_>) -> Result<DropReport, Error> {
         let snapshot = self.store.snapshot()?;
         let pin = read(&snapshot, name)?;
-        let tallies = count_entries(&snapshot, stop)?;
+        let tallies = count_entries(&snapshot, pace)?;
         let mut recipes = Recipes::read(&snapshot)?;
         let pinned = pinned(&recipes, &tallies, name);
         if pin.is_none() && pinned.is_empty() {
@@ -63,7 +67,7 @@ impl Engine {
         let codes = codes_of(&recipes, &tallies, name);
         drop(snapshot);
         let ways = self.ways(&mut recipes, &pinned, |record| origin(record, pin.as_ref()))?;
-        let moved = rekey(&self.store, &ways, true, stop)?;
+        let moved = rekey(&self.store, &ways, true, pace)?;
         self.store.write(|writer| remove(writer, name))?;
         let sum = |of: fn(&Moved) -> u64| moved.values().map(of).sum::<u64>();
         Ok(DropReport {
@@ -82,12 +86,21 @@ impl Engine {
     ///
     /// [`PinError::Unknown`], [`PinError::Taken`], [`PinError::Name`]; when the store fails.
     pub fn move_pin(&self, old: &str, new: &str, stop: &AtomicBool) -> Result<MoveReport, Error> {
+        self.move_at_pace(old, new, &Pace::new(&|| stop.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn move_at_pace(
+        &self,
+        old: &str,
+        new: &str,
+        pace: &Pace<'_>,
+    ) -> Result<MoveReport, Error> {
         let wrong = new.is_empty() || new.len() > NAME_BYTES_MAX;
         if wrong || new.chars().any(char::is_control) {
             return Err(PinError::Name.into());
         }
         let snapshot = self.store.snapshot()?;
-        let tallies = count_entries(&snapshot, stop)?;
+        let tallies = count_entries(&snapshot, pace)?;
         let mut recipes = Recipes::read(&snapshot)?;
         let moving = pinned(&recipes, &tallies, old);
         let from = read(&snapshot, old)?;
@@ -118,7 +131,7 @@ impl Engine {
             ..record.recipe.clone()
         };
         let ways = self.ways(&mut recipes, &moving, renamed)?;
-        let moved = rekey(&self.store, &ways, true, stop)?;
+        let moved = rekey(&self.store, &ways, true, pace)?;
         entry.moved_from = None;
         self.store.write(|writer| {
             write(writer, new, &entry)?;

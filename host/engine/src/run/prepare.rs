@@ -158,7 +158,8 @@ impl Engine {
 
     /// The first run that is not older than so long; the next one when all are.
     fn first_run_since(&self, age_max: Duration) -> Result<RunId, Error> {
-        let since = now_s().saturating_sub(age_max.as_secs());
+        // Both are known to the second only: what may be too old is.
+        let since = (now_s() + 1).saturating_sub(age_max.as_secs());
         let snapshot = self.store.snapshot()?;
         let mut first = RunId(snapshot.last_run()?.map_or(1, |last| last.0 + 1));
         for run in snapshot.runs()? {
@@ -172,7 +173,12 @@ impl Engine {
     }
 
     /// Gives the recipes of a flow's transforms their numbers, keeps the code behind new ones, and lets its pins stand.
+    ///
+    /// # Errors
+    ///
+    /// As [`note_uses`]: nothing is written then.
     pub(super) fn register(&self, flow: &Flow, shared: &mut Shared<'_>) -> Result<(), Error> {
+        note_uses(&self.store, flow)?;
         for stage in &flow.plan.stages {
             for transform in &stage.transforms {
                 let code = flow.code(&transform.plugin);
@@ -184,7 +190,7 @@ impl Engine {
                 }
             }
         }
-        note_uses(&self.store, flow)
+        Ok(())
     }
 
     pub(super) fn bare_stage<'a>(

@@ -93,7 +93,11 @@ impl Calls<'_> {
             key: &task.row.to_string(),
         });
         let start = Instant::now();
-        let outcome = callable.call(arguments, prepared.limits, run.world(transform, &task.prints));
+        let outcome = callable.call(
+            arguments,
+            prepared.limits,
+            run.world(transform, &task.prints),
+        );
         let time = start.elapsed();
         if outcome.is_err() && run.stop.is_set() {
             // It may have been ended for that: nothing can be said of the call.

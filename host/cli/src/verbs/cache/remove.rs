@@ -95,5 +95,12 @@ fn text(report: &RemoveReport, dry_run: bool, paint: Paint) -> String {
             report.in_use
         );
     }
+    if report.rows > 0 {
+        let _ = write!(
+            text,
+            "; the next run looks at {} again that used a result put there by hand",
+            count(report.rows, "row")
+        );
+    }
     text + "\n"
 }

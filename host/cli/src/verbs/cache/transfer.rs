@@ -104,6 +104,13 @@ fn exported(report: &ExportReport, file: &Path) -> String {
     if report.builds > 0 {
         let _ = writeln!(text, "with {}", count(report.builds, "component"));
     }
+    if report.put > 0 {
+        let _ = writeln!(
+            text,
+            "left out {} that were put there by hand",
+            count(report.put, "result")
+        );
+    }
     if report.impure > 0 {
         let _ = writeln!(
             text,

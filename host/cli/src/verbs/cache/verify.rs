@@ -57,11 +57,19 @@ fn text(report: &CacheVerifyReport, dry_run: bool, paint: Paint) -> String {
     }
     let mut table = Table::of_numbers(&["read", "all", "damaged"]);
     let parts = [
-        ("results", report.entries, report.entries_damaged + report.entries_lost),
+        (
+            "results",
+            report.entries,
+            report.entries_damaged + report.entries_lost,
+        ),
         ("objects", report.objects, report.objects_damaged),
         ("kept components", report.builds, report.builds_damaged),
         ("compiled code", report.compiled, report.compiled_damaged),
-        ("recipes, counts, runs", report.records, report.records_damaged),
+        (
+            "recipes, counts, runs",
+            report.records,
+            report.records_damaged,
+        ),
         ("rows and targets", report.rows, report.rows_damaged),
     ];
     for (name, all, damaged) in parts {
