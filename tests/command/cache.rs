@@ -2,7 +2,7 @@
 
 use flowstone_tests::{Guest, Project};
 
-use crate::support::{command, flowstone, lay_out, regex_of_folder, seen};
+use crate::support::{assert_seen, command, flowstone, lay_out, regex_of_folder, seen};
 
 fn project() -> Project {
     let mut project = Project::new();
@@ -195,6 +195,7 @@ fn results_go_to_another_project() {
         "cache_import_again",
         &["cache", "import", "results.cache", "--json"]
     );
+    assert_seen!(&there, "cache_import_runs", &["runs", "--all"]);
     let run = flowstone(&there, &["run", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("it is JSON");
     assert_eq!(report["transforms"]["line"]["called"], 0);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flowstone_tests::{Guest, Project};
 
-use crate::support::{flowstone, lay_out, regex_of_folder, seen};
+use crate::support::{assert_seen, flowstone, lay_out, regex_of_folder, seen};
 
 fn project() -> Project {
     let mut project = Project::new();
@@ -121,4 +121,19 @@ fn a_file(project: &Project, folder: &str) -> PathBuf {
         .collect();
     files.sort();
     files.swap_remove(0)
+}
+
+#[test]
+fn a_run_collects_where_the_store_is_larger_than_it_may_be() {
+    let mut project = Project::new();
+    project.write("a.md", "one\ntwo\n");
+    lay_out(&project);
+    flowstone(&project, &["run"]);
+    project.guest.weight = 1;
+    project.flow.push_str("\n[store]\nmax-size = \"1KiB\"\n");
+    lay_out(&project);
+    assert_seen!(&project, "run_collects", &["run"]);
+    project.guest.weight = 2;
+    lay_out(&project);
+    assert_seen!(&project, "run_no_gc", &["run", "--no-gc"]);
 }

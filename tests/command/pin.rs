@@ -110,6 +110,19 @@ fn a_pin_is_verified_and_says_so() {
 }
 
 #[test]
+fn a_pin_of_another_flow_is_not_taken_for_another_function() {
+    let mut project = project();
+    pin(&mut project);
+    flowstone(&project, &["run"]);
+    let other = (project.flow)
+        .replace("name = \"lines\"", "name = \"other\"")
+        .replace("out/lines.db", "out/other.db")
+        .replace("sample.weigh", "sample.vet");
+    std::fs::write(project.path("other.toml"), other).expect("the project takes files");
+    assert_seen!(&project, "pin_held", &["run", "other.toml"]);
+}
+
+#[test]
 fn stored_calls_are_made_again() {
     let mut project = project();
     assert_seen!(&project, "verify", &["verify", "--seed", "7"]);

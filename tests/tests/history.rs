@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use flowstone::Event;
+use flowstone::core::StoreSettings;
+use flowstone::{CacheOptions, Event, GcOptions, Overrides};
 use flowstone_tests::{FLOW, Project};
 use proptest::prelude::*;
 
@@ -18,6 +20,12 @@ enum Step {
     Flow(u8),
     LoseTarget,
     LoseStore,
+    /// What no row uses is collected, but for what so many last runs used.
+    Collect(u32),
+    /// Later runs look up and remember otherwise.
+    Cache(u8),
+    /// A run with a result that is given for the first line of a file.
+    Give(u8, u32),
     /// A run that is stopped at its n-th event.
     Interrupt(usize),
     Run,
@@ -34,7 +42,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             2 => file.clone().prop_map(Step::Remove),
             2 => (file.clone(), file).prop_map(|(from, to)| Step::Rename(from, to)),
             2 => (0..3u32, 0..2u32).prop_map(|(weight, detour)| Step::Code(weight, detour)),
-            2 => (0..6u8).prop_map(Step::Flow),
+            2 => (0..8u8).prop_map(Step::Flow),
+            2 => (0..3u32).prop_map(Step::Collect),
+            1 => (0..4u8).prop_map(Step::Cache),
+            1 => (0..6u8, 0..9u32).prop_map(|(file, value)| Step::Give(file, value)),
             1 => Just(Step::LoseTarget),
             1 => Just(Step::LoseStore),
             3 => (0..12usize).prop_map(Step::Interrupt),
@@ -61,6 +72,11 @@ fn flow(variant: u8) -> String {
         2 => flow.replace("sample.weigh", "sample.vet"),
         3 => scaled(&flow, 2),
         4 => scaled(&flow, 3),
+        5 => flow.replace("component =", "identity = \"component\"\ncomponent ="),
+        6 => flow.replace(
+            "sample.weigh\"",
+            "sample.weigh\"\ncache = { mode = \"recompute\" }",
+        ),
         _ => flow.replace("key = [\"path\", \"line\"]", "key = [\"line\", \"path\"]"),
     }
 }
@@ -84,6 +100,51 @@ fn interrupted_run(project: &Project, at: usize) {
         .expect("an interruption is no error");
 }
 
+fn collect(project: &Project, runs: u32) {
+    let (mut engine, _) = project.open().expect("the flow opens");
+    let options = GcOptions {
+        settings: StoreSettings {
+            bytes_max: None,
+            keep: Some(Duration::ZERO),
+            keep_runs: Some(runs),
+        },
+        ..GcOptions::default()
+    };
+    engine
+        .gc(None, &options, &AtomicBool::new(false), &mut |_| {})
+        .expect("a store can be collected at any time");
+}
+
+fn cache(variant: u8) -> CacheOptions {
+    CacheOptions {
+        refresh: variant == 1,
+        no_cache: variant == 2,
+        disable: (variant == 3)
+            .then(|| "weight".to_owned())
+            .into_iter()
+            .collect(),
+        ..CacheOptions::default()
+    }
+}
+
+/// A run with a given result, where the flow and the files have a place for it.
+fn give(project: &mut Project, file: u8, value: u32) {
+    let mut overrides = Overrides::default();
+    let line = format!(
+        "{{\"key\": \"{}\", \"index\": [0], \"value\": {value}}}",
+        name(file)
+    );
+    let (engine, flow) = project.open().expect("the flow opens");
+    let fits = overrides.add(flow.plan(), "weight", "given.jsonl", &line);
+    drop((engine, flow));
+    if fits.is_ok() {
+        project.options.overrides = overrides;
+        // There may be no such file.
+        drop(project.try_run());
+        project.options.overrides = Overrides::default();
+    }
+}
+
 fn apply(project: &mut Project, step: &Step) {
     match step {
         Step::Write(file, text) => drop(project.write(&name(*file), text)),
@@ -102,6 +163,9 @@ fn apply(project: &mut Project, step: &Step) {
         Step::Flow(variant) => project.flow = flow(*variant),
         Step::LoseTarget => drop(std::fs::remove_dir_all(project.path("out"))),
         Step::LoseStore => drop(std::fs::remove_dir_all(project.path(".flowstone"))),
+        Step::Collect(runs) => collect(project, *runs),
+        Step::Cache(options) => project.options.cache = cache(*options),
+        Step::Give(file, value) => give(project, *file, *value),
         Step::Interrupt(at) => interrupted_run(project, *at),
         Step::Run => drop(project.run()),
     }

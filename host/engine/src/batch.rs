@@ -116,7 +116,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) memos: Vec<(MemoKey, MemoRecord)>,
     /// Values that are too long for their record.
     pub(crate) objects: Vec<(Fingerprint, Vec<u8>)>,
-    /// The results that were remembered, and for how many rows each was used; none for those that a row uses no more.
+    /// The results that rows came to use without a call, and how many rows; none for those that a row uses no more.
     pub(crate) reused: Vec<(MemoKey, u64)>,
     /// The claims to give back when the batch is committed.
     pub(crate) claimed: Vec<MemoKey>,

@@ -4,6 +4,7 @@
 //! however much is remembered.
 
 mod archive;
+mod dated;
 mod entries;
 mod export;
 mod filter;

@@ -16,7 +16,7 @@ use crate::stage::{LoadFault, PluginCode, SandboxCell, load_plugin};
 
 /// The part of the memory given that the store's cache takes, and the least and the most that makes sense. Lookups come
 /// sorted, so more would save little time.
-const STORE_CACHE_SHARE: u64 = 16;
+const STORE_CACHE_SHARE: u64 = 8;
 const STORE_CACHE_BYTES_MIN: u64 = 4 << 20;
 const STORE_CACHE_BYTES_MAX: u64 = 64 << 20;
 

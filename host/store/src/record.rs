@@ -72,7 +72,7 @@ pub enum Why {
 pub struct Usage {
     /// The last run that reused it.
     pub run: RunId,
-    /// For how many rows it was, in all runs.
+    /// For how many rows it was that did not use it before, in all runs.
     pub reused: u64,
 }
 

@@ -1,8 +1,9 @@
 //! Dropping and moving: results fall back to the code that made them, or go on under another name.
 
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use flowstone::{Error, PinError, PinSource};
+use flowstone::core::StoreSettings;
+use flowstone::{Error, GcOptions, PinError, PinSource};
 use flowstone_tests::Project;
 
 use crate::{
@@ -98,18 +99,28 @@ fn a_moved_pin_keeps_its_results_and_never_takes_the_place_of_another() {
 }
 
 #[test]
-fn an_interrupted_move_is_finished_by_another() {
-    let project = pinned_lines();
-    let stopped = AtomicBool::new(true);
-    let (engine, _) = project.open().expect("the flow opens");
-    assert!(matches!(
-        engine.move_pin("weight-1", "mass", &stopped),
-        Err(Error::Interrupted)
-    ));
-    let report = engine
-        .move_pin("weight-1", "mass", &NEVER)
-        .expect("it can be moved");
-    assert_eq!(report.entries, 100);
+fn dropped_results_that_rows_use_are_not_collected() {
+    let mut project = pinned_lines();
+    // Two runs that use none of them.
+    project.write("new.md", "new\n");
+    project.run();
+    project.write("new.md", "newer\n");
+    project.run();
+    drop_pin(&project, "weight-1");
+    unpin(&mut project);
+    let (mut engine, flow) = project.open().expect("the flow opens");
+    let options = GcOptions {
+        settings: StoreSettings {
+            bytes_max: None,
+            keep: Some(Duration::ZERO),
+            keep_runs: Some(1),
+        },
+        ..GcOptions::default()
+    };
+    let collection = engine.gc(Some(&flow), &options, &NEVER, &mut |_| {});
+    collection.expect("it can be collected");
+    drop(engine);
+    assert_eq!(weight_calls(&project), 0);
 }
 
 #[test]

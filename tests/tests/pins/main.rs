@@ -4,6 +4,7 @@
 mod adopting;
 mod again;
 mod falling_back;
+mod sharing;
 mod verifying;
 
 use std::sync::atomic::AtomicBool;

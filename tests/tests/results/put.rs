@@ -24,7 +24,7 @@ fn a_result_that_is_put_reaches_the_target_without_a_call() {
     assert_eq!(project.rows(), rows);
     assert_eq!(outcome.report.targets["index"].updated, 2);
     let found = get(&project, "weight", "a.md#1").expect("it is remembered");
-    assert_eq!((found.why, found.run.0), (Why::Put, 1));
+    assert_eq!((found.why, found.run.0), (Why::Put, 2), "as old as the put");
     // Settled: a run without a change does nothing again.
     assert_eq!(project.run().report.targets["index"].updated, 0);
 }

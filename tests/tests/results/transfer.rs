@@ -1,11 +1,15 @@
 //! Taking results to other stores and other flows.
 
 use std::io::Cursor;
+use std::time::Duration;
 
-use flowstone::{CacheFilter, ExportOptions, ExportReport, ImportReport, Why};
+use flowstone::core::StoreSettings;
+use flowstone::{
+    CacheFilter, ExportOptions, ExportReport, FlowPlace, GcOptions, ImportReport, Why,
+};
 use flowstone_tests::{Guest, Project};
 
-use crate::{NEVER, NOTHING, by_component, get, open, project, with};
+use crate::{NEVER, NOTHING, by_component, entries, get, open, project, with};
 
 fn export(project: &Project, filter: &CacheFilter) -> (Vec<u8>, ExportReport) {
     let (engine, _flow) = open(project);
@@ -19,6 +23,13 @@ fn import(project: &Project, archive: &[u8]) -> ImportReport {
     let (engine, _flow) = open(project);
     let report = engine.cache_import(&mut Cursor::new(archive), false, &NEVER);
     report.expect("it is sound")
+}
+
+fn place(project: &Project) -> FlowPlace {
+    FlowPlace {
+        base: project.path(""),
+        file: "flow.toml".to_owned(),
+    }
 }
 
 #[test]
@@ -40,6 +51,47 @@ fn another_store_calls_nothing_for_what_it_imports() {
     assert_eq!(import(&there, &archive).present, 5);
     let found = get(&there, "weight", "a.md#0").expect("it is remembered");
     assert_eq!(found.why, Why::Imported);
+}
+
+#[test]
+fn what_is_imported_is_as_old_as_the_import() {
+    let here = project();
+    here.run();
+    let (archive, _) = export(&here, &CacheFilter::default());
+    let there = project();
+    import(&there, &archive);
+    // With nothing new it is no event.
+    import(&there, &archive);
+    let (mut engine, flow) = open(&there);
+    let runs: Vec<_> = engine.runs(None).expect("it can be read").collect();
+    assert_eq!(runs.len(), 1);
+    let record = runs[0].as_ref().expect("it can be read");
+    assert_eq!(
+        (record.run.0, &*record.flow, record.interrupted),
+        (1, "(import)", false)
+    );
+    assert!(record.started > 0);
+    let of_flow = engine.runs(Some(("lines", &place(&there))));
+    assert_eq!(of_flow.expect("it can be read").count(), 0);
+    for (keep, keep_runs) in [(None, Some(0)), (Some(Duration::ZERO), Some(1))] {
+        let options = GcOptions {
+            settings: StoreSettings {
+                bytes_max: None,
+                keep,
+                keep_runs,
+            },
+            ..GcOptions::default()
+        };
+        let collection = engine.gc(Some(&flow), &options, &NEVER, &mut |_| {});
+        assert_eq!(collection.expect("it can be collected").report.removed, 0);
+    }
+    drop(engine);
+    let ages = entries(&there, &CacheFilter::default());
+    assert!(
+        ages.iter().all(|entry| entry.age_seconds.is_some()),
+        "{ages:?}"
+    );
+    assert_eq!(there.run().calls, NOTHING);
 }
 
 #[test]

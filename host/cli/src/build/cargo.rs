@@ -62,6 +62,9 @@ pub(super) fn build(plugin: &str, folder: &Path) -> Result<PathBuf, Failure> {
         |message: String| Failure::new(Kind::Build, format!("plugin `{plugin}`: {message}"));
     let output = tool("cargo", folder)
         .args(["build", "--release", "--target", GUEST, "--message-format=json-render-diagnostics"])
+        // With several units the data moves when a function is added, and with it the code of functions that were left
+        // alone: their results would be made anew.
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .output()

@@ -62,7 +62,7 @@ fn collect(opened: &mut Opened, report: &RunReport, output: Output) -> Result<()
         && collected.report.removed > 0
     {
         output.say(&format!(
-            "gc: removed {} that nobody needs: `flowstone gc --help`",
+            "gc: removed {} that nobody needs; `flowstone gc --help` says more\n",
             count(collected.report.removed, "result")
         ));
     }

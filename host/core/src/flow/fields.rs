@@ -252,16 +252,15 @@ impl<'a, 'e> Fields<'a, 'e> {
         self.errors.push(fault);
     }
 
-    /// A whole number from 1.
+    /// A whole number.
     pub(super) fn count(&mut self, key: &'static str) -> Option<u32> {
         let node = self.get(key)?;
         if let Kind::Int(number) = node.value
             && let Ok(number) = u32::try_from(number)
-            && number > 0
         {
             return Some(number);
         }
-        let message = format!("`{key}` of {} must be a whole number from 1", self.owner);
+        let message = format!("`{key}` of {} must be a whole number", self.owner);
         self.errors.push(Diagnostic::at(&node.span, message));
         None
     }

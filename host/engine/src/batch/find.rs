@@ -89,6 +89,17 @@ impl Batch<'_> {
         Ok(found)
     }
 
+    /// Whether the former version of a row's root row used the result of a call.
+    fn had(&self, index: usize, row: usize, key: &MemoKey) -> bool {
+        let collection = self.run.stage.transforms[index].collection;
+        let root = &self.roots[self.rows[collection][row].root];
+        let this = (index as u16, *key);
+        let calls = &root.lineage.calls;
+        calls
+            .binary_search_by(|call| (call.transform, call.key).cmp(&this))
+            .is_ok()
+    }
+
     /// Counts the rows that got a result without a call of their own.
     fn count_reused(
         &mut self,
@@ -100,10 +111,12 @@ impl Batch<'_> {
     ) {
         let mut reused = 0;
         for (at, rows) in wanted.chunk_by(|a, b| a.0 == b.0).enumerate() {
-            let rows = rows.len() as u64 - u64::from(called[at]);
-            reused += rows;
-            if rows > 0 && matches!(found[at], Some(Ok(_))) {
-                self.reused.push((keys[at], rows));
+            reused += rows.len() as u64 - u64::from(called[at]);
+            // Rows that go on using what they used are not noted: their lineage tells.
+            let news = rows.iter().filter(|(key, row)| !self.had(index, *row, key));
+            let news = (news.count() as u64).saturating_sub(u64::from(called[at]));
+            if news > 0 && matches!(found[at], Some(Ok(_))) {
+                self.reused.push((keys[at], news));
             }
         }
         let run = self.run;

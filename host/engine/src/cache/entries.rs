@@ -31,7 +31,7 @@ pub struct CacheEntry {
     pub outcome: &'static str,
     /// How many bytes its value has; those of the reason, where it failed.
     pub bytes: u64,
-    /// How long ago the run began that made it; none where that is not known.
+    /// How long ago the run began that made it; none where that is not known: the run's record may have been collected.
     pub age_seconds: Option<u64>,
     /// The run that made it.
     pub run: RunId,
@@ -79,7 +79,7 @@ pub(super) struct Entry<'a> {
     pub(super) bytes: u64,
     pub(super) hits: u64,
     /// How long ago its run began.
-    pub(super) age_s: Option<u64>,
+    pub(super) age: Age,
     /// Whether some row uses it; only where that was asked for.
     pub(super) in_use: bool,
 }
@@ -125,7 +125,7 @@ impl<'a> Entry<'a> {
             },
             bytes: self.bytes,
             hits: self.hits,
-            age_s: self.age_s,
+            age_s: self.age.known_s(),
             cost_ns: self.record.cost_ns,
             run: self.record.run,
             why: self.record.why,
@@ -176,6 +176,8 @@ pub(super) struct Entries<'a> {
     /// Whether to find out for every entry whether some row uses it.
     pub(super) with_use: bool,
     stop: &'a AtomicBool,
+    /// One time for all passes: the order by age must be the same in each.
+    now_s: u64,
 }
 
 impl<'a> Entries<'a> {
@@ -197,6 +199,7 @@ impl<'a> Entries<'a> {
             with_use: filter.needs_use(),
             filter,
             stop,
+            now_s: now_s(),
         })
     }
 
@@ -205,7 +208,7 @@ impl<'a> Entries<'a> {
         &self,
         visit: &mut dyn FnMut(Entry<'a>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut known = Known::new(self.snapshot)?;
+        let mut known = Known::new(self)?;
         for entry in self.snapshot.memo_entries()? {
             let (key, record) = entry?;
             if self.stop.load(Ordering::Relaxed) {
@@ -224,7 +227,7 @@ impl<'a> Entries<'a> {
         key: &MemoKey,
         visit: &mut dyn FnMut(Entry<'a>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut known = Known::new(self.snapshot)?;
+        let mut known = Known::new(self)?;
         if let Some(record) = self.snapshot.memo(key)?
             && let Some(entry) = self.entry(*key, record, &mut known)?
         {
@@ -245,8 +248,8 @@ impl<'a> Entries<'a> {
             return Ok(None);
         }
         let bytes = self.bytes(&record)?;
-        let age_s = known.ages.of(record.run)?;
-        let young = |than: Duration| age_s.is_none_or(|age| age <= than.as_secs());
+        let age = known.ages.of(record.run)?;
+        let young = |than: Duration| age.least_s() <= than.as_secs();
         let filter = &self.filter;
         if filter.older_than.is_some_and(young)
             || filter.larger_than.is_some_and(|than| bytes <= than)
@@ -264,7 +267,7 @@ impl<'a> Entries<'a> {
             record,
             bytes,
             hits: usage.map_or(0, |usage| usage.reused),
-            age_s,
+            age,
             in_use,
         }))
     }
@@ -291,10 +294,11 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn new(snapshot: &'a Snapshot) -> Result<Self, StoreError> {
+    fn new(entries: &Entries<'a>) -> Result<Self, StoreError> {
+        let snapshot = entries.snapshot;
         Ok(Self {
             in_use: InUse::new(snapshot, collections(snapshot)?),
-            ages: Ages::new(snapshot),
+            ages: Ages::new(snapshot, entries.now_s),
         })
     }
 }
@@ -302,33 +306,91 @@ impl<'a> Known<'a> {
 /// So many runs are remembered at once.
 const RUNS_MAX: usize = 1 << 16;
 
-/// How long ago runs began.
-pub(super) struct Ages<'a> {
-    snapshot: &'a Snapshot,
-    now_s: u64,
-    known: HashMap<RunId, Option<u64>>,
+/// How long ago a run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// So many seconds.
+    Known(u64),
+    /// More than so many: its record is gone, and so it was before the oldest one that is there.
+    More(u64),
+    /// Its record does not say.
+    Unknown,
 }
 
-impl<'a> Ages<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
-        Self {
-            snapshot,
-            now_s: now_s(),
-            known: HashMap::new(),
+impl Age {
+    pub(super) fn known_s(self) -> Option<u64> {
+        match self {
+            Self::Known(age) => Some(age),
+            Self::More(_) | Self::Unknown => None,
         }
     }
 
-    /// How many seconds ago a run began; none where its record does not say.
-    pub(super) fn of(&mut self, run: RunId) -> Result<Option<u64>, StoreError> {
+    /// The fewest seconds that it can be.
+    pub(super) fn least_s(self) -> u64 {
+        match self {
+            Self::Known(age) => age,
+            Self::More(age) => age.saturating_add(1),
+            Self::Unknown => 0,
+        }
+    }
+}
+
+/// How long ago runs began, by their records.
+pub(super) struct Ages<'a> {
+    snapshot: &'a Snapshot,
+    now_s: u64,
+    known: HashMap<RunId, Age>,
+    /// The first run that has a record, and how old that is; not looked for yet where there is nothing.
+    oldest: Option<(RunId, Age)>,
+}
+
+impl<'a> Ages<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, now_s: u64) -> Self {
+        Self {
+            snapshot,
+            now_s,
+            known: HashMap::new(),
+            oldest: None,
+        }
+    }
+
+    pub(super) fn of(&mut self, run: RunId) -> Result<Age, StoreError> {
         if let Some(age) = self.known.get(&run) {
             return Ok(*age);
         }
-        let began = self.snapshot.run(run)?.map(|record| started(&record));
-        let age = (began.filter(|began| *began > 0)).map(|began| self.now_s.saturating_sub(began));
+        let age = match self.snapshot.run(run)? {
+            Some(record) => self.by(&record),
+            None => match self.oldest()? {
+                (first, Age::Known(age)) if run < first => Age::More(age),
+                _ => Age::Unknown,
+            },
+        };
         if self.known.len() >= RUNS_MAX {
             self.known.clear();
         }
         self.known.insert(run, age);
         Ok(age)
+    }
+
+    fn by(&self, record: &str) -> Age {
+        match started(record) {
+            0 => Age::Unknown,
+            began => Age::Known(self.now_s.saturating_sub(began)),
+        }
+    }
+
+    fn oldest(&mut self) -> Result<(RunId, Age), StoreError> {
+        if let Some(oldest) = self.oldest {
+            return Ok(oldest);
+        }
+        let mut last = None;
+        for run in self.snapshot.runs()? {
+            last = Some(run?);
+        }
+        let oldest = last.map_or((RunId(0), Age::Unknown), |(run, record)| {
+            (run, self.by(&record))
+        });
+        self.oldest = Some(oldest);
+        Ok(oldest)
     }
 }

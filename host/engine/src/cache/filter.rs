@@ -23,7 +23,7 @@ pub struct CacheFilter {
     pub unused: bool,
     /// Those that some row uses.
     pub in_use: bool,
-    /// Those made by a run that began longer ago than this.
+    /// Those made by a run that began longer ago than this, or whose record is gone while the oldest one that is left is so old.
     pub older_than: Option<Duration>,
     /// Those whose value has more bytes than this.
     pub larger_than: Option<u64>,

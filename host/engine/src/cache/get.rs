@@ -11,6 +11,7 @@ use super::entries::{Ages, names};
 use super::key::{Asked, Meant};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
+use crate::run::now_s;
 
 /// A result that is remembered, and what is known of it.
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +103,7 @@ impl Engine {
             code,
             component: made_with.map(|made_with| made_with.maker.component.to_string()),
             run: record.run,
-            age_seconds: Ages::new(&snapshot).of(record.run)?,
+            age_seconds: Ages::new(&snapshot, now_s()).of(record.run)?.known_s(),
             why: record.why,
             hits: snapshot.usage(&meant.key)?.map_or(0, |usage| usage.reused),
             cost_seconds: record.cost_ns as f64 / 1e9,

@@ -12,6 +12,7 @@ use flowstone_sandbox::scan;
 use flowstone_store::{MemoRecord, Outcome, RecipeId, StoreError, Why, Writer};
 
 use super::archive::{ArchiveError, Block, Checked, Reader, Recipe};
+use super::dated::Dated;
 use super::register;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -41,6 +42,8 @@ pub struct ImportReport {
 
 impl Engine {
     /// Remembers the results of an archive; with `dry_run` it only says how many that would be.
+    ///
+    /// What is imported is as old as the import, which stands among the records of the runs.
     ///
     /// Nothing in the archive is trusted: keys and fingerprints are made anew, and values must be of the types that their
     /// functions have. A block may be as large as the memory that the engine was given.
@@ -134,8 +137,10 @@ fn component(
 struct Import<'a> {
     engine: &'a Engine,
     dry_run: bool,
-    /// The run that what is imported is as old as.
-    run: RunId,
+    /// Since when what is imported is here: nobody knows how old it was.
+    dated: Dated,
+    /// Whether that is written.
+    is_dated: bool,
     /// The numbers of the store's recipes, by the hash of their JSON.
     known: HashMap<blake3::Hash, RecipeId>,
     /// The numbers of the archive's recipes in the store, as far as they have one.
@@ -156,7 +161,8 @@ impl<'a> Import<'a> {
         Ok(Self {
             engine,
             dry_run,
-            run: snapshot.last_run()?.unwrap_or(RunId(0)),
+            dated: Dated::new(&snapshot, "import")?,
+            is_dated: false,
             known,
             numbers: HashMap::new(),
             results: Vec::new(),
@@ -220,11 +226,15 @@ impl<'a> Import<'a> {
                     numbers.insert(result.recipe, id);
                     id
                 };
-                put(writer, self.run, recipe, result)?;
+                put(writer, self.dated.run, recipe, result)?;
+            }
+            if !self.is_dated && news.contains(&true) {
+                self.dated.write(writer)?;
             }
             Ok::<_, Error>((news, numbers))
         })?;
         self.numbers = numbers;
+        self.is_dated |= news.contains(&true);
         for is_new in news {
             self.count(!is_new);
         }

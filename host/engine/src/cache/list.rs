@@ -125,7 +125,7 @@ fn page<'a>(
 fn figure(entry: &Entry<'_>, sort: CacheSort) -> u64 {
     match sort {
         CacheSort::Size => entry.bytes,
-        CacheSort::Age => entry.age_s.unwrap_or(0),
+        CacheSort::Age => entry.age.least_s(),
         CacheSort::Saved => entry.saved_ns(),
         CacheSort::Hits => entry.hits,
         CacheSort::Cost => entry.record.cost_ns,

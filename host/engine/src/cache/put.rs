@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use flowstone_core::{CacheMode, Fingerprint, MemoKey, RunId, Type, Value, from_json, from_wave};
+use flowstone_core::{CacheMode, Fingerprint, MemoKey, Type, Value, from_json, from_wave};
 use flowstone_store::{CollectionId, MemoRecord, Outcome, RowHead, Snapshot, StoreError, Why};
 
-use super::entries::Ages;
+use super::dated::Dated;
 use super::key::{Asked, Meant};
 use super::register;
 use crate::answer::{Answer, Typed};
@@ -67,7 +67,7 @@ impl Engine {
             place: format!("`{}` for `{key}`", transform.name),
             message,
         };
-        if let Some(why) = unused(&asked, &snapshot)? {
+        if let Some(why) = unused(&asked) {
             return Err(wrong(why));
         }
         let meant = self.meant(&asked, &snapshot, key, stop)?;
@@ -115,8 +115,9 @@ impl Engine {
             replaced: meant.record.is_some(),
             rows,
         };
-        let run = snapshot.last_run()?.unwrap_or(RunId(0));
+        let dated = Dated::new(snapshot, "put")?;
         self.store.write(|writer| {
+            dated.write(writer)?;
             let recipe = known.map_or_else(|| register(writer, &asked.now), Ok)?;
             if let (Outcome::Value { fingerprint, .. }, Some(encoding)) = (&outcome, encoding) {
                 writer.put_object(fingerprint, encoding)?;
@@ -125,7 +126,7 @@ impl Engine {
                 outcome,
                 // What the call takes is what the result saves.
                 cost_ns: meant.record.as_ref().map_or(0, |record| record.cost_ns),
-                run,
+                run: dated.run,
                 recipe,
                 arguments: meant.arguments.clone(),
                 why: Why::Put,
@@ -192,24 +193,15 @@ impl Engine {
 }
 
 /// Why the next run would not use a result that is put, where that is so.
-fn unused(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Option<String>, StoreError> {
+fn unused(asked: &Asked<'_>) -> Option<String> {
     if let Some(why) = asked.remembers_nothing() {
-        return Ok(Some(why));
+        return Some(why);
     }
-    let cache = &asked.transform.cache;
-    if cache.mode == CacheMode::Recompute {
+    if asked.transform.cache.mode == CacheMode::Recompute {
         let why = "its mode is `recompute`, so the next run would call it anyway";
-        return Ok(Some(why.to_owned()));
+        return Some(why.to_owned());
     }
-    let Some(age_max) = cache.age_max else {
-        return Ok(None);
-    };
-    // What is put is as old as the last run.
-    let last = snapshot.last_run()?.unwrap_or(RunId(0));
-    let age_s = Ages::new(snapshot).of(last)?;
-    let fresh = age_s.is_some_and(|age_s| age_s <= age_max.as_secs());
-    let why = "the last run is older than its `max-age`, and the result would be as old: run the flow first";
-    Ok((!fresh).then(|| why.to_owned()))
+    None
 }
 
 /// So many rows are written in one transaction.

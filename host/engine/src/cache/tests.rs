@@ -1,5 +1,6 @@
 //! What archives carry over, what damaged and hostile ones do, and listing page by page.
 
+mod ages;
 mod archives;
 
 use std::collections::BTreeMap;

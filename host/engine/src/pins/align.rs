@@ -42,19 +42,19 @@ pub(crate) fn align(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
     if !have_same_columns(old, new) {
         return by_place(&from, &to);
     }
-    let is_column = |slot: &&Slot<'_>| slot.given == Given::Column;
-    let (columns, rest): (Vec<_>, Vec<_>) = from.iter().copied().partition(|slot| is_column(&slot));
-    let others: Vec<_> = to.iter().copied().filter(|slot| !is_column(&slot)).collect();
+    let is_column = |slot: &Slot<'_>| slot.given == Given::Column;
+    let (columns, rest): (Vec<_>, Vec<_>) = from.iter().copied().partition(is_column);
+    let (others, other_rest): (Vec<_>, Vec<_>) = to.iter().copied().partition(is_column);
     let mut positions = vec![0; from.len()];
     for slot in columns {
-        let named = |other: &&Slot<'_>| is_column(other) && other.param.name == slot.param.name;
-        let other = to.iter().find(named)?;
+        let mut others = others.iter();
+        let other = others.find(|other| other.param.name == slot.param.name)?;
         if other.param.ty != slot.param.ty {
             return None;
         }
         positions[slot.position] = other.position;
     }
-    for (slot, at) in rest.iter().zip(by_place(&rest, &others)?) {
+    for (slot, at) in rest.iter().zip(by_place(&rest, &other_rest)?) {
         positions[slot.position] = at;
     }
     Some(positions)

@@ -60,23 +60,16 @@ pub enum PinError {
     },
     /// The pin stands for another function.
     #[error(
-        "pin `{pin}` is that of transform `{holder}` of flow `{flow}`, which calls `{held}`: transform `{transform}` calls \
-         `{function}`, and would be given its results. Name another pin here, give that one another name there and in the \
-         store (`flowstone pin move {pin} NEW`), or drop it (`flowstone pin drop {pin}`)"
+        "pin `{pin}` is that of {holder}; {user}, and would be given its results. Name another pin here, give that one \
+         another name there and in the store (`flowstone pin move {pin} NEW`), or drop it (`flowstone pin drop {pin}`)"
     )]
     Held {
         /// Its name.
         pin: String,
-        /// The transform that has it.
+        /// Whose it is, in words: the transform, its flow, and the function that it calls.
         holder: String,
-        /// The flow of that.
-        flow: String,
-        /// The function that it calls.
-        held: String,
-        /// The transform that names it too.
-        transform: String,
-        /// The function that this one calls.
-        function: String,
+        /// Who names it too, in words: the transform, and the function that it calls.
+        user: String,
     },
     /// A pin of this name stands.
     #[error("there is a pin `{name}` already")]

@@ -64,11 +64,12 @@ impl<'a> Naming<'a> {
 
     /// Whether the transform that the entry names as the last user is still one.
     fn is_shown(&self, pin: &str, entry: &PinEntry) -> bool {
-        let function =
-            |transform: &Transform| transform.function.to_string() == entry.signature;
+        let function = |transform: &Transform| transform.function.to_string() == entry.signature;
         self.flow.plan.name == entry.flow
             && self.pins(pin, &entry.transform)
-            && self.transforms().any(|known| known.name == entry.transform && function(known))
+            && self
+                .transforms()
+                .any(|known| known.name == entry.transform && function(known))
     }
 
     /// Refuses the only user of `present` where those of `known` call other functions.
@@ -91,11 +92,14 @@ impl<'a> Naming<'a> {
         }
         Err(PinError::Held {
             pin: pin.to_owned(),
-            holder: holder.transform.clone(),
-            flow: holder.flow.clone(),
-            held: holder.function.clone(),
-            transform: user.transform.clone(),
-            function: user.function.clone(),
+            holder: format!(
+                "transform `{}` of flow `{}`, which calls `{}`",
+                holder.transform, holder.flow, holder.function
+            ),
+            user: format!(
+                "`{}` of this flow calls `{}`",
+                user.transform, user.function
+            ),
         })
     }
 

@@ -334,11 +334,12 @@ fn numbers_have_one_byte_form() {
     }
     let beyond = [&[0xff; 9][..], &[2, 0, 0, 0, 0, 2, 0]].concat();
     assert_eq!(decode::<MemoRecord>(&beyond), None);
-    // The number of a recipe has 32 bits, and there are six reasons.
+    // The number of a recipe has 32 bits, and there are seven reasons.
     for (recipe, why, fits) in [
         (&[0xff, 0xff, 0xff, 0xff, 0x0f][..], 5, true),
         (&[0xff, 0xff, 0xff, 0xff, 0x1f], 5, false),
-        (&[0], 6, false),
+        (&[0], 6, true),
+        (&[0], 7, false),
     ] {
         let form = [&[0, 0], recipe, &[why, 0, 3]].concat();
         assert_eq!(decode::<MemoRecord>(&form).is_some(), fits);

@@ -30,10 +30,10 @@ impl Wiring<'_> {
                 there.call.value, there.name.value, here.call.value, here.name.value
             );
             let place = here.pin_place.as_ref().unwrap_or(&here.name.span);
-            errors.push(
-                Diagnostic::at(place, message)
-                    .help("each would be given results of the other: give one of them another pin"),
-            );
+            errors
+                .push(Diagnostic::at(place, message).help(
+                    "each would be given results of the other: give one of them another pin",
+                ));
         }
     }
 }

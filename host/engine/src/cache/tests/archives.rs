@@ -34,7 +34,7 @@ fn imported_results_say_what_they_are() {
         .next()
         .expect("there is one")
         .expect("it can be read");
-    assert_eq!((record.why, record.run), (Why::Imported, RunId(0)));
+    assert_eq!((record.why, record.run), (Why::Imported, RunId(1)));
     assert_eq!((record.recipe, record.cost_ns), (RecipeId(1), 1000));
     assert!(entries.next().is_none());
 }
