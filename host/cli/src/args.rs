@@ -16,8 +16,8 @@ pub(crate) use self::cache::{
 };
 pub(crate) use self::history::{GraphArgs, GraphFormat, RunsArgs, RunsShowArgs, RunsVerb};
 pub(crate) use self::pins::{
-    PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs, SampleArgs,
-    VerifyArgs,
+    PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs,
+    SampleArgs, VerifyArgs,
 };
 
 pub(crate) use self::store::{CacheVerifyArgs, GcArgs};

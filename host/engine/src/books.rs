@@ -287,7 +287,10 @@ pub(crate) fn put_stage_names(
 /// The collections of all flows that the store knows.
 pub(crate) fn collections(snapshot: &Snapshot) -> Result<Vec<CollectionId>, StoreError> {
     let sources: Vec<(u32, SourceEntry)> = entries(snapshot, "source/")?;
-    Ok(sources.iter().map(|(number, _)| CollectionId(*number)).collect())
+    Ok(sources
+        .iter()
+        .map(|(number, _)| CollectionId(*number))
+        .collect())
 }
 
 fn same_place(a: &TargetSpec, b: &TargetSpec) -> bool {
@@ -337,14 +340,21 @@ fn entries<T: DeserializeOwned>(
 }
 
 /// A meta entry that is JSON; none where there is none, or it is not that.
-pub(crate) fn get<T: DeserializeOwned>(snapshot: &Snapshot, name: &str) -> Result<Option<T>, StoreError> {
+pub(crate) fn get<T: DeserializeOwned>(
+    snapshot: &Snapshot,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
     Ok(snapshot
         .meta(name)?
         .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// Writes a meta entry as JSON.
-pub(crate) fn put<T: Serialize>(writer: &mut Writer<'_>, name: &str, value: &T) -> Result<(), StoreError> {
+pub(crate) fn put<T: Serialize>(
+    writer: &mut Writer<'_>,
+    name: &str,
+    value: &T,
+) -> Result<(), StoreError> {
     let bytes = serde_json::to_vec(value).expect("the books hold only what JSON can hold");
     writer.put_meta(name, &bytes)
 }

@@ -31,8 +31,8 @@ pub use self::filter::CacheFilter;
 pub use self::get::{CacheResult, CachedOutcome};
 pub use self::import::ImportReport;
 pub use self::list::{CacheListing, CacheSort};
-pub use self::put::{GivenValue, PutReport};
 pub(crate) use self::put::is_due;
+pub use self::put::{GivenValue, PutReport};
 pub use self::remove::{RemoveReport, RemovedGroup};
 pub use self::stat::{CacheGroup, CacheStat};
 

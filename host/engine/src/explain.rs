@@ -392,8 +392,8 @@ fn given(record: &MemoRecord) -> bool {
 
 fn reused(record: &MemoRecord) -> String {
     let how = match record.why {
-        Why::Put => "put there by hand after",
-        Why::Imported => "imported after",
+        Why::Put => "put there by hand as",
+        Why::Imported => "imported as",
         _ => "made in",
     };
     format!("reused: {how} run {}", record.run)

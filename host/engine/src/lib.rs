@@ -47,8 +47,8 @@ pub use cache::{
 };
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
-pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use event::{Change, Event, Observer};
+pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
@@ -69,13 +69,13 @@ pub use pins::{
     AdoptReport, DropReport, EarlierCode, MoveReport, PinAdoption, PinCode, PinError, PinProof,
     PinReport, PinSource, PinState, PinVerified,
 };
-pub use survey::RowName;
 pub use reason::Cause;
 pub use report::{
     FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
     RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
+pub use survey::RowName;
 pub use verify::{
     Difference, FailedCall, MissingCode, VerifiedTransform, VerifyOptions, VerifyReport,
 };

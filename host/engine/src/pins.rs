@@ -92,7 +92,10 @@ impl PinEntry {
             function: record.maker.function.clone(),
         };
         Self {
-            users: Some(user).filter(|user| !user.flow.is_empty()).into_iter().collect(),
+            users: Some(user)
+                .filter(|user| !user.flow.is_empty())
+                .into_iter()
+                .collect(),
             flow: flow.to_owned(),
             transform: transform.to_owned(),
             signature: record.recipe.function.to_string(),
@@ -149,10 +152,7 @@ pub(crate) fn origin(record: &RecipeRecord, pin: Option<&PinEntry>) -> Recipe {
 }
 
 /// The recipe that results of `record`, which has a pin, had before they were adopted; none where none were.
-fn adopted_from<'a>(
-    record: &RecipeRecord,
-    pin: Option<&'a PinEntry>,
-) -> Option<&'a Recipe> {
+fn adopted_from<'a>(record: &RecipeRecord, pin: Option<&'a PinEntry>) -> Option<&'a Recipe> {
     let mut adoptions = pin?.adoptions.iter();
     let adopted = adoptions.find(|adoption| {
         adoption.maker == record.maker && align(&adoption.origin, &record.recipe).is_some()

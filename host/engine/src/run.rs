@@ -12,8 +12,8 @@ use flowstone_core::{Fingerprint, RunId, Stage};
 use flowstone_store::{CollectionId, StoreError, Writer};
 
 pub use self::options::{CacheOptions, RunOptions};
-pub(crate) use self::prepare::{Shared, started};
 use self::prepare::left_stages;
+pub(crate) use self::prepare::{Shared, started};
 use self::summary::{list_failed, report, state_of};
 use crate::batch::{Halt, Item};
 use crate::books::{Books, put_stage_names};

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flowstone_connect::{Entry, RowError, Source, TargetKeys, display_key};
 use flowstone_core::{
-    CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe,
-    RecipeRecord, RunId, Stage, Transform, Type, Value, format_size,
+    CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, RecipeRecord,
+    RunId, Stage, Transform, Type, Value, format_size,
 };
 use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Sandbox, SandboxConfig, World};
 use flowstone_store::{CollectionId, RecipeId, RowHead, RowState, Store, TargetId};

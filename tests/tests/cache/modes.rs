@@ -56,10 +56,7 @@ fn disable_calls_every_row_in_every_run_and_remembers_nothing() {
     assert_eq!(project.run().calls, [&calls[..], &weights].concat());
     assert_eq!(project.run().calls, weights);
     let explained = explain(&project, "weight", None);
-    assert_eq!(
-        groups(&explained),
-        ["called 4: mode `disable`"]
-    );
+    assert_eq!(groups(&explained), ["called 4: mode `disable`"]);
     project.flow = project.flow.replace("cache = { mode = \"disable\" }\n", "");
     project.write("d.md", "two\n");
     // Of the rows that did not change nothing is asked; the new one finds nothing.

@@ -16,7 +16,9 @@ const CODES_LISTED_MAX: usize = 10;
 pub(crate) fn failure(error: &PinError, flow: Option<&str>) -> Failure {
     let message = printable(&error.to_string(), &[]);
     let kind = match error {
-        PinError::NotNamed { .. } | PinError::NotComparable { .. } => Kind::Flow,
+        PinError::NotNamed { .. } | PinError::NotComparable { .. } | PinError::Held { .. } => {
+            Kind::Flow
+        }
         PinError::Name | PinError::Taken { .. } | PinError::Ambiguous { .. } => Kind::Usage,
         _ => Kind::NotFound,
     };

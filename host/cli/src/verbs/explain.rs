@@ -64,7 +64,11 @@ fn of_row(explanation: &Explanation, key: &str, all: bool, paint: Paint) -> Stri
     let mut text = format!("{name} for {key}\n");
     let most = if all { usize::MAX } else { CALLS_SHOWN_MAX };
     for call in explanation.calls.iter().take(most) {
-        let did = if call.called { "called in" } else { "reused in" };
+        let did = if call.called {
+            "called in"
+        } else {
+            "reused in"
+        };
         let _ = writeln!(
             text,
             "  {} {did} run {}: {}",

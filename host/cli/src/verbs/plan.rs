@@ -18,7 +18,9 @@ pub(crate) fn plan(args: &PlanArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
     let stop = signals::listen();
-    let report = opened.engine.plan(&opened.flow, &args.cache.options(), stop)?;
+    let report = opened
+        .engine
+        .plan(&opened.flow, &args.cache.options(), stop)?;
     if signals::asked_to_stop() {
         return Ok(EXIT_INTERRUPTED);
     }

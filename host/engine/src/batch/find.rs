@@ -284,7 +284,11 @@ pub(super) fn make_call(
         key: label,
     });
     let start = Instant::now();
-    let outcome = callable.call(&job.arguments, prepared.limits, run.world(index, &job.prints));
+    let outcome = callable.call(
+        &job.arguments,
+        prepared.limits,
+        run.world(index, &job.prints),
+    );
     let time = start.elapsed();
     if outcome.is_err() && run.stop.is_set() {
         // It may have been ended for that: nothing can be said of the call.
