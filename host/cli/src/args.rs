@@ -6,6 +6,7 @@ mod pins;
 mod store;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
@@ -333,6 +334,10 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("it is written TRANSFORM=FILE".to_owned()),
     }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "it is a time such as 30d or 12h".to_owned())
 }
 
 /// Less would not hold one value of any use.

@@ -24,7 +24,7 @@ pub use flow::{
     Argument, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef, Connectors,
     FlowFile, Grants, Identity, Located, OnError, OptionError, OptionValue, Options, Plan,
     PluginDecl, PluginOrigin, ResultShape, SourceColumns, SourceDecl, SourcePlan, Stage,
-    StoreSettings, TargetPlan, TargetSpec, Transform,
+    StoreSettings, TargetPlan, TargetSpec, Transform, is_pin_name,
 };
 pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};

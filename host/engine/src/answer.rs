@@ -157,6 +157,22 @@ impl Answer {
     }
 }
 
+/// The encoding of a remembered value, checked against its fingerprint; none when the store has lost it.
+pub(crate) fn encoding(
+    snapshot: &Snapshot,
+    value: &Fingerprint,
+    stored: &Stored,
+    type_fingerprint: &Fingerprint,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    match stored {
+        Stored::Inline(bytes) => {
+            let found = blake3::keyed_hash(type_fingerprint.as_bytes(), bytes);
+            Ok((found == *value.as_bytes()).then(|| bytes.clone()))
+        }
+        Stored::Object => snapshot.object(value, type_fingerprint),
+    }
+}
+
 impl Remembered {
     /// The value: at hand, or loaded and checked against its fingerprint. None when the store has lost it.
     pub(crate) fn value(
@@ -167,13 +183,12 @@ impl Remembered {
         if let Some(value) = self.value.get() {
             return Ok(Some(value));
         }
-        let encoding = match &self.stored {
-            Stored::Inline(bytes) => {
-                let found = blake3::keyed_hash(typed.fingerprint.as_bytes(), bytes);
-                (found == *self.fingerprint.as_bytes()).then(|| bytes.clone())
-            }
-            Stored::Object => snapshot.object(&self.fingerprint, &typed.fingerprint)?,
-        };
+        let encoding = encoding(
+            snapshot,
+            &self.fingerprint,
+            &self.stored,
+            &typed.fingerprint,
+        )?;
         let value = encoding.and_then(|bytes| decode(&bytes, &typed.shape.value).ok());
         Ok(value.map(|value| self.value.get_or_init(|| value)))
     }

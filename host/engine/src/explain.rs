@@ -8,17 +8,19 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use flowstone_connect::display_key;
-use flowstone_core::{CacheMode, MemoKey, RecipeRecord, RunId, Transform};
+use flowstone_core::{CacheMode, MemoKey, RecipeRecord, RunId};
 use flowstone_store::{CallRecord, CollectionId, Lineage, MemoRecord, RowHead, Snapshot, Why};
 
 use crate::books::Books;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::former::Former;
+use crate::lineage::find_row;
 use crate::overrides::find;
-use crate::reason::{Cause, argument_columns, difference, former_calls};
+use crate::reason::{Cause, FormerCalls, argument_columns};
 use crate::recipe::{Recipes, recipe};
 use crate::report::RunReport;
+use crate::run::CacheOptions;
 use crate::survey::RowName;
 
 /// Why a transform was called, or not, by the run that last worked on each row.
@@ -111,12 +113,19 @@ impl Engine {
         let position = stage.transforms.iter().position(|other| other == transform);
         let never = || Error::NotFound("no run of this flow has been made yet".to_owned());
         let last = self.last_run(flow)?;
+        let position = position.ok_or(Error::Internal("a transform is not in its stage"))?;
+        let options = last
+            .as_ref()
+            .map_or_else(CacheOptions::default, |last| last.cache.clone());
         let explainer = Explainer {
             snapshot: &snapshot,
             recipes: Recipes::read(&snapshot)?,
             flow,
             stage,
-            transform: position.ok_or(Error::Internal("a transform is not in its stage"))?,
+            transform: position,
+            columns: argument_columns(stage, position),
+            mode: options.mode(transform),
+            always: options.work_on_all(stage),
             now: recipe(stage, transform, flow.code(&transform.plugin)),
             former: Former::default(),
             last,
@@ -185,27 +194,21 @@ struct Explainer<'a> {
     /// The recipe of the flow as it is now.
     now: RecipeRecord,
     former: Former,
+    /// The columns that the arguments come from.
+    columns: Vec<String>,
     /// The newest run of the flow.
     last: Option<RunReport>,
+    /// The mode of the transform in that run.
+    mode: CacheMode,
+    /// Whether that run worked on every row, also on those in which nothing changed.
+    always: bool,
     collection: CollectionId,
 }
 
 impl Explainer<'_> {
     fn find_root(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        if self
-            .snapshot
-            .row(self.collection, key.as_bytes())?
-            .is_some()
-        {
-            return Ok(Some(key.as_bytes().to_vec()));
-        }
-        for row in self.snapshot.rows(self.collection)? {
-            let (found, _) = row?;
-            if display_key(&self.stage.source.kind, &found) == key {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        let kind = &self.stage.source.kind;
+        Ok(find_row(self.snapshot, self.collection, kind, key)?)
     }
 
     /// The calls of the row `key`, or the one of them that is asked for.
@@ -215,7 +218,22 @@ impl Explainer<'_> {
         let calls = calls
             .iter()
             .filter(|call| only.is_none_or(|only| call.key == *only));
-        calls.map(|call| self.call(&lineage, call)).collect()
+        let former = self.former_calls(&lineage)?;
+        calls
+            .map(|call| self.call(&lineage, &former, call))
+            .collect()
+    }
+
+    /// The calls of the transform that the former version of a row made.
+    fn former_calls(&self, lineage: &Lineage) -> Result<FormerCalls, Error> {
+        let replaced = lineage.replaced.iter().copied();
+        let recipes = (&self.recipes, &self.now);
+        Ok(FormerCalls::read(
+            self.snapshot,
+            self.transform,
+            replaced,
+            recipes,
+        )?)
     }
 
     fn lineage(&self, key: &[u8]) -> Result<(RowHead, Lineage), Error> {
@@ -235,8 +253,13 @@ impl Explainer<'_> {
         Ok(calls.into_iter().filter(mine).collect())
     }
 
-    fn call(&self, lineage: &Lineage, call: &CallRecord) -> Result<ExplainedCall, Error> {
-        let mode = self.mode();
+    fn call(
+        &self,
+        lineage: &Lineage,
+        former: &FormerCalls,
+        call: &CallRecord,
+    ) -> Result<ExplainedCall, Error> {
+        let mode = self.mode;
         if mode == CacheMode::Disable
             && let Some(last) = &self.last
         {
@@ -254,12 +277,12 @@ impl Explainer<'_> {
         let record = self.snapshot.memo(&call.key)?;
         let made_by = record.as_ref().map(|record| record.run);
         // The run that worked on the row last, as far as that can be told.
-        let last = self.last.as_ref().filter(|_| self.always());
+        let last = self.last.as_ref().filter(|_| self.always);
         let worked_on = last.map_or(lineage.run, |last| last.run);
         let run = made_by.map_or(worked_on, |made_by| made_by.max(worked_on));
         let called = made_by.is_some_and(|made_by| made_by >= worked_on);
         let causes = match &record {
-            Some(record) if called => self.causes(lineage, record)?,
+            Some(record) if called => self.causes(former, record),
             _ => Vec::new(),
         };
         let why = match (&record, called) {
@@ -283,55 +306,26 @@ impl Explainer<'_> {
     }
 
     /// Why a call was made whose result is remembered.
-    fn causes(&self, lineage: &Lineage, record: &MemoRecord) -> Result<Vec<Cause>, Error> {
+    fn causes(&self, former: &FormerCalls, record: &MemoRecord) -> Vec<Cause> {
         match record.why {
             Why::Recompute => {
                 let mode = CacheMode::Recompute;
-                return Ok(vec![Cause::Mode { mode }]);
+                vec![Cause::Mode { mode }]
             }
-            Why::Expired => return Ok(vec![Cause::Expired]),
-            Why::Removed => return Ok(vec![Cause::Removed]),
-            Why::Put | Why::Imported => return Ok(Vec::new()),
-            Why::NewRow => return Ok(vec![Cause::NewRow]),
-            Why::New => {}
+            Why::Expired => vec![Cause::Expired],
+            Why::Removed => vec![Cause::Removed],
+            Why::Put | Why::Imported => Vec::new(),
+            Why::NewRow => vec![Cause::NewRow],
+            Why::New => {
+                let made_with = self.recipes.get(record.recipe).unwrap_or(&self.now);
+                former.causes(made_with, &record.arguments, &self.recipes, &self.columns)
+            }
         }
-        let replaced = lineage.replaced.iter().copied();
-        let former = former_calls(self.snapshot, self.transform, replaced)?;
-        let made_with = self.recipes.get(record.recipe).unwrap_or(&self.now);
-        let columns = argument_columns(self.stage, self.transform);
-        let causes = difference(
-            made_with,
-            &record.arguments,
-            &former,
-            &self.recipes,
-            &columns,
-        );
-        Ok(causes.unwrap_or_else(|| vec![Cause::NeverSeen]))
-    }
-
-    /// The mode of the transform in the last run.
-    fn mode(&self) -> CacheMode {
-        self.mode_of(&self.stage.transforms[self.transform])
-    }
-
-    fn mode_of(&self, transform: &Transform) -> CacheMode {
-        let options = self.last.as_ref().map(|last| &last.cache);
-        options.map_or(transform.cache.mode, |options| options.mode(transform))
-    }
-
-    /// Whether the last run worked on every row, also on those in which nothing changed.
-    fn always(&self) -> bool {
-        self.stage.transforms.iter().any(|transform| {
-            let asked = (self.last.as_ref()).is_some_and(|last| last.cache.ask_for(transform));
-            let mode = self.mode_of(transform);
-            let by_mode = matches!(mode, CacheMode::Recompute | CacheMode::Disable);
-            asked || by_mode || transform.cache.age_max.is_some()
-        })
     }
 
     /// Why there is no result of a call in the store.
     fn not_kept(&self, lineage: &Lineage) -> String {
-        let mode = self.mode();
+        let mode = self.mode;
         match (&lineage.failure, mode) {
             (_, CacheMode::Disable | CacheMode::Ignore) => {
                 format!("{}, which remembers nothing", Cause::Mode { mode })
@@ -351,8 +345,9 @@ impl Explainer<'_> {
                 .lineage(self.collection, &key)?
                 .unwrap_or_default();
             let mut touched = Some(lineage.run) >= explanation.run;
+            let former = self.former_calls(&lineage)?;
             for call in self.calls(&head, &lineage)? {
-                let call = self.call(&lineage, &call)?;
+                let call = self.call(&lineage, &former, &call)?;
                 if Some(call.run) < explanation.run {
                     continue;
                 }

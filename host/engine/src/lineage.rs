@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use flowstone_connect::{display_key, reading_options, target_keys};
 use flowstone_core::{MemoKey, Stage, TargetPlan};
-use flowstone_store::{CallRecord, CollectionId, Lineage, RowHead, Snapshot, TargetId, TargetRow};
+use flowstone_store::{
+    CallRecord, CollectionId, Lineage, RowHead, Snapshot, StoreError, TargetId, TargetRow,
+};
 
 pub use self::graph::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 use self::graph::{Upward, downward};
@@ -20,6 +22,25 @@ use crate::recipe::recipe;
 use crate::reconcile::digest;
 use crate::report::{LineageCall, LineageReport, LineageTarget};
 use crate::stage::columns_identity;
+
+/// The key of the row of a collection that people call `key`: the text itself, or what looks like it to them.
+pub(crate) fn find_row(
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    kind: &str,
+    key: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    if snapshot.row(collection, key.as_bytes())?.is_some() {
+        return Ok(Some(key.as_bytes().to_vec()));
+    }
+    for row in snapshot.rows(collection)? {
+        let (found, _) = row?;
+        if display_key(kind, &found) == key {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
 
 impl Engine {
     /// Where the row `key` of the target `name` came from.
@@ -98,18 +119,7 @@ impl Engine {
             ))
         };
         let collection = books.source(name).ok_or_else(never)?;
-        let mut bytes = key.as_bytes().to_vec();
-        if snapshot.row(collection, &bytes)?.is_none() {
-            // The key is not the text itself: it is one that looks like this to people.
-            let shown = |found: &[u8]| display_key(&stage.source.kind, found) == key;
-            let mut rows = snapshot.rows(collection)?;
-            bytes = loop {
-                let (found, _) = rows.next().transpose()?.ok_or_else(never)?;
-                if shown(&found) {
-                    break found;
-                }
-            };
-        }
+        let bytes = find_row(&snapshot, collection, &stage.source.kind, key)?.ok_or_else(never)?;
         let root = Root::read(&books, &snapshot, collection, bytes)?;
         let mut report = root.report(&books);
         (report.graph, report.unplaced) = root.downward(flow, stage, &books, &snapshot)?;

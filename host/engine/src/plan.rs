@@ -1,10 +1,10 @@
 //! Planning: what a run would do and why, found out without calling anything and without writing anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowstone_core::{CacheMode, MemoKey, RunId};
-use flowstone_store::RowState;
+use flowstone_store::{CallRecord, RowHead, RowState};
 
 use crate::batch::{Batch, Halt, Item};
 use crate::books::Books;
@@ -12,22 +12,16 @@ use crate::cache::is_due;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Event;
-use crate::reason::{Cause, FormerCall, argument_columns, difference, former_calls, words};
+use crate::reason::{Cause, FormerCalls, argument_columns, words};
 use crate::recipe::Recipes;
 use crate::report::{PlanReport, PlannedRow, Reason, SourceCounts, TransformPlan};
 use crate::run::CacheOptions;
-use crate::scan::{Found, diff, scan};
+use crate::scan::{Found, Gathered, diff, hand_out, scan};
 use crate::stage::StageRun;
 use std::ops::ControlFlow;
 
 /// So many rows are listed.
 const ROWS_LISTED_MAX: usize = 100;
-
-/// So many rows are worked through at once.
-const BATCH_ROWS: usize = 256;
-
-/// And so many bytes of them.
-const BATCH_BYTES: u64 = 8 << 20;
 
 impl Engine {
     /// Says what a run of the flow with these options would do, per transform and row, and why.
@@ -107,13 +101,14 @@ fn notes(
     Ok(notes)
 }
 
-/// The cause of a call that there is nothing to compare with.
-fn unknown(former_is_gone: bool) -> Cause {
-    if former_is_gone {
-        Cause::Removed
-    } else {
-        Cause::NeverSeen
-    }
+/// What a root row did before, as far as it concerns a transform.
+struct Former {
+    /// The root row in its batch, and the transform.
+    of: (usize, usize),
+    /// The keys of all its calls.
+    keys: HashSet<MemoKey>,
+    /// Those of the transform.
+    calls: FormerCalls,
 }
 
 /// The counts of one transform while its stage is planned.
@@ -130,9 +125,9 @@ struct Planning<'a> {
     report: &'a mut PlanReport,
     tallies: Vec<Tally>,
     counts: SourceCounts,
-    seen: std::collections::HashSet<MemoKey>,
-    /// The former calls of the root row and transform looked at last.
-    former: Option<((usize, usize), Vec<FormerCall>)>,
+    seen: HashSet<MemoKey>,
+    /// Of the root row and transform looked at last.
+    former: Option<Former>,
 }
 
 impl<'a> Planning<'a> {
@@ -149,14 +144,15 @@ impl<'a> Planning<'a> {
             report,
             tallies,
             counts: SourceCounts::default(),
-            seen: std::collections::HashSet::new(),
+            seen: HashSet::new(),
             former: None,
         }
     }
 
     fn stage(&mut self) -> Result<(), Halt> {
-        let snapshot = self.run.store.snapshot()?;
-        let found = scan(self.run, &snapshot)?;
+        let run = self.run;
+        let snapshot = run.store.snapshot()?;
+        let found = scan(run, &snapshot)?;
         self.counts.rows = found.rows;
         self.counts.removed = found.removed;
         if found.is_mass_delete() {
@@ -165,35 +161,23 @@ impl<'a> Planning<'a> {
                 found.removed, found.known, self.run.stage.source.name
             ));
         }
-        let mut items = Vec::new();
-        let mut bytes = 0;
-        if let Some(kept) = found.kept {
-            for item in kept {
-                bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
-                items.push(item);
-                if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-                    self.batch(std::mem::take(&mut items))?;
-                    bytes = 0;
-                }
+        let (mut gathered, mut outcome) = (Gathered::default(), Ok(()));
+        let mut visit = |item: Item| {
+            if let Some(items) = gathered.add(item) {
+                outcome = self.batch(items);
             }
-        } else {
-            let mut outcome = Ok(());
-            diff(self.run, &snapshot, &mut Found::default(), |item| {
-                bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
-                items.push(item);
-                if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-                    outcome = self.batch(std::mem::take(&mut items));
-                    bytes = 0;
-                }
-                if outcome.is_ok() {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            })?;
-            outcome?;
+            if outcome.is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        };
+        match found.kept {
+            Some(kept) => hand_out(kept, &mut visit),
+            None => diff(run, &snapshot, &mut Found::default(), visit)?,
         }
-        self.batch(items)
+        outcome?;
+        self.batch(gathered.rest())
     }
 
     fn batch(&mut self, items: Vec<Item>) -> Result<(), Halt> {
@@ -271,38 +255,48 @@ impl<'a> Planning<'a> {
         if batch.snapshot.memo(key)?.is_some() {
             return Ok(vec![Cause::Expired]);
         }
-        let before = &batch.roots[root].lineage.calls;
-        if before.iter().any(|call| call.key == *key) {
+        if self
+            .former
+            .as_ref()
+            .is_none_or(|known| known.of != (root, transform))
+        {
+            let calls = &batch.roots[root].lineage.calls;
+            self.former = Some(self.former(batch, (root, transform), head, calls)?);
+        }
+        let known = self.former.as_ref();
+        if known.is_some_and(|known| known.keys.contains(key)) {
             return Ok(vec![match head.state {
                 RowState::Done => Cause::Removed,
                 RowState::Failed { .. } => Cause::Retried,
             }]);
         }
         let arguments = batch.argument_prints(transform, row)?.unwrap_or_default();
-        if self
-            .former
-            .as_ref()
-            .is_none_or(|(of, _)| *of != (root, transform))
-        {
-            let calls = before.iter().copied();
-            let (stage, snapshot) = (run.stage, &batch.snapshot);
-            let calls = run.former.translate(stage, &head.flow, calls, snapshot)?;
-            let former = former_calls(snapshot, transform, calls.into_iter())?;
-            self.former = Some(((root, transform), former));
-        }
-        let former = self.former.as_ref().map_or(&[][..], |(_, former)| former);
         let columns = argument_columns(run.stage, transform);
-        let causes = difference(&prepared.record, &arguments, former, self.recipes, &columns);
-        let was_called = (run.former)
-            .translate(
-                run.stage,
-                &head.flow,
-                before.iter().copied(),
-                &batch.snapshot,
-            )?
-            .iter()
-            .any(|call| usize::from(call.transform) == transform);
-        Ok(causes.unwrap_or_else(|| vec![unknown(was_called && former.is_empty())]))
+        let causes = known.map(|known| {
+            let now = &prepared.record;
+            known.calls.causes(now, &arguments, self.recipes, &columns)
+        });
+        Ok(causes.unwrap_or_default())
+    }
+
+    /// What a root row did before, as far as it concerns a transform.
+    fn former(
+        &self,
+        batch: &Batch<'_>,
+        of: (usize, usize),
+        head: &RowHead,
+        calls: &[CallRecord],
+    ) -> Result<Former, Halt> {
+        let (run, transform) = (self.run, of.1);
+        let (stage, snapshot) = (run.stage, &batch.snapshot);
+        let now = calls.iter().copied();
+        let now = run.former.translate(stage, &head.flow, now, snapshot)?;
+        let recipes = (self.recipes, &run.transforms[transform].record);
+        Ok(Former {
+            of,
+            keys: calls.iter().map(|call| call.key).collect(),
+            calls: FormerCalls::read(snapshot, transform, now.into_iter(), recipes)?,
+        })
     }
 
     fn finish(self, flow: &Flow) {

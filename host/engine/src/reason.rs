@@ -1,5 +1,6 @@
 //! Reasons: why a call is made, told as the difference between its key and that of the call it takes the place of.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -139,53 +140,109 @@ pub(crate) fn words(causes: &[Cause]) -> String {
     words.join("; ")
 }
 
-/// A call that a former version of a row made.
-#[derive(Clone, Debug)]
-pub(crate) struct FormerCall {
-    pub(crate) recipe: RecipeId,
-    pub(crate) arguments: Vec<Fingerprint>,
+/// The calls of one transform that a former version of a row made: what its present calls are compared with.
+#[derive(Default)]
+pub(crate) struct FormerCalls {
+    /// Those of which the store still has a record.
+    calls: Vec<FormerCall>,
+    /// Where the first call with these arguments is.
+    by_arguments: HashMap<Vec<Fingerprint>, usize>,
+    /// Whether there were calls, and the store has no record of any.
+    are_gone: bool,
 }
 
-/// The calls of one transform among `calls` of which the store still has a record.
-pub(crate) fn former_calls(
-    snapshot: &Snapshot,
-    transform: usize,
-    calls: impl Iterator<Item = CallRecord>,
-) -> Result<Vec<FormerCall>, StoreError> {
-    let of_transform = calls.filter(|call| usize::from(call.transform) == transform);
-    let mut keys: Vec<MemoKey> = of_transform.map(|call| call.key).collect();
-    keys.sort_unstable();
-    let records = snapshot.memos(&keys)?;
-    let former = records.into_iter().flatten().map(|record| FormerCall {
-        recipe: record.recipe,
-        arguments: record.arguments,
-    });
-    Ok(former.collect())
+struct FormerCall {
+    recipe: RecipeId,
+    /// Whether it has the recipe that the transform has now.
+    is_present: bool,
+    arguments: Vec<Fingerprint>,
 }
 
-/// So many former calls are compared with a new one.
+/// So many former calls are compared with a new one that has the arguments of none.
 const COMPARED_MAX: usize = 256;
 
-/// The difference between a call and the former call that is most like it; none when there is none to compare with.
-pub(crate) fn difference(
+impl FormerCalls {
+    /// Those of a transform among `calls`; `now` is its present recipe.
+    pub(crate) fn read(
+        snapshot: &Snapshot,
+        transform: usize,
+        calls: impl Iterator<Item = CallRecord>,
+        (recipes, now): (&Recipes, &RecipeRecord),
+    ) -> Result<Self, StoreError> {
+        let of_transform = calls.filter(|call| usize::from(call.transform) == transform);
+        let mut keys: Vec<MemoKey> = of_transform.map(|call| call.key).collect();
+        if keys.is_empty() {
+            return Ok(Self::default());
+        }
+        keys.sort_unstable();
+        let now = now.recipe.key();
+        let mut present: HashMap<RecipeId, bool> = HashMap::new();
+        let mut former = Self::default();
+        for record in snapshot.memos(&keys)?.into_iter().flatten() {
+            let is_present = *present.entry(record.recipe).or_insert_with(|| {
+                let known = recipes.get(record.recipe);
+                known.is_some_and(|known| known.recipe.key() == now)
+            });
+            let (recipe, arguments) = (record.recipe, record.arguments);
+            let place = former.calls.len();
+            former
+                .by_arguments
+                .entry(arguments.clone())
+                .or_insert(place);
+            former.calls.push(FormerCall {
+                recipe,
+                is_present,
+                arguments,
+            });
+        }
+        former.are_gone = former.calls.is_empty();
+        Ok(former)
+    }
+
+    /// Why a call is made: how it differs from the former one that is most like it.
+    pub(crate) fn causes(
+        &self,
+        now: &RecipeRecord,
+        arguments: &[Fingerprint],
+        recipes: &Recipes,
+        columns: &[String],
+    ) -> Vec<Cause> {
+        let causes = self.nearest(arguments).and_then(|nearest| {
+            let before = recipes.get(nearest.recipe)?;
+            let causes = difference(before, now, (&nearest.arguments, arguments), columns);
+            (!causes.is_empty()).then_some(causes)
+        });
+        let without = if self.are_gone {
+            Cause::Removed
+        } else {
+            Cause::NeverSeen
+        };
+        causes.unwrap_or_else(|| vec![without])
+    }
+
+    fn nearest(&self, arguments: &[Fingerprint]) -> Option<&FormerCall> {
+        if let Some(place) = self.by_arguments.get(arguments) {
+            return self.calls.get(*place);
+        }
+        let alike = |call: &&FormerCall| {
+            let same = call.arguments.iter().zip(arguments);
+            let same = same.filter(|(old, new)| old == new).count();
+            (same, call.is_present)
+        };
+        self.calls.iter().take(COMPARED_MAX).max_by_key(alike)
+    }
+}
+
+/// The difference between two calls: of their recipes, and of their arguments.
+fn difference(
+    before: &RecipeRecord,
     now: &RecipeRecord,
-    arguments: &[Fingerprint],
-    former: &[FormerCall],
-    recipes: &Recipes,
+    (old, new): (&[Fingerprint], &[Fingerprint]),
     columns: &[String],
-) -> Option<Vec<Cause>> {
-    let alike = |call: &&FormerCall| {
-        let same = call.arguments.iter().zip(arguments);
-        let same = same.filter(|(old, new)| old == new).count();
-        let recipe = recipes.get(call.recipe).map(|known| known.recipe.key());
-        (same, recipe == Some(now.recipe.key()))
-    };
-    let nearest = former.iter().take(COMPARED_MAX).max_by_key(alike)?;
-    let before = recipes.get(nearest.recipe)?;
+) -> Vec<Cause> {
     let mut causes = recipe_difference(before, now);
     let names = now.recipe.arguments().map(|(_, param)| &param.name);
-    let both = nearest.arguments.iter().zip(arguments);
-    for (((from, to), name), column) in both.zip(names).zip(columns) {
+    for (((from, to), name), column) in old.iter().zip(new).zip(names).zip(columns) {
         if from != to {
             causes.push(Cause::Argument {
                 parameter: name.clone(),
@@ -195,7 +252,7 @@ pub(crate) fn difference(
             });
         }
     }
-    (!causes.is_empty()).then_some(causes)
+    causes
 }
 
 /// The difference between two recipes.

@@ -24,7 +24,7 @@ use crate::event::{Event, Observer};
 use crate::execute::{Spread, execute};
 use crate::history;
 use crate::report::{FailedRow, RunReport};
-use crate::scan::{Found, diff, scan};
+use crate::scan::{Found, diff, hand_out, scan};
 use crate::stage::StageRun;
 
 impl Engine {
@@ -373,12 +373,4 @@ struct Progress {
     states: Vec<StageState>,
     failed: Vec<FailedRow>,
     interrupted: bool,
-}
-
-fn hand_out(items: Vec<Item>, visit: &mut dyn FnMut(Item) -> ControlFlow<()>) {
-    for item in items {
-        if visit(item).is_break() {
-            return;
-        }
-    }
 }

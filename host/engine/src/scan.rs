@@ -161,3 +161,38 @@ pub(crate) fn diff(
         }
     }
 }
+
+/// Hands out items until nobody wants more.
+pub(crate) fn hand_out(items: Vec<Item>, visit: &mut dyn FnMut(Item) -> ControlFlow<()>) {
+    for item in items {
+        if visit(item).is_break() {
+            return;
+        }
+    }
+}
+
+/// So many rows, and so many bytes of them, are worked through at once where nothing is called.
+const GATHERED_ROWS: usize = 256;
+const GATHERED_BYTES: u64 = 8 << 20;
+
+/// Rows that are gathered to be worked through without a call.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    items: Vec<Item>,
+    bytes: u64,
+}
+
+impl Gathered {
+    /// Adds a row; when there are enough, hands back all.
+    pub(crate) fn add(&mut self, item: Item) -> Option<Vec<Item>> {
+        self.bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
+        self.items.push(item);
+        let is_full = self.items.len() >= GATHERED_ROWS || self.bytes >= GATHERED_BYTES;
+        is_full.then(|| std::mem::take(self).items)
+    }
+
+    /// The rows that were not handed back.
+    pub(crate) fn rest(self) -> Vec<Item> {
+        self.items
+    }
+}

@@ -11,14 +11,8 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Event;
 use crate::overrides::{depth, find};
-use crate::scan::{Found, diff};
+use crate::scan::{Found, Gathered, diff};
 use crate::stage::StageRun;
-
-/// So many rows are worked through at once.
-const BATCH_ROWS: usize = 256;
-
-/// And so many bytes of them.
-const BATCH_BYTES: u64 = 8 << 20;
 
 /// A row as people name it: `guide.md` for a row of a source, `guide.md#3` for one below it, `guide.md#3.0` for one
 /// further down.
@@ -241,7 +235,7 @@ fn batches(
 ) -> Result<(), Halt> {
     let snapshot = run.store.snapshot()?;
     let mut outcome = Ok(ControlFlow::Continue(()));
-    let (mut items, mut bytes) = (Vec::new(), 0);
+    let mut gathered = Gathered::default();
     diff(run, &snapshot, &mut Found::default(), |item| {
         let root = only.root();
         let is_key = |root: &str| item.key == root.as_bytes() || run.label(&item.key) == root;
@@ -249,11 +243,8 @@ fn batches(
         if !named || item.entry.is_none() {
             return ControlFlow::Continue(());
         }
-        bytes += item.entry.as_ref().map_or(0, |entry| entry.size);
-        items.push(item);
-        if items.len() >= BATCH_ROWS || bytes >= BATCH_BYTES || root.is_some() {
-            bytes = 0;
-            outcome = batch(run, transform, std::mem::take(&mut items), only, visit);
+        if let Some(items) = gathered.add(item) {
+            outcome = batch(run, transform, items, only, visit);
         }
         // Only one root row has the key that is asked for.
         match outcome {
@@ -261,8 +252,9 @@ fn batches(
             _ => ControlFlow::Break(()),
         }
     })?;
-    if outcome?.is_continue() && !items.is_empty() {
-        let _ = batch(run, transform, items, only, visit)?;
+    let rest = gathered.rest();
+    if outcome?.is_continue() && !rest.is_empty() {
+        let _ = batch(run, transform, rest, only, visit)?;
     }
     Ok(())
 }

@@ -114,3 +114,28 @@ fn explained_are_calls_that_are_remembered_no_longer() {
     let explained = explain(&project, "line", None);
     assert_eq!(groups(&explained), ["reused 2: reused: made in run 1"]);
 }
+
+#[test]
+fn every_call_of_a_long_row_is_compared_with_the_one_that_had_its_arguments() {
+    let mut project = project();
+    let lines: Vec<String> = (0..600).map(|line| format!("line {line}")).collect();
+    project
+        .write("long.md", lines.join("\n"))
+        .remove("a.md")
+        .remove("b.md");
+    project.run();
+    project.guest.weight = 1;
+    let plan = project.plan();
+    let [reason] = &plan.transforms[1].reasons[..] else {
+        panic!("all calls have one reason: {plan:?}");
+    };
+    assert!(
+        reason.why.starts_with("code changed from function:"),
+        "{reason:?}"
+    );
+    assert!(!reason.why.contains("argument"), "{reason:?}");
+    project.run();
+    let explained = explain(&project, "weight", None);
+    let said = groups(&explained);
+    assert_eq!(said, [format!("called 600: {}", reason.why)]);
+}

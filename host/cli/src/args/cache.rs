@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use flowstone::core::{parse_duration, parse_size};
+use flowstone::core::parse_size;
 
-use super::{CacheVerifyArgs, EngineArgs, FlowArgs};
+use super::{CacheVerifyArgs, EngineArgs, FlowArgs, time};
 use crate::words::WordArgs;
 
 /// What to do with what is remembered.
@@ -232,10 +232,6 @@ pub(crate) struct CacheImportArgs {
     /// Check the file and say what would be remembered, and remember nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "it is a time such as 30d or 12h".to_owned())
 }
 
 fn size(text: &str) -> Result<u64, String> {

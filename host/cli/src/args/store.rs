@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use flowstone::core::{parse_duration, parse_size};
+use flowstone::core::parse_size;
 
-use super::FlowArgs;
+use super::{FlowArgs, time};
 
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {
@@ -35,10 +35,6 @@ pub(crate) struct CacheVerifyArgs {
     /// Say what is damaged, and drop nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "it is a time such as 30d or 12h".to_owned())
 }
 
 fn size(text: &str) -> Result<u64, String> {

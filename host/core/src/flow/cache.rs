@@ -170,9 +170,14 @@ fn read_settings(cache: &mut Fields<'_, '_>) -> CacheSettings {
 /// The most bytes of a pin's name.
 const PIN_BYTES_MAX: usize = 200;
 
+/// Whether a pin can have this name.
+pub fn is_pin_name(name: &str) -> bool {
+    (1..=PIN_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
 fn pin_fault(pin: &Entry, fields: &mut Fields<'_, '_>) {
     if let Kind::Str(name) = &pin.value.value
-        && (name.is_empty() || name.len() > PIN_BYTES_MAX || name.chars().any(char::is_control))
+        && !is_pin_name(name)
     {
         let message = "a pin's name has 1 to 200 bytes and no control characters";
         fields.fault(Diagnostic::at(&pin.value.span, message));

@@ -16,7 +16,7 @@ mod plan;
 mod tree;
 mod wire;
 
-pub use cache::{CacheMode, CacheSettings, Grants, Identity, StoreSettings};
+pub use cache::{CacheMode, CacheSettings, Grants, Identity, StoreSettings, is_pin_name};
 pub use connectors::{
     Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,
 };

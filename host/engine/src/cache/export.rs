@@ -12,7 +12,7 @@ use flowstone_store::{Outcome, RecipeId, Snapshot, Why};
 use super::archive::{Carried, Recipe, Writer};
 use super::entries::{Entries, Entry};
 use super::filter::CacheFilter;
-use super::get::encoding;
+use crate::answer::encoding;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recipe::Recipes;
@@ -126,7 +126,12 @@ impl Export<'_> {
                 fingerprint,
                 stored,
                 ..
-            } => encoding(self.snapshot, fingerprint, stored, known.recipe.ty())?,
+            } => encoding(
+                self.snapshot,
+                fingerprint,
+                stored,
+                &known.recipe.ty().fingerprint(),
+            )?,
             _ => Some(Vec::new()),
         };
         // What does not check out here would spoil the whole archive there.

@@ -5,10 +5,11 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use flowstone_core::{Fingerprint, ResultShape, RunId, Type, Value, decode};
-use flowstone_store::{MemoRecord, Outcome, Snapshot, Stored, Why};
+use flowstone_store::{MemoRecord, Outcome, Snapshot, Why};
 
 use super::entries::{Ages, names};
 use super::key::{Asked, Meant};
+use crate::answer::encoding;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::run::now_s;
@@ -131,7 +132,7 @@ fn outcome(
             ..
         } => (*fingerprint, stored),
     };
-    let encoding = encoding(snapshot, &fingerprint, stored, &shape.value)?;
+    let encoding = encoding(snapshot, &fingerprint, stored, &shape.value.fingerprint())?;
     let value = encoding.and_then(|encoding| decode(&encoding, &shape.value).ok());
     let lost = || {
         Error::NotFound(format!(
@@ -143,22 +144,5 @@ fn outcome(
         value: value.ok_or_else(lost)?,
         ty: shape.value.clone(),
         fingerprint,
-    })
-}
-
-/// The encoding of a value of this type; none where the store has lost it.
-pub(super) fn encoding(
-    snapshot: &Snapshot,
-    fingerprint: &Fingerprint,
-    stored: &Stored,
-    ty: &Type,
-) -> Result<Option<Vec<u8>>, Error> {
-    let type_fingerprint = ty.fingerprint();
-    Ok(match stored {
-        Stored::Inline(bytes) => {
-            let found = blake3::keyed_hash(type_fingerprint.as_bytes(), bytes);
-            (found == *fingerprint.as_bytes()).then(|| bytes.clone())
-        }
-        Stored::Object => snapshot.object(fingerprint, &type_fingerprint)?,
     })
 }

@@ -9,10 +9,10 @@ use flowstone_core::{
     Argument, ComponentDigest, Fingerprint, FunctionDigest, ResultShape, Type, Value, decode,
     fingerprint, to_wave,
 };
-use flowstone_store::{MemoRecord, Outcome, Stored};
+use flowstone_store::{MemoRecord, Outcome};
 
 use super::{ChangedValue, ExplainedCall, Explainer};
-use crate::answer::row;
+use crate::answer::{encoding, row};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::reason::Cause;
@@ -168,10 +168,7 @@ impl Explainer<'_> {
         let Some(shape) = shape else {
             return Ok(None);
         };
-        let encoding = match stored {
-            Stored::Inline(bytes) => Some(bytes.clone()),
-            Stored::Object => self.snapshot.object(whole, &shape.value.fingerprint())?,
-        };
+        let encoding = encoding(self.snapshot, whole, stored, &shape.value.fingerprint())?;
         let Some(value) = encoding.and_then(|bytes| decode(&bytes, &shape.value).ok()) else {
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use flowstone_core::{CodeId, Recipe, RecipeRecord};
+use flowstone_core::{CodeId, Recipe, RecipeRecord, is_pin_name};
 use flowstone_store::{RecipeId, Snapshot};
 
 use super::error::PinError;
@@ -15,9 +15,6 @@ use super::{PinEntry, all, origin, pin_of, read, remove, write};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recipe::Recipes;
-
-/// The most bytes of a pin's name.
-const NAME_BYTES_MAX: usize = 200;
 
 /// What came of the results of a pin that was dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -95,8 +92,7 @@ impl Engine {
         new: &str,
         pace: &Pace<'_>,
     ) -> Result<MoveReport, Error> {
-        let wrong = new.is_empty() || new.len() > NAME_BYTES_MAX;
-        if wrong || new.chars().any(char::is_control) {
+        if !is_pin_name(new) {
             return Err(PinError::Name.into());
         }
         let snapshot = self.store.snapshot()?;

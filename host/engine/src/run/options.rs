@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use flowstone_core::{CacheMode, Plan, Transform, suggest};
+use flowstone_core::{CacheMode, Plan, Stage, Transform, suggest};
 
 use crate::error::Error;
 use crate::overrides::Overrides;
@@ -53,8 +53,17 @@ impl CacheOptions {
         }
     }
 
+    /// Whether a run works on every row of a stage, also on those in which nothing changed.
+    pub(crate) fn work_on_all(&self, stage: &Stage) -> bool {
+        stage.transforms.iter().any(|transform| {
+            let modes = [CacheMode::Recompute, CacheMode::Disable];
+            let ages = transform.cache.age_max.is_some();
+            ages || modes.contains(&self.mode(transform)) || self.ask_for(transform)
+        })
+    }
+
     /// Whether they ask for calls of a transform, also for rows in which nothing changed.
-    pub(crate) fn ask_for(&self, transform: &Transform) -> bool {
+    fn ask_for(&self, transform: &Transform) -> bool {
         let named = |names: &BTreeSet<String>| names.contains(&transform.name);
         self.no_cache || self.refresh || named(&self.disable) || named(&self.recompute)
     }

@@ -8,9 +8,7 @@ use super::{RunOptions, now_s};
 use flowstone_connect::{
     ConnectError, Entries, Entry, RowError, Source, open_source, reading_options, target_keys,
 };
-use flowstone_core::{
-    CacheMode, Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value,
-};
+use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
 use flowstone_store::{CollectionId, RecipeId, TargetId};
 
 use crate::books::Books;
@@ -87,11 +85,7 @@ impl Engine {
             error,
         })?;
         let transforms = self.transforms(flow, stage, shared)?;
-        let always = (transforms.iter().zip(&stage.transforms)).any(|(prepared, transform)| {
-            let ages = prepared.remembers() && transform.cache.age_max.is_some();
-            let modes = matches!(prepared.mode, CacheMode::Recompute | CacheMode::Disable);
-            ages || modes || shared.options.cache.ask_for(transform)
-        });
+        let always = shared.options.cache.work_on_all(stage);
         let recipes: Vec<_> = transforms
             .iter()
             .map(|transform| transform.recipe)

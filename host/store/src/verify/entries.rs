@@ -1,12 +1,11 @@
 //! Entries: their records, and the values in them.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use flowstone_core::{Fingerprint, RecipeRecord, ResultShape};
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTable;
 
-use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, type_of};
+use super::{DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, type_of, walk};
 use crate::error::StoreError;
 use crate::gc::half;
 use crate::read::{Found, READ};
@@ -120,28 +119,13 @@ fn read_chunk<'txn, T>(
     cursor: Option<[u8; 32]>,
     mut look: impl FnMut([u8; 32], Option<MemoRecord>) -> Option<T>,
 ) -> Result<(Chunk, Vec<T>), StoreError> {
-    let read = |error| session.place.redb(READ, error);
     let table = tables.memo.open(session)?;
-    let mut chunk = Chunk {
-        total: table.len().map_err(read)?,
-        ..Chunk::default()
-    };
-    let (mut found, mut bytes) = (Vec::new(), 0);
-    let lower = cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    for entry in table
-        .range::<&[u8; 32]>((lower, Bound::Unbounded))
-        .map_err(read)?
-    {
-        let (key, stored) = entry.map_err(read)?;
-        let (key, stored) = (*key.value(), stored.value());
+    let (mut chunk, mut found) = (Chunk::default(), Vec::new());
+    (chunk.total, chunk.cursor) = walk(session, table, cursor, |key, stored| {
         found.extend(look(key, Found::of(&MEMO, &&key, stored).or_miss()));
         chunk.entries += 1;
-        bytes += stored.len();
-        if chunk.entries >= RECORDS_MAX as u64 || bytes >= BYTES_MAX {
-            chunk.cursor = Some(key);
-            break;
-        }
-    }
+        stored.len()
+    })?;
     Ok((chunk, found))
 }
 

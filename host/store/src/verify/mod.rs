@@ -9,6 +9,7 @@ mod entries;
 mod objects;
 mod tables;
 
+use std::ops::Bound;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +21,7 @@ use crate::gc::half;
 use crate::read::READ;
 use crate::slots::{Session, Tables, WRITE};
 use crate::store::Store;
-use crate::tables::TYPE_MARK;
+use crate::tables::{Bytes, Hash, TYPE_MARK};
 
 /// The mark of an object that is damaged, in place of a recipe's number.
 const DAMAGED: u64 = u64::MAX;
@@ -219,4 +220,29 @@ fn type_of<'txn>(
     let mark = (marks.get(&half(object))).map_err(|error| session.place.redb(READ, error))?;
     let bytes = mark.and_then(|mark| mark.value().try_into().ok());
     Ok(bytes.map(u64::from_le_bytes))
+}
+
+/// Goes through the records after `cursor` whose keys are hashes, until there are enough for a transaction. `see` says how
+/// many bytes each counts. Back come the records of the whole table, and where to go on; nothing at the end.
+fn walk(
+    session: Session<'_>,
+    table: &impl ReadableTable<Hash, Bytes>,
+    cursor: Option<[u8; 32]>,
+    mut see: impl FnMut([u8; 32], &[u8]) -> usize,
+) -> Result<(u64, Option<[u8; 32]>), StoreError> {
+    let read = |error| session.place.redb(READ, error);
+    let total = table.len().map_err(read)?;
+    let (mut records, mut bytes) = (0, 0);
+    let lower = cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let entries = table.range::<&[u8; 32]>((lower, Bound::Unbounded));
+    for entry in entries.map_err(read)? {
+        let (key, stored) = entry.map_err(read)?;
+        let key = *key.value();
+        records += 1;
+        bytes += see(key, stored.value());
+        if records >= RECORDS_MAX || bytes >= BYTES_MAX {
+            return Ok((total, Some(key)));
+        }
+    }
+    Ok((total, None))
 }

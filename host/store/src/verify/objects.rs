@@ -1,13 +1,12 @@
 //! Objects: each is read whole and hashed.
 
 use std::io;
-use std::ops::Bound;
 
 use flowstone_core::Fingerprint;
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTable;
 
 use super::entries::Types;
-use super::{BYTES_MAX, DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, type_of};
+use super::{DAMAGED, Done, Stopped, Verifier, VerifyPhase, type_of, walk};
 use crate::encoding::ObjectRecord;
 use crate::error::StoreError;
 use crate::files;
@@ -99,28 +98,13 @@ fn keys<'txn>(
     session: Session<'txn>,
     cursor: Option<[u8; 32]>,
 ) -> Result<(Chunk, Vec<[u8; 32]>), StoreError> {
-    let read = |error| session.place.redb(READ, error);
     let table = tables.object.open(session)?;
-    let mut chunk = Chunk {
-        total: table.len().map_err(read)?,
-        ..Chunk::default()
-    };
-    let (mut keys, mut bytes) = (Vec::new(), 0);
-    let lower = cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    for entry in table
-        .range::<&[u8; 32]>((lower, Bound::Unbounded))
-        .map_err(read)?
-    {
-        let (key, stored) = entry.map_err(read)?;
-        let (key, stored) = (*key.value(), stored.value());
+    let (mut chunk, mut keys) = (Chunk::default(), Vec::new());
+    (chunk.total, chunk.cursor) = walk(session, table, cursor, |key, stored| {
         keys.push(key);
-        chunk.objects += 1;
-        bytes += stored.len() + ObjectRecord::file_bytes(stored) as usize;
-        if keys.len() >= RECORDS_MAX || bytes >= BYTES_MAX {
-            chunk.cursor = Some(key);
-            break;
-        }
-    }
+        stored.len() + ObjectRecord::file_bytes(stored) as usize
+    })?;
+    chunk.objects = keys.len() as u64;
     Ok((chunk, keys))
 }
 
