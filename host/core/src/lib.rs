@@ -22,9 +22,10 @@ pub use diagnostic::{Diagnostic, FlowErrors, suggest};
 pub use encoding::{DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint};
 pub use flow::{
     Argument, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef, Connectors,
-    FlowFile, Grants, Identity, Located, OnError, OptionError, OptionValue, Options, Plan,
-    PluginDecl, PluginOrigin, ResultShape, SourceColumns, SourceDecl, SourcePlan, Stage,
-    StoreSettings, TargetPlan, TargetSpec, Transform, is_pin_name,
+    FlowFile, Fold, FoldKind, Gather, GatherColumn, Grants, Identity, Located, Lookup, OnError,
+    OptionError, OptionValue, Options, Origin, Plan, PluginDecl, PluginOrigin, REDUCE, RELATION,
+    Reader, Relation, RelationRef, ResultShape, STATE, SourceColumns, SourceDecl, SourcePlan,
+    Stage, StateArgument, StoreSettings, TargetPlan, TargetSpec, Transform, UNION, is_pin_name,
 };
 pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};

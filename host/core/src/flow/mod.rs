@@ -11,6 +11,7 @@ mod cache;
 mod connectors;
 mod declaration;
 mod fields;
+mod gather;
 mod literal;
 mod plan;
 mod tree;
@@ -21,6 +22,10 @@ pub use connectors::{
     Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,
 };
 pub use declaration::{FlowFile, OnError, PluginDecl, PluginOrigin, SourceDecl};
+pub use gather::{
+    Fold, FoldKind, Gather, GatherColumn, Lookup, Origin, REDUCE, RELATION, Reader, Relation,
+    RelationRef, STATE, StateArgument, UNION,
+};
 pub use plan::{
     Argument, Collection, ColumnKind, ColumnRef, Plan, ResultShape, SourcePlan, Stage, TargetPlan,
     Transform,

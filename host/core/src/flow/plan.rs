@@ -3,6 +3,7 @@
 use super::cache::{CacheMode, CacheSettings, Grants, StoreSettings};
 use super::connectors::{Column, Options, TargetSpec};
 use super::declaration::OnError;
+use super::gather::{Gather, Lookup, Relation};
 use crate::interface::Function;
 use crate::key::{KeyRecipe, LiteralArgument};
 use crate::types::Type;
@@ -14,7 +15,8 @@ use crate::{Fingerprint, fingerprint, to_wave};
 pub struct Plan {
     /// The flow's name.
     pub name: String,
-    /// One stage per source, in the order of the file.
+    /// One stage per source, reduce, union and transform with state: each after those whose relations it reads, otherwise in
+    /// the order of the file.
     pub stages: Vec<Stage>,
     /// What the store keeps.
     pub store: StoreSettings,
@@ -29,8 +31,12 @@ pub struct Stage {
     pub collections: Vec<Collection>,
     /// The transforms, each after those that it depends on.
     pub transforms: Vec<Transform>,
+    /// What is looked up in other collections.
+    pub lookups: Vec<Lookup>,
     /// The targets.
     pub targets: Vec<TargetPlan>,
+    /// What it publishes for other stages.
+    pub relations: Vec<Relation>,
 }
 
 /// A source and the columns that the flow reads.
@@ -46,6 +52,8 @@ pub struct SourcePlan {
     pub columns: Vec<Column>,
     /// What becomes of a failed row's target rows.
     pub on_error: OnError,
+    /// How its rows are gathered, where they come from other stages.
+    pub gather: Option<Gather>,
 }
 
 /// A collection of rows.
@@ -115,6 +123,8 @@ pub enum ColumnKind {
     Result(usize),
     /// A field of such a result.
     ResultField(usize, usize),
+    /// What the lookup at this position of [`Stage::lookups`] finds.
+    Lookup(usize),
 }
 
 /// What the result of a transform's function means for the row.
@@ -194,7 +204,10 @@ impl ColumnKind {
             ColumnKind::Result(transform) | ColumnKind::ResultField(transform, _) => {
                 Some(transform)
             }
-            ColumnKind::Source(_) | ColumnKind::Row | ColumnKind::Field(_) => None,
+            ColumnKind::Source(_)
+            | ColumnKind::Row
+            | ColumnKind::Field(_)
+            | ColumnKind::Lookup(_) => None,
         }
     }
 }
@@ -215,9 +228,15 @@ impl Stage {
             .collect()
     }
 
-    /// Whether a target holds the column that a transform makes.
+    /// The targets, then the relations as such: everything that lineage keeps rows of.
+    pub fn outputs(&self) -> impl Iterator<Item = &TargetPlan> {
+        let relations = self.relations.iter().map(|relation| &relation.rows);
+        self.targets.iter().chain(relations)
+    }
+
+    /// Whether a target or a relation holds the column that a transform makes.
     fn is_kept(&self, transform: usize) -> bool {
-        let mut columns = self.targets.iter().flat_map(|target| &target.columns);
+        let mut columns = self.outputs().flat_map(|target| &target.columns);
         columns.any(|column| column.kind.transform() == Some(transform))
     }
 
@@ -241,6 +260,7 @@ impl Stage {
                 field(collection.row.as_ref(), position)
             ),
             ColumnKind::Result(transform) => self.transforms[transform].name.clone(),
+            ColumnKind::Lookup(lookup) => self.lookups[lookup].name.clone(),
             ColumnKind::ResultField(transform, position) => {
                 let transform = &self.transforms[transform];
                 format!(
@@ -255,12 +275,13 @@ impl Stage {
     /// The identity of what is done to a row of this stage: equal for two flows that do the same under other names.
     ///
     /// `source` is the identity of the source's columns, `recipes` are those of the transforms, in order; `targets` say
-    /// what each target is to the caller.
+    /// what each target and relation is to the caller, `lookups` what those are that are looked in.
     pub fn fingerprint(
         &self,
         source: &Fingerprint,
         recipes: &[KeyRecipe],
         targets: &[u64],
+        lookups: &[u64],
     ) -> Fingerprint {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 stage");
         let mut put = |bytes: &[u8]| {
@@ -279,7 +300,18 @@ impl Stage {
                 put(format!("{} {:?}", column.collection, column.kind).as_bytes());
             }
         }
-        for (target, id) in self.targets.iter().zip(targets) {
+        for (lookup, id) in self.lookups.iter().zip(lookups) {
+            put(&id.to_le_bytes());
+            put(format!(
+                "{} {} {} {}",
+                lookup.collection, lookup.many, lookup.record, lookup.row
+            )
+            .as_bytes());
+            for key in &lookup.keys {
+                put(format!("{} {:?}", key.collection, key.kind).as_bytes());
+            }
+        }
+        for (target, id) in self.outputs().zip(targets) {
             put(&id.to_le_bytes());
             put(format!("{} {:?}", target.collection, target.spec.key).as_bytes());
             for (column, spec) in target.columns.iter().zip(&target.spec.columns) {

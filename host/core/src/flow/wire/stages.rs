@@ -105,9 +105,12 @@ impl Wiring<'_> {
                 options: rows.source.options.clone(),
                 columns: rows.columns.clone(),
                 on_error: rows.source.on_error,
+                gather: None,
             },
             transforms: transforms.collect(),
             targets: targets.collect(),
+            lookups: Vec::new(),
+            relations: Vec::new(),
             collections: collections
                 .iter()
                 .map(|&index| Collection {
