@@ -5,6 +5,7 @@ mod prepare;
 mod round;
 mod session;
 mod summary;
+mod turn;
 
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
@@ -12,6 +13,7 @@ use std::time::{Instant, SystemTime};
 pub use self::options::{CacheOptions, RunOptions};
 pub(crate) use self::prepare::{Shared, started};
 use self::round::Scope;
+pub(crate) use self::turn::{pass_of, standing};
 use crate::batch::Halt;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;

@@ -50,10 +50,11 @@ pub use record::{
 };
 pub use scan::{
     ChangeIter, ChangedElement, DueIter, GroupIter, LineageIter, MemberIter, MemoIter, OwnerIter,
-    RowIter, RunIter, StepIter,
+    PublishedIter, RowIter, RunIter, StepIter,
 };
 pub use size::{Compaction, StoreSize};
 pub use snapshot::Snapshot;
 pub use store::{FORMAT, Store, StoreOptions};
+pub use tables::{member_key, split_member_key};
 pub use verify::{VerifyPhase, VerifyProgress, VerifyReport};
 pub use writer::Writer;

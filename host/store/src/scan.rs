@@ -16,7 +16,9 @@ use crate::read::{Found, READ};
 use crate::record::{Lineage, MemoRecord, Owner, RowHead};
 use crate::tables::{Bytes, HEAD, Hash, LINEAGE, MEMO, OWNER, RUN, TableSpec, target_key};
 
-pub use self::relation::{ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, StepIter};
+pub use self::relation::{
+    ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, PublishedIter, StepIter,
+};
 
 pub(crate) type RawRange<K> = OwnedRange<K, Bytes>;
 

@@ -116,9 +116,9 @@ pub(crate) fn row_key(collection: CollectionId, key: &[u8]) -> Vec<u8> {
 /// sort as their bytes do.
 const GROUP_END: [u8; 2] = [0, 1];
 
-/// What the keys of a group's members begin with.
-pub(crate) fn group_key(relation: TargetId, group: &[u8]) -> Vec<u8> {
-    let mut key = relation.0.to_be_bytes().to_vec();
+/// The key of a row of a relation: the group that it belongs to, and what tells it apart there.
+pub fn member_key(group: &[u8], member: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(group.len() + GROUP_END.len() + member.len());
     for &byte in group {
         key.push(byte);
         if byte == 0 {
@@ -126,12 +126,13 @@ pub(crate) fn group_key(relation: TargetId, group: &[u8]) -> Vec<u8> {
         }
     }
     key.extend_from_slice(&GROUP_END);
+    key.extend_from_slice(member);
     key
 }
 
-/// The group and the rest, out of a key that begins with a relation; `None` where it is no such key.
-pub(crate) fn split_group(table_key: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut rest = table_key.get(size_of::<u32>()..)?;
+/// The group and the member of a [`member_key`]; `None` where it is no such key.
+pub fn split_member_key(key: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut rest = key;
     let mut group = Vec::new();
     loop {
         match rest {
@@ -147,6 +148,16 @@ pub(crate) fn split_group(table_key: &[u8]) -> Option<(Vec<u8>, &[u8])> {
             }
         }
     }
+}
+
+/// What the keys of a group's members begin with, with the relation before it.
+pub(crate) fn group_key(relation: TargetId, group: &[u8]) -> Vec<u8> {
+    [&relation.0.to_be_bytes()[..], &member_key(group, &[])].concat()
+}
+
+/// The group and the rest, out of a key that begins with a relation; `None` where it is no such key.
+pub(crate) fn split_group(table_key: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    split_member_key(table_key.get(size_of::<u32>()..)?)
 }
 
 /// What the keys of a group's elements on a level begin with, in `step` and `change`.

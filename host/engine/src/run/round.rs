@@ -6,16 +6,15 @@ use std::ops::ControlFlow;
 
 use flowstone_store::Snapshot;
 
-use super::RunOptions;
 use super::session::Session;
 use super::summary::state_of;
+use super::turn::Turns;
 use crate::batch::{Halt, Item};
 use crate::commit::Committer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
-use crate::execute::{Spread, execute};
-use crate::scan::{Found, diff, hand_out, scan, scan_keys};
+use crate::scan::{Found, Pass, go_over, scan, scan_keys};
 use crate::stage::StageRun;
 
 /// What a round looks at.
@@ -53,6 +52,8 @@ impl Session<'_> {
         let mut all = Vec::with_capacity(self.stages.len());
         for (index, stage) in self.stages.iter().enumerate() {
             let found = match scope {
+                // Its rows are known when those that they come from are settled.
+                _ if stage.stage.source.gather.is_some() => Found::default(),
                 Scope::All => self.scan_whole(index, stage, &snapshot)?,
                 Scope::Keys(keys) => match keys.get(&stage.stage.source.name) {
                     Some(keys) => scan_keys(stage, &snapshot, keys)?,
@@ -70,7 +71,7 @@ impl Session<'_> {
         stage: &StageRun<'_>,
         snapshot: &Snapshot,
     ) -> Result<Found, Halt> {
-        let found = scan(stage, snapshot)?;
+        let found = scan(stage, snapshot, Pass::Whole)?;
         let in_flow = index < self.ground.flow.plan.stages.len();
         if in_flow && found.is_mass_delete() && !self.ground.shared.options.allow_deletes {
             return Err(too_many(stage, found.removed, found.known).into());
@@ -116,10 +117,15 @@ impl Session<'_> {
             &mut states,
             (&shared.calls, &shared.commits, shared.observer),
             &mut self.tally.failed,
+            &self.feeds,
             (shared.run, &mut self.begun),
         );
-        let options = &shared.options;
-        let outcome = (self.engine).execute_all(&self.stages, found, options, &mut committer);
+        let turns = Turns {
+            engine: self.engine,
+            stages: &self.stages,
+            shared,
+        };
+        let outcome = turns.take(found, &mut committer);
         // Also after a halt: what the targets hold is settled.
         let settled = committer.end();
         self.tally
@@ -129,88 +135,21 @@ impl Session<'_> {
 }
 
 impl Engine {
-    /// Works through what was found, stage by stage, each settled before rows that collided are tried again.
-    fn execute_all(
-        &self,
-        stages: &[StageRun<'_>],
-        found: Vec<Found>,
-        options: &RunOptions,
-        committer: &mut Committer<'_>,
-    ) -> Result<(), Halt> {
-        // Rows that are gone make room first: those of sources that left the flow, then those of each source.
-        let mut all: Vec<_> = stages.iter().zip(found).enumerate().collect();
-        all.sort_by_key(|(_, (stage, _))| !stage.stage.collections.is_empty());
-        for (index, (stage, found)) in all {
-            let Found {
-                pending,
-                kept,
-                known,
-                removed,
-                ..
-            } = found;
-            if pending == 0 {
-                continue;
-            }
-            let spread = Spread::new(self.config.threads, self.config.memory_bytes_max, pending);
-            execute(stage, index, &spread, committer, |visit| {
-                if let Some(mut items) = kept {
-                    items.sort_by_key(|item| item.entry.is_some());
-                    hand_out(items, visit);
-                    Ok(())
-                } else {
-                    // The guard holds for what is listed now, too.
-                    let most = if options.allow_deletes {
-                        u64::MAX
-                    } else {
-                        removed.max(known / 2)
-                    };
-                    self.hand_out_again(stage, most, visit)
-                }
-            })?;
-        }
-        for (index, stage) in stages.iter().enumerate() {
-            let entries = std::mem::take(&mut committer.stages[index].conflicts);
-            if entries.is_empty() {
-                continue;
-            }
-            committer.settle()?;
-            committer.stages[index].second = true;
-            let snapshot = self.store.snapshot()?;
-            let spread = Spread::new(
-                self.config.threads,
-                self.config.memory_bytes_max,
-                entries.len() as u64,
-            );
-            let mut items = Vec::with_capacity(entries.len());
-            for entry in entries {
-                let head = snapshot.row(stage.collection, &entry.key)?;
-                items.push(Item {
-                    key: entry.key.clone(),
-                    entry: Some(entry),
-                    head,
-                    same_version: false,
-                });
-            }
-            execute(stage, index, &spread, committer, |visit| {
-                hand_out(items, visit);
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
     /// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.
-    fn hand_out_again(
+    pub(super) fn hand_out_again(
         &self,
         stage: &StageRun<'_>,
-        removed_max: u64,
+        (pass, removed_max): (Pass, u64),
         visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<(), Halt> {
         let snapshot = self.store.snapshot()?;
         for gone in [true, false] {
             let mut removed = 0;
-            let mut found = Found::default();
-            diff(stage, &snapshot, &mut found, |item| {
+            let mut found = Found {
+                pass,
+                ..Found::default()
+            };
+            go_over(stage, &snapshot, &mut found, |item| {
                 let is_gone = item.entry.is_none();
                 removed += u64::from(is_gone);
                 if removed > removed_max {

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::AtomicBool;
 
-use flowstone_core::{Fingerprint, RunId, Stage};
+use flowstone_core::{Fingerprint, Reader, RunId, Stage};
 use flowstone_store::{CollectionId, StoreError, Writer};
 
 use super::prepare::left_stages;
 use super::summary::{Tally, report};
 use super::{RunOptions, Shared, Start};
 use crate::books::{Books, put_stage_names};
-use crate::commit::{Begun, OpenTarget};
+use crate::commit::{Begun, Feed, Feeds, OpenTarget};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -32,6 +32,8 @@ pub(crate) struct Session<'a> {
     pub(super) ground: &'a Ground<'a>,
     pub(super) books: Books,
     pub(super) stages: Vec<StageRun<'a>>,
+    /// What becomes of changes of the flow's relations.
+    pub(super) feeds: Feeds,
     /// The targets; none before the first round, which opens them when the sources are known to be fit.
     pub(super) open: Option<Vec<OpenTarget>>,
     /// The run's beginning, until it is written.
@@ -88,6 +90,7 @@ impl Engine {
             ground,
             books,
             stages: Vec::new(),
+            feeds: Feeds::default(),
             open: None,
             begun: None,
             tally: Tally::default(),
@@ -103,6 +106,7 @@ impl Session<'_> {
             flow, left, shared, ..
         } = self.ground;
         self.stages = self.engine.stages(flow, left, &self.books, shared)?;
+        self.feeds = feeds(flow, &self.books);
         Ok(())
     }
 
@@ -168,8 +172,11 @@ impl Session<'_> {
                 if complete {
                     for (collection, _) in left {
                         writer.remove_meta(&format!("source/{:08x}", collection.0))?;
+                        writer.clear_due(*collection)?;
                     }
                     for id in &gone {
+                        // Nothing is there where it was no relation.
+                        writer.clear_relation(*id)?;
                         books.put_target(writer, *id)?;
                     }
                 }
@@ -197,4 +204,25 @@ impl Session<'_> {
         });
         names.collect()
     }
+}
+
+/// What becomes of changes of the relations of a flow.
+fn feeds(flow: &Flow, books: &Books) -> Feeds {
+    let relations = flow.plan.stages.iter().flat_map(|stage| &stage.relations);
+    let feeds = relations.filter_map(|relation| {
+        let feed = match relation.reader {
+            Reader::Lookup => Feed::Lookups,
+            Reader::Stage(reader) => {
+                let source = &flow.plan.stages[reader].source;
+                let collection = books.source(&source.name)?;
+                match &source.gather {
+                    Some(gather) if gather.is_state() => Feed::Stated(collection),
+                    Some(gather) if gather.fold.is_some() => Feed::Combined,
+                    _ => Feed::Groups(collection),
+                }
+            }
+        };
+        Some((books.target(&relation.rows.spec)?, feed))
+    });
+    feeds.collect()
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flowstone_store::Snapshot;
+use flowstone_core::RecipeRecord;
+use flowstone_store::{RecipeId, Snapshot};
 
 use super::{Shared, Start};
 use crate::batch::Halt;
@@ -12,7 +13,7 @@ use crate::commit::{FAILED_LISTED_MAX, OpenTarget, StageState};
 use crate::engine::Flow;
 use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
 use crate::scan::Found;
-use crate::stage::StageRun;
+use crate::stage::{StageRun, TransformCounters};
 
 /// What the rounds of a session have come to so far.
 #[derive(Default)]
@@ -95,6 +96,9 @@ pub(super) fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         failures: found.failed,
         conflicts: Vec::new(),
         second: false,
+        due: false,
+        takes_due: stage.takes_due(),
+        is_gathered: stage.stage.source.gather.is_some(),
     }
 }
 
@@ -109,18 +113,15 @@ pub(super) fn report(
     for stage in stages {
         let prepared = stage.stage.transforms.iter().zip(&stage.transforms);
         for ((transform, prepared), counts) in prepared.zip(&stage.counters.transforms) {
-            let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-            transforms.insert(
-                transform.name.clone(),
-                TransformCounts {
-                    called: get(&counts.called),
-                    reused: get(&counts.reused),
-                    failed: get(&counts.failed),
-                    seconds: get(&counts.nanoseconds) as f64 / 1e9,
-                    code: prepared.record.recipe.code.to_string(),
-                    recipe: prepared.recipe_id,
-                },
-            );
+            let counts = TransformCounts {
+                recipe: prepared.recipe_id,
+                ..counted(counts, &prepared.record)
+            };
+            transforms.insert(transform.name.clone(), counts);
+        }
+        if let Some(fold) = &stage.fold {
+            let counts = counted(&fold.counters, &fold.record);
+            transforms.insert(fold.plan.name.clone(), counts);
         }
     }
     let failures = tally.sources.values().map(|source| source.failures).sum();
@@ -153,5 +154,18 @@ pub(super) fn report(
         failures,
         failed,
         interrupted: tally.interrupted,
+    }
+}
+
+/// What was counted of the calls of a function.
+fn counted(counts: &TransformCounters, record: &RecipeRecord) -> TransformCounts {
+    let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    TransformCounts {
+        called: get(&counts.called),
+        reused: get(&counts.reused),
+        failed: get(&counts.failed),
+        seconds: get(&counts.nanoseconds) as f64 / 1e9,
+        code: record.recipe.code.to_string(),
+        recipe: RecipeId::default(),
     }
 }

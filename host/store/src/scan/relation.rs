@@ -99,6 +99,23 @@ fn group_of<'k>(place: &Place, key: &'k [u8]) -> Result<(Vec<u8>, &'k [u8]), Sto
     split_group(key).ok_or_else(|| place.damaged("a row of a relation has no group"))
 }
 
+/// All rows of a relation: see [`Snapshot::published`](crate::Snapshot::published).
+pub struct PublishedIter {
+    pub(crate) scan: Scan<Bytes>,
+}
+
+impl Iterator for PublishedIter {
+    type Item = Result<(Vec<u8>, u64), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next(Iterator::next, |place, key, stored| {
+            let row = key.get(size_of::<u32>()..).map(<[u8]>::to_vec);
+            let row = row.ok_or_else(|| place.damaged("a row of a relation has no key"))?;
+            Ok((row, stored.len() as u64))
+        })
+    }
+}
+
 /// The groups of a relation: see [`Snapshot::groups`](crate::Snapshot::groups).
 pub struct GroupIter {
     scan: Scan<Bytes>,
@@ -166,7 +183,7 @@ impl Iterator for DueIter {
 }
 
 /// An element of a fold that changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ChangedElement {
     /// The group.
     pub group: Vec<u8>,

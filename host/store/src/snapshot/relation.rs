@@ -7,11 +7,12 @@ use redb::ReadOnlyTable;
 use super::Snapshot;
 use crate::error::StoreError;
 use crate::read::{READ, read};
-use crate::record::{CollectionId, Step, TargetId};
+use crate::record::{CollectionId, Member, Step, TargetId};
 use crate::scan::{
-    ChangeIter, DueIter, GroupIter, MemberIter, RawRange, Scan, StepIter, prefix_range,
+    ChangeIter, DueIter, GroupIter, MemberIter, PublishedIter, RawRange, Scan, StepIter,
+    prefix_range,
 };
-use crate::tables::{Bytes, STEP, group_key, level_key, row_key};
+use crate::tables::{Bytes, MEMBER, STEP, group_key, level_key, row_key};
 use crate::writer::after;
 
 impl Snapshot {
@@ -48,6 +49,33 @@ impl Snapshot {
         let end = [&prefix, before].concat();
         let range = self.between(&self.member, &prefix, &end)?;
         Ok(MemberIter::backward(Scan::of(&self.place, range)))
+    }
+
+    /// The keys of all rows of a relation, as [`member_key`](crate::member_key) makes them, ascending, each with how many
+    /// bytes the row takes. They are read as the iterator goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::members`].
+    pub fn published(&self, relation: TargetId) -> Result<PublishedIter, StoreError> {
+        let range = self
+            .place
+            .guarded(|| prefix_range(&self.place, &self.member, relation.0))?;
+        Ok(PublishedIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// A row of a relation, by its [`member_key`](crate::member_key).
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::members`].
+    pub fn member(&self, relation: TargetId, key: &[u8]) -> Result<Option<Member>, StoreError> {
+        let key = [&relation.0.to_be_bytes()[..], key].concat();
+        self.place.guarded(|| {
+            read(&self.place, &MEMBER, &self.member, &*key)?.or_damaged(&self.place, MEMBER.name)
+        })
     }
 
     /// The groups of a relation, ascending by their bytes, each with how many rows it has and how many bytes they take.

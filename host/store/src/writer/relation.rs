@@ -15,20 +15,20 @@ use crate::slots::{Session, Slot, Tables, WRITE, limit};
 use crate::tables::{Bytes, MEMBER, STEP, group_key, level_key, readers_key, row_key};
 
 impl Writer<'_> {
-    /// Writes a row of a relation, or removes it, and says what that changed. Writing again what is there changes nothing.
+    /// Writes the row of a relation with this [`member_key`](crate::member_key), or removes it, and says what that changed.
+    /// Writing again what is there changes nothing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TooLong`] when the group and the member's key together are longer than [`KEY_BYTES_MAX`];
+    /// [`StoreError::TooLong`] when the key is longer than [`KEY_BYTES_MAX`];
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_member(
         &mut self,
         relation: TargetId,
-        group: &[u8],
-        member: &[u8],
+        key: &[u8],
         row: Option<&Member>,
     ) -> Result<MemberChange, StoreError> {
-        let key = [&group_key(relation, group)[..], member].concat();
+        let key = [&relation.0.to_be_bytes()[..], key].concat();
         self.run(|tables, session, buffer| {
             limit("the key of a row of a relation", key.len(), KEY_BYTES_MAX)?;
             let known: Option<Member> = tables
@@ -184,6 +184,27 @@ impl Writer<'_> {
         self.run(|tables, session, _| tables.change.remove(session, &*key))
     }
 
+    /// Notes that the changes of a level from `from` on, and before `to`, have been taken up; an empty `to` is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::put_member`].
+    pub fn clear_changes(
+        &mut self,
+        (relation, group, level): (TargetId, &[u8], u8),
+        from: &[u8],
+        to: &[u8],
+    ) -> Result<(), StoreError> {
+        let prefix = level_key(relation, group, level);
+        let start = [&prefix, from].concat();
+        let end = if to.is_empty() {
+            after(&prefix)
+        } else {
+            [&prefix, to].concat()
+        };
+        self.run(|tables, session, _| clear(&mut tables.change, session, &start, &end))
+    }
+
     /// Removes the steps of a group, on all levels from this one on.
     ///
     /// # Errors
@@ -198,6 +219,20 @@ impl Writer<'_> {
         let start = level_key(relation, group, from_level);
         let end = after(&group_key(relation, group));
         self.run(|tables, session, _| clear(&mut tables.step, session, &start, &end))
+    }
+
+    /// Removes the steps and the changes of a relation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::put_row`].
+    pub fn clear_all_steps(&mut self, relation: TargetId) -> Result<(), StoreError> {
+        let start = relation.0.to_be_bytes();
+        let end = after(&start);
+        self.run(|tables, session, _| {
+            clear(&mut tables.step, session, &start, &end)?;
+            clear(&mut tables.change, session, &start, &end)
+        })
     }
 
     /// Removes all that there is of a relation.
