@@ -2,149 +2,16 @@
 
 mod kinds;
 
-use std::collections::BTreeMap;
-
-use flowstone_core::{FlowErrors, FlowFile, Function, Interface, Plan, Type};
+use kinds::shop::{CLUSTER, PRODUCT, SESSION, STATS, TOTAL, wire, with};
 use kinds::shown::shown;
-use kinds::{Kinds, function};
 
-fn interfaces() -> BTreeMap<String, Interface> {
-    let text = || Type::String;
-    let prices = || Type::list(Type::F64);
-    let stats = || Type::record([("n", Type::U32), ("mean", Type::F64)]);
-    let company = || Type::record([("id", Type::U32), ("name", Type::String)]);
-    let functions: Vec<Function> = vec![
-        function(
-            "stats",
-            &[("company-id", Type::U32), ("prices", prices())],
-            Some(stats()),
-        ),
-        function("mean", &[("prices", prices())], Some(Type::F64)),
-        function(
-            "clusters",
-            &[("prices", prices())],
-            Some(Type::list(stats())),
-        ),
-        function("one", &[("price", Type::F64)], Some(stats())),
-        function("add", &[("a", stats()), ("b", stats())], Some(stats())),
-        function("first", &[("a", stats()), ("b", Type::U32)], Some(stats())),
-        function("net", &[("price", Type::F64)], Some(Type::F64)),
-        function("whole", &[("price", Type::F64)], Some(Type::U32)),
-        function("name", &[("name", text())], Some(text())),
-        function(
-            "price",
-            &[("cost", Type::F64), ("company", Type::option(company()))],
-            Some(Type::F64),
-        ),
-        function(
-            "offers",
-            &[("company", Type::list(company()))],
-            Some(Type::U32),
-        ),
-        function(
-            "rank",
-            &[("price", Type::F64), ("stats", Type::option(stats()))],
-            Some(Type::F64),
-        ),
-        function("label", &[("name", Type::option(text()))], Some(text())),
-        function(
-            "parts",
-            &[("name", text())],
-            Some(Type::list(Type::record([("part", text())]))),
-        ),
-        function(
-            "session",
-            &[
-                ("state", Type::option(Type::U64)),
-                ("clicks", Type::list(Type::U32)),
-                ("gap", Type::U32),
-            ],
-            Some(Type::Tuple(
-                [
-                    Type::U64,
-                    Type::list(Type::record([
-                        ("session", Type::U64),
-                        ("first", Type::Bool),
-                    ])),
-                ]
-                .into(),
-            )),
-        ),
-        function(
-            "no-state",
-            &[("clicks", Type::list(Type::U32))],
-            Some(Type::list(Type::U32)),
-        ),
-        function(
-            "blind",
-            &[("state", Type::option(Type::U64))],
-            Some(Type::Tuple([Type::U64, Type::list(Type::U32)].into())),
-        ),
-    ];
-    let shop = Interface {
-        functions,
-        ..Interface::default()
-    };
-    BTreeMap::from([("shop".to_owned(), shop)])
-}
-
-fn wire(text: &str) -> Result<Plan, FlowErrors> {
-    FlowFile::parse(text, &BTreeMap::new())?.wire(&interfaces(), &Kinds)
-}
-
-const HEAD: &str = r#"name = "shop"
-[plugin.shop]
-component = "shop.wasm"
-[source.food]
-kind = "csv"
-path = "food.csv"
-key = "id"
-[source.tools]
-kind = "csv"
-path = "tools.csv"
-on-error = "drop"
-[source.company]
-kind = "csv"
-path = "company.csv"
-key = "id"
-[source.page]
-kind = "files"
-root = "docs"
-"#;
-
-fn with(more: &str) -> String {
-    format!("{HEAD}{more}")
-}
-
-/// The stages that have something to do with rows that meet, as text.
 fn plan_of(more: &str) -> String {
     let text = with(more);
     match wire(&text) {
-        Ok(mut plan) => {
-            let shown = shown(&plan);
-            plan.stages.clear();
-            shown
-        }
-        Err(errors) => kinds::told(&text, Err(errors)),
+        Ok(plan) => shown(&plan),
+        Err(errors) => panic!("{}", kinds::told(&text, Err(errors))),
     }
 }
-
-macro_rules! plans {
-    ($($name:ident: $text:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            insta::with_settings!({ omit_expression => true }, {
-                insta::assert_snapshot!(stringify!($name), plan_of(&$text));
-            });
-        }
-    )*};
-}
-
-const STATS: &str = "[reduce.stats]\ncall = \"shop.stats\"\nover = \"food\"\nby = [\"company-id\"]\nfrom = { prices = \"food.price\" }\non-error = \"drop\"\n";
-const TOTAL: &str =
-    "[reduce.total]\ncall = \"shop.one\"\nover = \"food\"\nby = []\ncombine = \"shop.add\"\n";
-const PRODUCT: &str = "[union.product]\nof = [\"tools\", \"food\"]\non-error = \"drop\"\n";
-const SESSION: &str = "[transform.session]\ncall = \"shop.session\"\neach = \"food\"\nwith = { gap = 30 }\nstate = { by = [\"user\"], rows = 100 }\n";
 
 fn target(rows: &str, columns: &str) -> String {
     format!(
@@ -152,19 +19,94 @@ fn target(rows: &str, columns: &str) -> String {
     )
 }
 
+fn transform(name: &str, call: &str, each: &str, more: &str) -> String {
+    format!("[transform.{name}]\ncall = \"shop.{call}\"\neach = \"{each}\"\n{more}\n")
+}
+
+macro_rules! plans {
+    ($($name:ident: [$($part:expr),* $(,)?];)*) => {$(
+        #[test]
+        fn $name() {
+            let flow: String = [$(String::from($part)),*].concat();
+            insta::with_settings!({ omit_expression => true }, {
+                insta::assert_snapshot!(stringify!($name), plan_of(&flow));
+            });
+        }
+    )*};
+}
+
 plans! {
-    reduce: format!("{STATS}{}", target("stats", "key = \"stats.company-id\", id = \"company-id\", all = \"stats\", n = \"stats.n\", mean = \"mean\""));
-    reduce_that_makes_rows: format!(
-        "[reduce.cluster]\ncall = \"shop.clusters\"\nover = \"food\"\nby = [\"kind\"]\nfrom = {{ prices = \"price\" }}\nrows = true\n{}",
-        target("cluster", "key = \"cluster.kind\", kind = \"kind\", n = \"n\"")
-    );
-    reduce_of_all: format!(
-        "[reduce.average]\ncall = \"shop.mean\"\nover = \"food\"\nby = []\nfrom = {{ prices = \"price\" }}\n{}", target("average", "key = \"average\"")
-    );
-    combine: format!("{TOTAL}{}", target("total", "key = \"total\", n = \"total.n\", mean = \"mean\""));
-    union: format!(
-        "{PRODUCT}[transform.net]\ncall = \"shop.net\"\neach = \"product\"\n{}",
-        target("product", "key = \"product.id\", price = \"price\", net = \"net\", origin = \"origin\"")
-    );
-    lookup: "[transform.priced]\ncall = \"shop.price\"\neach = \"food\"\nlookup = { company = { in = \"company\", key = \"food.company-id\" } }\n".to_owned();
+    reduce: [STATS, target("stats", "key = \"stats.company-id\", id = \"company-id\", all = \"stats\", n = \"stats.n\", mean = \"mean\"")];
+    reduce_of_all: [
+        "[reduce.average]\ncall = \"shop.mean\"\nover = \"food\"\nby = []\nfrom = { prices = \"price\" }\n",
+        target("average", "key = \"average\""),
+    ];
+    reduce_that_makes_rows: [CLUSTER, target("cluster", "key = \"cluster.kind\", kind = \"kind\", n = \"n\"")];
+    reduce_over_reduce: [
+        STATS,
+        "[reduce.spread]\ncall = \"shop.mean\"\nover = \"stats\"\nby = []\nfrom = { prices = \"stats.mean\" }\n",
+    ];
+    reduce_over_rows_of_a_reduce: [
+        CLUSTER,
+        "[reduce.largest]\ncall = \"shop.mean\"\nover = \"cluster\"\nby = [\"kind\", \"cluster.n\"]\nfrom = { prices = \"mean\" }\n",
+    ];
+    reduce_with_a_lookup: [
+        STATS,
+        "[reduce.kinds]\ncall = \"shop.rank-all\"\nover = \"food\"\nby = [\"company-id\"]\nfrom = { prices = \"price\" }\n",
+        "lookup = { stats = { in = \"stats\", key = \"company-id\" } }\n",
+    ];
+    reduce_on_error: [STATS, "on-error = \"drop\"\n"];
+    combine: [TOTAL, target("total", "key = \"total\", n = \"total.n\", mean = \"mean\"")];
+    combine_by_a_column: [
+        TOTAL.replace("[]", "[\"kind\"]"),
+        transform("net", "net", "total", "from = { price = \"total.mean\" }"),
+        target("total", "key = \"kind\", net = \"net\""),
+    ];
+    union: [
+        PRODUCT,
+        transform("net", "net", "product", ""),
+        target("product", "key = \"product.id\", price = \"price\", net = \"net\", origin = \"origin\""),
+    ];
+    union_of_one: ["[union.goods]\nof = [\"food\"]\n", transform("net", "net", "goods", "")];
+    union_of_unions: [
+        PRODUCT,
+        "[union.service]\nof = [\"company\"]\n[union.all]\nof = [\"service\", \"product\"]\n",
+        transform("net", "net", "all", ""),
+        target("all", "key = \"all.price\", origin = \"all.origin\""),
+    ];
+    union_of_rows: [
+        transform("part", "parts", "page", "from = { name = \"path\" }\nrows = true"),
+        transform("bit", "parts", "food", "rows = true"),
+        "[union.piece]\nof = [\"part\", \"bit\"]\n",
+        target("piece", "key = \"text\", whole = \"piece\""),
+    ];
+    union_takes_the_type_that_all_can_give: [
+        TOTAL,
+        transform("price", "net", "total", "from = { price = \"mean\" }"),
+        "[union.priced]\nof = [\"food\", \"total\"]\n",
+        target("priced", "key = \"priced.price\""),
+    ];
+    lookup: [transform("priced", "price", "food", "lookup = { company = { in = \"company\", key = \"food.company-id\" } }")];
+    lookup_of_many: [transform("offers", "offers", "food", "lookup = { company = { in = \"company\", key = \"kind\", on = \"kind\", many = true } }")];
+    lookup_of_a_column: [transform("label", "label", "food", "lookup = { name = { in = \"page\", key = \"file\", take = \"content\" } }")];
+    lookup_by_two_columns: [transform("label", "label", "food", "lookup = { name = { in = \"company\", key = [\"kind\", \"company-id\"], on = [\"kind\", \"id\"], take = \"name\" } }")];
+    lookup_over_reduce: [STATS, transform("rank", "rank", "tools", "lookup = { stats = { in = \"stats\", key = \"company-id\" } }")];
+    lookup_over_combined: [TOTAL.replace("[]", "[\"kind\"]"), transform("rank", "rank", "tools", "lookup = { stats = { in = \"total\", key = \"kind\" } }")];
+    lookup_by_a_result: [
+        transform("label", "label", "food", "lookup = { name = { in = \"company\", key = \"clean\", on = \"id\", take = \"name\" } }"),
+        transform("clean", "name", "food", ""),
+    ];
+    lookups_that_share: [
+        transform("priced", "price", "food", "lookup = { company = { in = \"company\", key = \"company-id\" } }"),
+        transform("dear", "price", "tools", "lookup = { company = { in = \"company\", key = \"maker\", on = \"id\" } }"),
+    ];
+    lookup_in_the_collection_that_a_union_reads: [
+        "[union.reader]\nof = [\"food\"]\n",
+        transform("label", "label", "reader", "lookup = { name = { in = \"food\", key = \"parent\", take = \"name\" } }"),
+    ];
+    state: [SESSION.replace("with =", "from = { clicks = \"food.count\" }\nwith ="), target("session", "key = \"session.number\", first = \"first\", user = \"user\", id = \"food.id\", all = \"session\"")];
+    state_of_all: [
+        SESSION.replace("state = { by = [\"user\"], rows = 100 }", "state = true"),
+        "[reduce.sessions]\ncall = \"shop.mean\"\nover = \"session\"\nby = [\"session.number\"]\nfrom = { prices = \"price\" }\n",
+    ];
 }

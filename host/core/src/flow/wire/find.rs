@@ -164,6 +164,22 @@ impl Wiring<'_> {
         matches!(self.find_on(collection, name, ask), Found::Column(_))
     }
 
+    /// Finds the whole row: its value, or what a step makes of a group or of a row. Rows of sources are none.
+    pub(super) fn find_whole(&self, collection: usize, ask: Ask<'_>) -> Found<Spot> {
+        let rows = &self.collections[collection];
+        let found = match (&rows.row, self.gathering(collection)) {
+            (Some(row), _) => Some((SpotKind::Fixed(ColumnKind::Row), row.clone())),
+            (None, Some(union)) if matches!(union.step, Step::Union(_)) => {
+                return self.find_in_union(union, &rows.name, ask);
+            }
+            (None, Some(gathering)) => self.made(gathering, None),
+            (None, None) => None,
+        };
+        found.map_or(Found::Nothing, |found| {
+            fits(collection, &rows.name, found, ask.wanted)
+        })
+    }
+
     /// Finds `column` or `column.field` on just this collection.
     fn find_on(&self, collection: usize, path: &str, ask: Ask<'_>) -> Found<Spot> {
         let (name, field) = parts(path);

@@ -188,10 +188,10 @@ impl Wiring<'_> {
                 record: false,
             });
         }
-        let name = self.collections[within].name.clone();
-        if let Found::Column(column) = self.resolve(within, &name, Some(row), None) {
+        if let Found::Column(whole) = self.find_whole(within, Ask::of(Some(row))) {
+            let name = self.collections[within].name.clone();
             return Some(Taken {
-                columns: vec![(name, column)],
+                columns: vec![(name, self.pull(&whole))],
                 record: false,
             });
         }

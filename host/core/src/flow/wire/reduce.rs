@@ -141,27 +141,56 @@ impl Wiring<'_> {
         path: &str,
         ask: Ask<'_>,
     ) -> Found<Spot> {
-        let (name, field) = parts(path);
         let key = reduce.keys.iter().position(|key| key.name == path);
-        let found = if let Some(key) = key {
-            let kind = SpotKind::Gathered(GatherColumn::Group(key), path.to_owned());
-            Some((kind, reduce.keys[key].ty.clone()))
-        } else if let Some((_, folded)) = &reduce.fold {
-            folded_part(folded, path, &self.collections[reduce.root].name)
-        } else {
-            // A field of the result by its bare name.
-            let node = reduce.node.filter(|node| Some(*node) != ask.asking);
-            node.zip(self.result_of(reduce)).and_then(|(node, result)| {
-                let kind = |field: Option<usize>| {
-                    SpotKind::Fixed(field.map_or(ColumnKind::Result(node), |field| {
-                        ColumnKind::ResultField(node, field)
-                    }))
-                };
-                part(result, Some(name), kind).filter(|_| field.is_none())
-            })
+        let found = match key {
+            Some(key) => {
+                let kind = SpotKind::Gathered(GatherColumn::Group(key), path.to_owned());
+                Some((kind, reduce.keys[key].ty.clone()))
+            }
+            None => self.find_made(reduce, path, ask),
         };
         found.map_or(Found::Nothing, |found| {
             fits(reduce.root, path, found, ask.wanted)
+        })
+    }
+
+    /// What a step makes of a group or of a row, by the step's name, or a field of that by its own.
+    pub(super) fn find_made(
+        &self,
+        gathering: &Gathering<'_>,
+        path: &str,
+        ask: Ask<'_>,
+    ) -> Option<(SpotKind, Type)> {
+        if ask.asking.is_some() && ask.asking == gathering.node {
+            return None;
+        }
+        let (name, field) = parts(path);
+        match field {
+            _ if name == gathering.step.name().value => self.made(gathering, field),
+            None => self.made(gathering, Some(name)),
+            Some(_) => None,
+        }
+    }
+
+    /// What a step makes of a group or of a row, or a field of that.
+    pub(super) fn made(
+        &self,
+        gathering: &Gathering<'_>,
+        field: Option<&str>,
+    ) -> Option<(SpotKind, Type)> {
+        if let Some((_, folded)) = &gathering.fold {
+            let step = &*gathering.step.name().value;
+            let name = field.unwrap_or(step).to_owned();
+            return part(folded, field, |field| {
+                SpotKind::Gathered(GatherColumn::Folded(field), name.clone())
+            });
+        }
+        let (node, result) = gathering.node.zip(self.result_of(gathering))?;
+        part(result, field, |field| {
+            SpotKind::Fixed(match field {
+                None => ColumnKind::Result(node),
+                Some(field) => ColumnKind::ResultField(node, field),
+            })
         })
     }
 
@@ -217,16 +246,6 @@ impl Wiring<'_> {
             ty: ty.clone(),
         }))
     }
-}
-
-/// What a fold came to, by the name of its step, or a field of it, with that name before it or not.
-pub(super) fn folded_part(folded: &Type, path: &str, step: &str) -> Option<(SpotKind, Type)> {
-    let kind = |field| SpotKind::Gathered(GatherColumn::Folded(field), path.to_owned());
-    let (name, field) = parts(path);
-    if name == step {
-        return part(folded, field, kind);
-    }
-    part(folded, Some(name), kind).filter(|_| field.is_none())
 }
 
 fn key_fault(

@@ -2,7 +2,6 @@
 
 use super::arguments::{Parameter, check_given};
 use super::find::{Ask, Spot, SpotKind, fits};
-use super::reduce::folded_part;
 use super::{Found, Gathering, Wiring};
 use crate::diagnostic::Diagnostic;
 use crate::flow::declaration::TransformDecl;
@@ -93,6 +92,15 @@ impl Wiring<'_> {
             };
             bound.extend(self.state_argument(at, relation, &parameter, errors));
         }
+        let is_list = |argument: &StateArgument| matches!(argument, StateArgument::Members(_));
+        if bound.len() == function.params.len() && !bound.iter().any(is_list) {
+            let message = format!("`{}` gets nothing of the rows", decl.call.value);
+            errors.push(
+                Diagnostic::at(&decl.call.span, message)
+                    .label(function.to_string())
+                    .help("it must take at least one list that is not given in `with`"),
+            );
+        }
         if let Some((fold, _)) = &mut self.gathers[at].fold
             && let FoldKind::State { arguments, .. } = &mut fold.kind
         {
@@ -144,9 +152,7 @@ impl Wiring<'_> {
         path: &str,
         ask: Ask<'_>,
     ) -> Found<Spot> {
-        let name = &self.collections[state.root].name;
-        let folded = state.fold.as_ref();
-        if let Some(found) = folded.and_then(|(_, folded)| folded_part(folded, path, name)) {
+        if let Some(found) = self.find_made(state, path, ask) {
             return fits(state.root, path, found, ask.wanted);
         }
         let Some(each) = state.feeds.first() else {

@@ -77,12 +77,11 @@ impl Wiring<'_> {
     fn find_in_all(&self, union: &Gathering<'_>, path: &str, ask: Ask<'_>) -> Vec<Found<Spot>> {
         let whole = self.collections[union.root].name == path;
         let feeds = union.feeds.iter().map(|feed| {
-            let name = if whole {
-                &*self.collections[feed.collection].name
+            if whole {
+                self.find_whole(feed.collection, ask)
             } else {
-                path
-            };
-            self.find_from(feed.collection, name, ask)
+                self.find_from(feed.collection, path, ask)
+            }
         });
         feeds.collect()
     }
