@@ -48,7 +48,7 @@ pub use hint::Hint;
 pub use key::{KeyPart, push_part, show_part, split_key};
 pub use source::{
     Entries, Entry, Source, check_source, display_key, open_source, reading_options,
-    source_column_accepts, source_columns, source_kinds,
+    source_column_accepts, source_columns, source_key, source_kinds,
 };
 pub use target::{
     Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target, check_target_inside,

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use flowstone_core::{Column, OptionError, Options, SourceColumns, Type, Value};
+use flowstone_core::{Column, OptionError, OptionValue, Options, SourceColumns, Type, Value};
 
 use crate::error::{ConnectError, RowError};
 use crate::hint::Hint;
@@ -118,6 +118,16 @@ pub fn source_column_accepts(kind: &str, column: &str, ty: &Type) -> bool {
         #[cfg(feature = "csv")]
         ("csv", Some(SourceColumns::Open)) => crate::records::csv_accepts(ty),
         (_, Some(SourceColumns::Open)) => true,
+    }
+}
+
+/// The columns that tell a source's rows apart, where the kind or its options say so.
+pub fn source_key(kind: &str, options: &Options) -> Option<Vec<String>> {
+    match (kind, options.get("key")) {
+        ("files", _) => Some(vec!["path".to_owned()]),
+        (_, Some(OptionValue::Str(column))) => Some(vec![column.clone()]),
+        (_, Some(OptionValue::List(columns))) => Some(columns.clone()),
+        _ => None,
     }
 }
 

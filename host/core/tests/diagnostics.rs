@@ -1,91 +1,11 @@
 //! What a person is told when a flow is wrong: the message, the place, and what to do. One snapshot per message.
 
+mod kinds;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use flowstone_core::{
-    Case, Connectors, FlowErrors, FlowFile, Function, Interface, OptionError, OptionValue, Options,
-    Param, Plan, SourceColumns, TargetSpec, Type, UnsupportedFunction,
-};
-
-/// Two kinds of sources and two of targets, as strict as the real ones.
-struct Kinds;
-
-impl Connectors for Kinds {
-    fn source_kinds(&self) -> &[&'static str] {
-        &["files", "csv"]
-    }
-
-    fn source_columns(&self, kind: &str) -> Option<SourceColumns> {
-        match kind {
-            "files" => Some(SourceColumns::Fixed(vec![
-                ("path".to_owned(), vec![Type::String]),
-                ("content".to_owned(), vec![Type::String, Type::bytes()]),
-                ("size".to_owned(), vec![Type::U64]),
-            ])),
-            "csv" => Some(SourceColumns::Open),
-            _ => None,
-        }
-    }
-
-    fn accepts(&self, kind: &str, column: &str, ty: &Type) -> bool {
-        match self.source_columns(kind) {
-            Some(SourceColumns::Fixed(columns)) => columns
-                .iter()
-                .any(|(name, types)| name == column && types.contains(ty)),
-            Some(SourceColumns::Open) => matches!(ty, Type::String | Type::U32 | Type::F64),
-            None => false,
-        }
-    }
-
-    fn check_source(&self, _: &str, options: &Options) -> Result<(), OptionError> {
-        match options
-            .keys()
-            .find(|name| !["root", "include", "path"].contains(&&***name))
-        {
-            Some(name) => Err(OptionError {
-                candidates: vec!["root".to_owned(), "include".to_owned()],
-                ..OptionError::new(name, format!("there is no option `{name}` here"))
-            }),
-            None => Ok(()),
-        }
-    }
-
-    fn target_kinds(&self) -> &[&'static str] {
-        &["sqlite", "files"]
-    }
-
-    fn implied_key(&self, kind: &str, options: &Options) -> Option<Vec<String>> {
-        (kind == "files").then(|| match options.get("path") {
-            Some(OptionValue::Str(path)) => vec![path.trim_matches(['{', '}']).to_owned()],
-            _ => Vec::new(),
-        })
-    }
-
-    fn place(&self, spec: &TargetSpec) -> String {
-        format!("{} {:?}", spec.kind, spec.options)
-    }
-
-    fn check_target(&self, spec: &TargetSpec) -> Result<(), OptionError> {
-        if spec.kind == "sqlite" && spec.key.is_empty() {
-            return Err(OptionError::new("key", "an SQLite target needs a `key`"));
-        }
-        Ok(())
-    }
-}
-
-fn function(name: &str, params: &[(&str, Type)], result: Option<Type>) -> Function {
-    let params = params.iter().map(|(name, ty)| Param {
-        name: (*name).to_owned(),
-        ty: ty.clone(),
-    });
-    Function {
-        name: name.to_owned(),
-        params: params.collect(),
-        result,
-        docs: None,
-    }
-}
+use flowstone_core::{Case, FlowErrors, FlowFile, Interface, Plan, Type, UnsupportedFunction};
+use kinds::{Kinds, function};
 
 fn interfaces() -> BTreeMap<String, Interface> {
     let section = Type::record([
@@ -147,23 +67,8 @@ fn wire(text: &str) -> Result<Plan, FlowErrors> {
     FlowFile::parse(text, &BTreeMap::new())?.wire(&interfaces(), &Kinds)
 }
 
-/// The errors as a person would read them, with line and column.
 fn told(text: &str) -> String {
-    match wire(text) {
-        Ok(_) => "no error\n".to_owned(),
-        Err(errors) => errors.0.iter().fold(String::new(), |mut out, fault| {
-            let place = fault
-                .position(text)
-                .map_or("-".to_owned(), |(line, column)| format!("{line}:{column}"));
-            writeln!(out, "{place}: {}", fault.message).expect("a string takes text");
-            for (what, said) in [("at", &fault.label), ("help", &fault.help)] {
-                if let Some(said) = said {
-                    writeln!(out, "  {what}: {said}").expect("a string takes text");
-                }
-            }
-            out
-        }),
-    }
+    kinds::told(text, wire(text))
 }
 
 const HEAD: &str = r#"name = "handbook"

@@ -23,6 +23,10 @@ impl Connectors for Catalog {
         connect::check_source(kind, options)
     }
 
+    fn source_key(&self, kind: &str, options: &Options) -> Option<Vec<String>> {
+        connect::source_key(kind, options)
+    }
+
     fn target_kinds(&self) -> &[&'static str] {
         connect::target_kinds()
     }

@@ -114,22 +114,16 @@ pub(super) fn read_cache(
     let grants = fields
         .table("grants")
         .map_or_else(Grants::default, |(entries, span)| {
-            read_grants(fields.nested(
-                &format!("the grants of transform `{}`", name.value),
-                span,
-                entries,
-            ))
+            let owner = format!("the grants of {}", fields.owner());
+            read_grants(fields.nested(&owner, span, entries))
         });
     let mut settings = CacheSettings::default();
     let mut place = name.span.clone();
     let mut pin_place = None;
     if let Some((entries, span)) = fields.table("cache") {
         place = span.clone();
-        let mut cache = fields.nested(
-            &format!("the cache of transform `{}`", name.value),
-            span,
-            entries,
-        );
+        let owner = format!("the cache of {}", fields.owner());
+        let mut cache = fields.nested(&owner, span, entries);
         settings = read_settings(&mut cache);
         cache.finish();
         let pin = entries.iter().find(|entry| entry.key.value == "pin");
@@ -138,7 +132,7 @@ pub(super) fn read_cache(
             pin_place = Some(pin.value.span.clone());
         }
     }
-    check(name, &settings, grants, place, fields);
+    check(&settings, grants, &place, fields);
     (settings, grants, pin_place)
 }
 
@@ -186,31 +180,29 @@ fn pin_fault(pin: &Entry, fields: &mut Fields<'_, '_>) {
 
 /// Refuses settings that contradict each other.
 fn check(
-    name: &Located<String>,
     settings: &CacheSettings,
     grants: Grants,
-    place: Range<usize>,
+    place: &Range<usize>,
     fields: &mut Fields<'_, '_>,
 ) {
     let remembers = matches!(settings.mode, CacheMode::Default | CacheMode::Recompute);
-    let name = &name.value;
+    let owner = fields.owner().to_owned();
     if !remembers && settings.pin.is_some() {
-        let message = format!("transform `{name}` has a pin, and a mode that remembers nothing");
-        fields.fault(Diagnostic::at(&place, message).help("drop the pin, or the mode"));
+        let message = format!("{owner} has a pin, and a mode that remembers nothing");
+        fields.fault(Diagnostic::at(place, message).help("drop the pin, or the mode"));
     }
     if !remembers && settings.age_max.is_some() {
-        let message =
-            format!("transform `{name}` has a `max-age`, and a mode that remembers nothing");
-        fields.fault(Diagnostic::at(&place, message).help("drop `max-age`, or the mode"));
+        let message = format!("{owner} has a `max-age`, and a mode that remembers nothing");
+        fields.fault(Diagnostic::at(place, message).help("drop `max-age`, or the mode"));
     }
     // What is made anew in every run is never too old.
     let ages = settings.mode == CacheMode::Default;
     if ages && grants.is_impure() && settings.age_max.is_none() {
         let message = format!(
-            "transform `{name}` is granted {}, so its results hang on more than its arguments",
+            "{owner} is granted {}, so its results hang on more than its arguments",
             grants.names().join(" and ")
         );
-        fields.fault(Diagnostic::at(&place, message).help(
+        fields.fault(Diagnostic::at(place, message).help(
             "say how old a remembered result may be: `cache = { max-age = \"1d\" }`, or remember none: \
              `cache = { mode = \"disable\" }`",
         ));

@@ -108,6 +108,9 @@ pub trait Connectors {
     /// When an option is missing, unknown, or has no sensible value.
     fn check_source(&self, kind: &str, options: &Options) -> Result<(), OptionError>;
 
+    /// The columns that tell a source's rows apart, where its options or its kind say so.
+    fn source_key(&self, kind: &str, options: &Options) -> Option<Vec<String>>;
+
     /// The kinds of targets.
     fn target_kinds(&self) -> &[&'static str];
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::cache::{
-    CacheMode, CacheSettings, Grants, Identity, StoreSettings, read_cache, read_identity,
-    read_store,
-};
+use super::cache::{CacheSettings, Grants, Identity, StoreSettings, read_identity, read_store};
 use super::connectors::Options;
 use super::fields::Fields;
+use super::steps::{
+    LookupDecl, ReduceDecl, StateDecl, UnionDecl, check_state_cache, read_call, read_reduce,
+    read_state, read_union,
+};
 use super::tree::{self, Entry, Located, Node};
 use crate::diagnostic::{Diagnostic, FlowErrors};
 use crate::units::{parse_duration, parse_size};
@@ -24,6 +25,8 @@ pub struct FlowFile {
     /// The sources.
     pub sources: Vec<SourceDecl>,
     pub(crate) transforms: Vec<TransformDecl>,
+    pub(crate) reduces: Vec<ReduceDecl>,
+    pub(crate) unions: Vec<UnionDecl>,
     pub(crate) targets: Vec<TargetDecl>,
     /// What the store keeps.
     pub store: StoreSettings,
@@ -82,6 +85,8 @@ pub(crate) struct TransformDecl {
     pub(crate) rows: bool,
     pub(crate) with: Vec<Entry>,
     pub(crate) from: Vec<(Located<String>, Located<String>)>,
+    pub(crate) lookups: Vec<LookupDecl>,
+    pub(crate) state: Option<StateDecl>,
     pub(crate) cache: CacheSettings,
     /// The place of the name of its pin.
     pub(crate) pin_place: Option<Range<usize>>,
@@ -123,6 +128,8 @@ fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
     let plugins = fields.tables("plugin");
     let sources = fields.tables("source");
     let transforms = fields.tables("transform");
+    let reduces = fields.tables("reduce");
+    let unions = fields.tables("union");
     let targets = fields.tables("target");
     let store = read_store(&mut fields);
     fields.finish();
@@ -146,6 +153,14 @@ fn read_file(root: &[Entry], errors: &mut Vec<Diagnostic>) -> Option<FlowFile> {
         transforms: transforms
             .iter()
             .filter_map(|(name, node)| read_transform(name, node, errors))
+            .collect(),
+        reduces: reduces
+            .iter()
+            .filter_map(|(name, node)| read_reduce(name, node, errors))
+            .collect(),
+        unions: unions
+            .iter()
+            .filter_map(|(name, node)| read_union(name, node, errors))
             .collect(),
         targets: targets
             .iter()
@@ -224,19 +239,24 @@ fn read_source(
 ) -> Option<SourceDecl> {
     let mut fields = Fields::of(format!("source `{}`", name.value), node, errors)?;
     let kind = fields.required_str("kind", "kind = \"files\"");
-    let on_error = fields.parsed("on-error", "\"keep\" or \"drop\"", |text| match text {
-        "keep" => Some(OnError::Keep),
-        "drop" => Some(OnError::Drop),
-        _ => None,
-    });
+    let on_error = read_on_error(&mut fields);
     let (options, option_spans) = fields.rest();
     Some(SourceDecl {
         name: name.clone(),
         kind: kind?,
         options,
         option_spans,
-        on_error: on_error.unwrap_or_default(),
+        on_error,
     })
+}
+
+pub(super) fn read_on_error(fields: &mut Fields<'_, '_>) -> OnError {
+    let read = fields.parsed("on-error", "\"keep\" or \"drop\"", |text| match text {
+        "keep" => Some(OnError::Keep),
+        "drop" => Some(OnError::Drop),
+        _ => None,
+    });
+    read.unwrap_or_default()
 }
 
 fn read_transform(
@@ -245,35 +265,14 @@ fn read_transform(
     errors: &mut Vec<Diagnostic>,
 ) -> Option<TransformDecl> {
     let mut fields = Fields::of(format!("transform `{}`", name.value), node, errors)?;
-    let call = fields.required_str("call", "call = \"plugin.function\"");
     let each = fields.required_str("each", "each = \"page\"");
-    let rows = fields.bool("rows").unwrap_or(false);
-    let with = fields
-        .table("with")
-        .map(|(entries, _)| entries.to_vec())
-        .unwrap_or_default();
-    let from = fields.strings_table("from");
-    let (cache, grants, pin_place) = read_cache(name, &mut fields);
-    if rows && cache.mode == CacheMode::Ignore {
-        let message = format!(
-            "transform `{}` makes rows, which cannot be ignored",
-            name.value
-        );
-        fields
-            .fault(Diagnostic::at(&name.span, message).help("`mode = \"ignore\"` is for columns"));
+    let state = read_state(&mut fields);
+    let decl = read_call(name, each, state, &mut fields);
+    if let Some(decl) = &decl {
+        check_state_cache(decl, &mut fields);
     }
     fields.finish();
-    Some(TransformDecl {
-        name: name.clone(),
-        call: call?,
-        each: each?,
-        rows,
-        with,
-        from,
-        cache,
-        pin_place,
-        grants,
-    })
+    decl
 }
 
 fn read_target(

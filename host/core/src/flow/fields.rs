@@ -178,6 +178,14 @@ impl<'a, 'e> Fields<'a, 'e> {
         Some(strings)
     }
 
+    /// A list of strings; one string stands for a list of one.
+    pub(super) fn one_or_more(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+        match &self.get(key)?.value {
+            Kind::Str(_) => self.str(key).map(|only| vec![only]),
+            _ => self.string_list(key),
+        }
+    }
+
     /// The sub-tables `[key.NAME]`.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Located<String>, &'a Node)> {
         let Some((entries, _)) = self.table(key) else {
@@ -246,6 +254,16 @@ impl<'a, 'e> Fields<'a, 'e> {
         entries: &'a [Entry],
     ) -> Fields<'a, 'f> {
         Fields::new(owner, span, entries, self.errors)
+    }
+
+    /// What the table is, for messages: "reduce `stats`".
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The place of the table.
+    pub(super) fn place(&self) -> std::ops::Range<usize> {
+        self.span.clone()
     }
 
     pub(super) fn fault(&mut self, fault: Diagnostic) {

@@ -71,7 +71,7 @@ pub struct Origin {
 }
 
 /// A column of a gathered row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatherColumn {
     /// The group's column at this position among the relation's columns.
     Group(usize),

@@ -14,6 +14,7 @@ mod fields;
 mod gather;
 mod literal;
 mod plan;
+mod steps;
 mod tree;
 mod wire;
 

@@ -263,7 +263,10 @@ impl Stage {
         };
         match column.kind {
             ColumnKind::Source(position) => {
-                format!("{}.{}", collection.name, self.source.columns[position].name)
+                format!(
+                    "{}.{}",
+                    self.source.name, self.source.columns[position].name
+                )
             }
             ColumnKind::Row => collection.name.clone(),
             ColumnKind::Field(position) => format!(

@@ -1,20 +1,35 @@
 //! Wiring: every parameter and every target column finds its column, and the types are checked.
 //!
-//! A parameter is looked up in `with`, then in `from`, then by its name among the columns of the row, then among those
-//! of the row's parents.
+//! A parameter is looked up in `with`, `lookup` and `from`, then by its name among the columns of the row, then among
+//! those of the row's parents. Columns of gathered rows are found where they are published, and published when read.
 
 mod arguments;
+mod candidates;
+mod circles;
+mod find;
+mod functions;
+mod keys;
+mod lookup;
+mod order;
 mod pins;
-mod resolve;
+mod place;
+mod pull;
+mod reduce;
+mod roots;
 mod stages;
+mod state;
 mod targets;
+mod union;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use self::stages::order;
+use self::find::Memo;
 use super::connectors::{Column, Connectors, OptionError};
 use super::declaration::{FlowFile, SourceDecl, TransformDecl};
-use super::plan::{ColumnRef, Plan, ResultShape};
+use super::gather::{Fold, GatherColumn};
+use super::plan::{ColumnRef, Plan, ResultShape, Stage};
+use super::steps::{ReduceDecl, UnionDecl};
 use super::tree::Located;
 use crate::diagnostic::{Diagnostic, FlowErrors, suggest};
 use crate::interface::{Function, Interface};
@@ -33,16 +48,7 @@ impl FlowFile {
     ) -> Result<Plan, FlowErrors> {
         let mut errors = Vec::new();
         let mut wiring = Wiring::new(self, interfaces, connectors, &mut errors);
-        let transforms = wiring.transforms(&mut errors);
-        let targets = wiring.targets(&mut errors);
-        wiring.check_pins(&mut errors);
-        let mut stages = Vec::new();
-        if errors.is_empty() {
-            match order(&wiring.nodes, &transforms) {
-                Ok(order) => stages = wiring.stages(&order, &transforms, &targets),
-                Err(cycle) => errors.push(cycle),
-            }
-        }
+        let stages = wiring.wired(&mut errors);
         errors.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
         if errors.is_empty() {
             Ok(Plan {
@@ -58,12 +64,64 @@ impl FlowFile {
 
 /// A collection while wiring; positions count over the whole flow.
 struct Rows<'a> {
-    name: &'a str,
+    name: String,
     parent: Option<usize>,
-    source: &'a SourceDecl,
+    /// The type of its rows; none for a root.
     row: Option<Type>,
-    /// The source's columns that somebody reads, for a root.
+    /// Where its rows come from, for a root.
+    origin: Option<Origin<'a>>,
+    /// The columns that somebody reads, for a root.
     columns: Vec<Column>,
+    /// What each of these holds, where they are gathered.
+    gathered: Vec<GatherColumn>,
+}
+
+/// Where the rows of a root collection come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Source(&'a SourceDecl),
+    /// From other collections: the position in [`Wiring::gathers`].
+    Gather(usize),
+}
+
+/// A root collection whose rows come from other collections, while wiring.
+struct Gathering<'a> {
+    step: Step<'a>,
+    root: usize,
+    /// The collections that its rows come from, in the order of their names, each with its relation.
+    feeds: Vec<Feed>,
+    /// The key columns of its relation: the columns that a group's rows have in common.
+    keys: Vec<Column>,
+    /// The transform that makes a reduce's result, or whose results are combined.
+    node: Option<usize>,
+    /// What is made of the members before there are rows, and of which type that is.
+    fold: Option<(Fold, Type)>,
+    /// Whether something that it hangs on has been reported already.
+    at_fault: bool,
+}
+
+struct Feed {
+    collection: usize,
+    /// The position in [`Wiring::relations`], once its stage's turn has come.
+    relation: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Reduce(&'a ReduceDecl),
+    Union(&'a UnionDecl),
+    State(&'a TransformDecl),
+}
+
+/// What a collection publishes, while wiring.
+struct Published {
+    name: String,
+    collection: usize,
+    /// How many of the columns are its key.
+    keys: usize,
+    columns: Vec<(String, ColumnRef)>,
+    /// The root collection that is gathered from it; none for lookups.
+    reader: Option<usize>,
 }
 
 /// A transform while wiring.
@@ -74,6 +132,18 @@ struct Node<'a> {
     collection: Option<usize>,
     makes: Option<usize>,
     result: Option<ResultShape>,
+    role: Role,
+}
+
+/// What a transform is for.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// It makes a column or rows.
+    Plain,
+    /// It makes a group's result: the position of the reduce among the gatherings.
+    Group(usize),
+    /// It makes what a reduce combines.
+    Member,
 }
 
 struct Wiring<'a> {
@@ -82,13 +152,20 @@ struct Wiring<'a> {
     connectors: &'a dyn Connectors,
     collections: Vec<Rows<'a>>,
     nodes: Vec<Node<'a>>,
+    gathers: Vec<Gathering<'a>>,
+    relations: Vec<Published>,
+    lookups: Vec<super::gather::Lookup>,
+    memo: RefCell<Memo>,
 }
 
 /// What became of looking a name up.
-enum Found {
-    Column(ColumnRef),
+#[derive(Clone, Debug)]
+enum Found<C> {
+    Column(C),
     /// There is a column of that name, but of this type.
     OtherType(String, Type),
+    /// The collections of a union do not agree about it: how they differ.
+    Uneven(String),
     Nothing,
 }
 
@@ -105,230 +182,110 @@ impl<'a> Wiring<'a> {
             connectors,
             collections: Vec::new(),
             nodes: Vec::new(),
+            gathers: Vec::new(),
+            relations: Vec::new(),
+            lookups: Vec::new(),
+            memo: RefCell::default(),
         };
         wiring.check_names(errors);
-        for source in &file.sources {
-            wiring.add_source(source, errors);
-        }
-        for decl in &file.transforms {
-            let (plugin, function) = wiring
-                .find_function(decl, errors)
-                .map_or(("", None), |(p, f)| (p, Some(f)));
-            let result = function.and_then(|function| {
-                let shape = ResultShape::of(function.result.as_ref());
-                if shape.is_none() {
-                    let message = format!("`{}` returns no value", decl.call.value);
-                    errors
-                        .push(Diagnostic::at(&decl.call.span, message).label(function.to_string()));
-                }
-                shape
-            });
-            wiring.nodes.push(Node {
-                decl,
-                function,
-                plugin,
-                collection: None,
-                makes: None,
-                result,
-            });
-        }
+        wiring.add_roots(errors);
+        wiring.add_transforms(errors);
         wiring.place(errors);
+        wiring.find_feeds(errors);
         wiring
     }
 
-    fn check_names(&self, errors: &mut Vec<Diagnostic>) {
-        let mut seen = BTreeMap::new();
-        let sources = self
-            .file
-            .sources
-            .iter()
-            .map(|source| (&source.name, "source"));
-        let transforms = self
-            .file
-            .transforms
-            .iter()
-            .map(|transform| (&transform.name, "transform"));
-        for (name, what) in sources.chain(transforms) {
-            if let Some(other) = seen.insert(&name.value, what) {
-                let message = format!("`{}` is the name of a {other} and of a {what}", name.value);
-                errors.push(Diagnostic::at(&name.span, message).help("rename one of them"));
+    /// Wires stage by stage, each after those whose columns it may read, so that all types are known where they are needed.
+    fn wired(&mut self, errors: &mut Vec<Diagnostic>) -> Vec<Stage> {
+        let roots = match self.order_of_stages() {
+            Ok(roots) => roots,
+            Err(circle) => {
+                errors.push(circle);
+                return Vec::new();
+            }
+        };
+        let mut arguments = vec![Vec::new(); self.nodes.len()];
+        for &root in &roots {
+            self.open(root, errors);
+            for (index, arguments) in arguments.iter_mut().enumerate() {
+                let collection = self.nodes[index].collection;
+                if collection.is_some_and(|collection| self.root(collection) == root) {
+                    *arguments = self.arguments(index, errors);
+                }
+            }
+        }
+        let targets = self.targets(errors);
+        self.check_pins(errors);
+        if !errors.is_empty() {
+            return Vec::new();
+        }
+        match self.order_of_transforms(&arguments) {
+            Ok(order) => self.stages(&roots, &order, &arguments, &targets),
+            Err(circle) => {
+                errors.push(circle);
+                Vec::new()
             }
         }
     }
 
-    fn add_source(&mut self, source: &'a SourceDecl, errors: &mut Vec<Diagnostic>) {
-        let kind = &source.kind;
-        if self.connectors.source_columns(&kind.value).is_none() {
-            let help = suggest(&kind.value, self.connectors.source_kinds().iter().copied());
-            errors.push(
-                Diagnostic::at(
-                    &kind.span,
-                    format!("there is no source of kind `{}`", kind.value),
-                )
-                .help(help),
-            );
-        } else if let Err(error) = self.connectors.check_source(&kind.value, &source.options) {
-            errors.push(option_fault(&source.name, &source.option_spans, error));
-        }
-        self.collections.push(Rows {
-            name: &source.name.value,
-            parent: None,
-            source,
-            row: None,
-            columns: Vec::new(),
-        });
-    }
-
-    fn find_function(
-        &self,
-        decl: &'a TransformDecl,
-        errors: &mut Vec<Diagnostic>,
-    ) -> Option<(&'a str, &'a Function)> {
-        let call = &decl.call;
-        let Some((plugin, function)) = call.value.split_once('.') else {
-            let message = format!(
-                "`{}` does not say which function of which plugin to call",
-                call.value
-            );
-            errors.push(
-                Diagnostic::at(&call.span, message).help("write `call = \"plugin.function\"`"),
-            );
-            return None;
+    /// Finds the key columns of a gathered root, and what publishes for it.
+    fn open(&mut self, root: usize, errors: &mut Vec<Diagnostic>) {
+        let Some(Origin::Gather(at)) = self.collections[root].origin else {
+            return;
         };
-        let Some((plugin, interface)) = self.interfaces.get_key_value(plugin) else {
-            let help = suggest(
-                plugin,
-                self.file.plugins.iter().map(|plugin| &*plugin.name.value),
-            );
-            let message = format!("there is no plugin `{plugin}`");
-            errors.push(
-                Diagnostic::at(&call.span, message)
-                    .help(format!("{help}; plugins stand under `[plugin.NAME]`")),
-            );
-            return None;
-        };
-        if let Some(found) = interface.function(function) {
-            return Some((plugin, found));
-        }
-        let fault = match interface
-            .unsupported
-            .iter()
-            .find(|other| other.name == function)
-        {
-            Some(other) => Diagnostic::at(
-                &call.span,
-                format!("`{}` cannot be a transform: {}", call.value, other.reason),
-            ),
-            None => Diagnostic::at(
-                &call.span,
-                format!("plugin `{plugin}` has no function `{function}`"),
-            )
-            .help(suggest(
-                function,
-                interface.functions.iter().map(Function::short_name),
-            )),
-        };
-        errors.push(fault);
-        None
-    }
-
-    /// Finds the collection of every transform and makes those of `rows = true`, parents before children.
-    fn place(&mut self, errors: &mut Vec<Diagnostic>) {
-        let mut waiting: Vec<usize> = (0..self.nodes.len()).collect();
-        loop {
-            let before = waiting.len();
-            waiting.retain(|&index| !self.try_place(index, errors));
-            if waiting.len() == before {
-                break;
-            }
-        }
-        for index in waiting {
-            let each = &self.nodes[index].decl.each;
-            let named = self
-                .file
-                .transforms
-                .iter()
-                .find(|other| other.name.value == each.value);
-            let collections = self.collection_names();
-            let fault = match named {
-                Some(other) if !other.rows => Diagnostic::at(
-                    &each.span,
-                    format!("`{}` is a column, not a collection", each.value),
-                )
-                .help(format!(
-                    "`rows = true` on transform `{}` makes its list a collection; {}",
-                    each.value,
-                    suggest(&each.value, collections)
-                )),
-                Some(_) if self.transform_without_function(&each.value) => continue,
-                Some(_) => Diagnostic::at(&each.span, format!("`{}` comes of itself", each.value))
-                    .help("a chain of `each` must begin at a source"),
-                None => Diagnostic::at(
-                    &each.span,
-                    format!("there is no collection `{}`", each.value),
-                )
-                .help(suggest(&each.value, collections)),
-            };
-            errors.push(fault);
+        let feeds = &self.gathers[at].feeds;
+        let tainted = feeds.iter().any(|feed| self.is_tainted(feed.collection));
+        self.gathers[at].at_fault |= tainted;
+        match self.gathers[at].step {
+            Step::Reduce(decl) => self.open_reduce(at, decl, errors),
+            Step::Union(_) => self.open_union(at),
+            Step::State(decl) => self.open_state(at, decl, errors),
         }
     }
 
-    /// The collections of the flow, also those whose transform is at fault.
-    fn collection_names(&self) -> impl Iterator<Item = &'a str> {
-        let file = self.file;
-        let made = file
-            .transforms
-            .iter()
-            .filter(|transform| transform.rows)
-            .map(|transform| &*transform.name.value);
-        file.sources
-            .iter()
-            .map(|source| &*source.name.value)
-            .chain(made)
+    /// The root that a collection's rows come of.
+    fn root(&self, collection: usize) -> usize {
+        self.lineage(collection).last().unwrap_or(collection)
     }
 
-    /// Whether the collection is missing only because of a fault that has been reported already.
-    fn transform_without_function(&self, name: &str) -> bool {
-        self.nodes.iter().any(|node| {
-            node.decl.name.value == name && (node.result.is_none() || node.collection.is_some())
-        })
+    /// The collection and its parents, nearest first.
+    fn lineage(&self, collection: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(collection), |&up| self.collections[up].parent)
     }
 
-    fn try_place(&mut self, index: usize, errors: &mut Vec<Diagnostic>) -> bool {
-        let decl = self.nodes[index].decl;
-        let Some(parent) = self
-            .collections
-            .iter()
-            .position(|rows| rows.name == decl.each.value)
-        else {
-            return false;
-        };
-        self.nodes[index].collection = Some(parent);
-        if !decl.rows {
-            return true;
+    /// Whether a collection comes of something that is at fault and has been reported.
+    fn is_tainted(&self, collection: usize) -> bool {
+        match self.collections[self.root(collection)].origin {
+            Some(Origin::Gather(at)) => self.gathers[at].at_fault,
+            _ => false,
         }
-        let Some(result) = &self.nodes[index].result else {
-            return true;
-        };
-        let Type::List(element) = result.value.clone() else {
-            let message = format!(
-                "`{}` returns `{}`, which is no list of rows",
-                decl.call.value, result.value
-            );
-            errors.push(Diagnostic::at(&decl.call.span, message).help(
-                "`rows = true` needs a function that returns `list<T>` or `result<list<T>, E>`",
-            ));
-            return true;
-        };
-        self.nodes[index].makes = Some(self.collections.len());
-        self.collections.push(Rows {
-            name: &decl.name.value,
-            parent: Some(parent),
-            source: self.collections[parent].source,
-            row: Some((*element).clone()),
-            columns: Vec::new(),
-        });
-        true
+    }
+
+    /// The gathering that a collection is the root of.
+    fn gathering(&self, collection: usize) -> Option<&Gathering<'a>> {
+        match self.collections[collection].origin {
+            Some(Origin::Gather(at)) => Some(&self.gathers[at]),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Step<'a> {
+    fn name(self) -> &'a Located<String> {
+        match self {
+            Step::Reduce(decl) => &decl.call.name,
+            Step::Union(decl) => &decl.name,
+            Step::State(decl) => &decl.name,
+        }
+    }
+
+    /// The collections that it names.
+    fn feeds(self) -> Vec<&'a Located<String>> {
+        match self {
+            Step::Reduce(decl) => vec![&decl.call.each],
+            Step::Union(decl) => decl.of.iter().collect(),
+            Step::State(decl) => vec![&decl.each],
+        }
     }
 }
 

@@ -1,20 +1,64 @@
-//! The arguments of transforms: every parameter finds its literal or its column.
+//! The arguments of transforms: every parameter finds its literal, its column or what it looks up.
 
-use super::{Found, Wiring};
+use super::candidates::UNEVEN_HELP;
+use super::{Found, Origin, Role, Step, Wiring};
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::flow::connectors::SourceColumns;
 use crate::flow::declaration::TransformDecl;
 use crate::flow::literal;
-use crate::flow::plan::Argument;
+use crate::flow::plan::{Argument, ColumnRef};
+use crate::flow::tree::Located;
+use crate::interface::{Function, Param};
 use crate::types::Type;
+use crate::value::Value;
 
-impl Wiring<'_> {
-    pub(super) fn transforms(&mut self, errors: &mut Vec<Diagnostic>) -> Vec<Vec<Argument>> {
-        (0..self.nodes.len())
-            .map(|index| self.arguments(index, errors))
-            .collect()
+/// A parameter of a function that is called.
+#[derive(Clone, Copy)]
+pub(super) struct Parameter<'p> {
+    pub(super) decl: &'p TransformDecl,
+    pub(super) function: &'p Function,
+    pub(super) param: &'p Param,
+}
+
+impl<'p> Parameter<'p> {
+    /// The path of its column, and where the flow file says so.
+    pub(super) fn path(&self) -> (&'p str, &'p Located<String>) {
+        self.decl.path(&self.param.name)
     }
 
+    /// The value in the flow file, if one is given; within, none where it does not fit.
+    pub(super) fn literal(&self, errors: &mut Vec<Diagnostic>) -> Option<Option<Value>> {
+        let mut given = self.decl.with.iter();
+        let entry = given.find(|entry| entry.key.value == self.param.name)?;
+        Some(match literal::read(&entry.value, &self.param.ty) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                let (param, call) = (&self.param.name, &self.decl.call.value);
+                let message = format!("parameter `{param}` of `{call}`: {}", fault.message);
+                errors.push(Diagnostic { message, ..fault });
+                None
+            }
+        })
+    }
+}
+
+impl TransformDecl {
+    /// The path of the column for a parameter, and its place in the flow file.
+    pub(super) fn path<'p>(&'p self, param: &'p str) -> (&'p str, &'p Located<String>) {
+        let from = self.from.iter().find(|(name, _)| name.value == param);
+        from.map_or((param, &self.call), |(_, path)| (&*path.value, path))
+    }
+
+    /// Whether the flow gives a parameter a value or has it looked up.
+    pub(super) fn gives(&self, param: &str) -> bool {
+        self.with.iter().any(|entry| entry.key.value == param)
+            || self
+                .lookups
+                .iter()
+                .any(|lookup| lookup.param.value == param)
+    }
+}
+
+impl Wiring<'_> {
     pub(super) fn arguments(
         &mut self,
         index: usize,
@@ -26,123 +70,173 @@ impl Wiring<'_> {
         else {
             return Vec::new();
         };
-        let given = decl
-            .with
-            .iter()
-            .map(|entry| &entry.key)
-            .chain(decl.from.iter().map(|(name, _)| name));
-        let mut seen: Vec<&str> = Vec::new();
-        for name in given {
-            if function.params.iter().all(|param| param.name != name.value) {
-                let message = format!("`{}` has no parameter `{}`", decl.call.value, name.value);
-                let help = suggest(
-                    &name.value,
-                    function.params.iter().map(|param| &*param.name),
-                );
-                errors.push(
-                    Diagnostic::at(&name.span, message)
-                        .label(function.to_string())
-                        .help(help),
-                );
-            }
-            if seen.contains(&&*name.value) {
-                let message = format!("the parameter `{}` is given twice", name.value);
-                errors.push(
-                    Diagnostic::at(&name.span, message).help("give it in `with` or in `from`"),
-                );
-            }
-            seen.push(&name.value);
-        }
-        if self.clashes(collection, decl, errors) {
+        check_given(decl, function, errors);
+        if self.clashes(index, collection, errors) {
             return Vec::new();
         }
         let mut arguments = Vec::with_capacity(function.params.len());
         for param in &function.params {
-            if let Some(entry) = decl.with.iter().find(|entry| entry.key.value == param.name) {
-                match literal::read(&entry.value, &param.ty) {
-                    Ok(value) => arguments.push(Argument::Literal(value)),
-                    Err(fault) => {
-                        let about =
-                            format!("parameter `{}` of `{}`: ", param.name, decl.call.value);
-                        errors.push(Diagnostic {
-                            message: about + &fault.message,
-                            ..fault
-                        });
-                    }
-                }
-                continue;
-            }
-            let from = decl.from.iter().find(|(name, _)| name.value == param.name);
-            let (path, place) =
-                from.map_or((&*param.name, &decl.call), |(_, path)| (&*path.value, path));
-            match self.resolve(collection, path, Some(&param.ty), Some(index)) {
-                Found::Column(column) => arguments.push(Argument::Column(column)),
-                Found::OtherType(name, ty) => {
-                    let message = format!(
-                        "parameter `{}` of `{}` is `{}`, but `{name}` is `{ty}`",
-                        param.name, decl.call.value, param.ty
-                    );
-                    let mut fits = self.candidates(collection, Some(&param.ty));
-                    fits.retain(|name| *name != decl.name.value);
-                    errors.push(
-                        Diagnostic::at(&place.span, message)
-                            .label(function.to_string())
-                            .help(format!(
-                                "of type `{}` {}; choose with `from = {{ {} = \"...\" }}`",
-                                param.ty,
-                                suggest("", fits.iter().map(String::as_str)),
-                                param.name
-                            )),
-                    );
-                }
-                Found::Nothing if self.is_at_fault(path) => {}
-                Found::Nothing => {
-                    let (on, column) = self.split(collection, path);
-                    let mut names = self.candidates(collection, None);
-                    names.retain(|name| *name != decl.name.value);
-                    let mut help = suggest(column, names.iter().map(String::as_str));
-                    if from.is_none() {
-                        let name = &param.name;
-                        help += "; name another column with `from = { ";
-                        help += name;
-                        help += " = \"...\" }` or give a value with `with = { ";
-                        help += name;
-                        help += " = ... }`";
-                    }
-                    let message = format!("no column `{column}` on `{on}`");
-                    let label = format!("needed for parameter `{}: {}`", param.name, param.ty);
-                    errors.push(Diagnostic::at(&place.span, message).label(label).help(help));
-                }
-            }
+            let parameter = Parameter {
+                decl,
+                function,
+                param,
+            };
+            let literal = parameter.literal(errors);
+            arguments.extend(match literal {
+                Some(value) => value.map(Argument::Literal),
+                None => self
+                    .column_argument(index, collection, &parameter, errors)
+                    .map(Argument::Column),
+            });
         }
         arguments
     }
 
-    /// Whether a column-making transform has the name of a field or column of its row.
-    pub(super) fn clashes(
+    fn column_argument(
+        &mut self,
+        index: usize,
+        collection: usize,
+        parameter: &Parameter<'_>,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Option<ColumnRef> {
+        let param = parameter.param;
+        let mut lookups = parameter.decl.lookups.iter();
+        if let Some(decl) = lookups.find(|lookup| lookup.param.value == param.name) {
+            return self.lookup(index, collection, parameter, decl, errors);
+        }
+        if let Role::Group(at) = self.nodes[index].role
+            && let Step::Reduce(decl) = self.gathers[at].step
+        {
+            return self.group_argument(at, decl, parameter, errors);
+        }
+        self.bind(collection, parameter, &param.ty, Some(index), errors)
+    }
+
+    /// Finds the column of a parameter. `wanted` is the type of the parameter, or of the elements of its list.
+    pub(super) fn bind(
+        &mut self,
+        collection: usize,
+        parameter: &Parameter<'_>,
+        wanted: &Type,
+        asking: Option<usize>,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Option<ColumnRef> {
+        let (path, _) = parameter.path();
+        let found = self.resolve(collection, path, Some(wanted), asking);
+        errors.extend(self.argument_fault(collection, parameter, wanted, &found));
+        found.column()
+    }
+
+    fn argument_fault(
         &self,
         collection: usize,
-        decl: &TransformDecl,
-        errors: &mut Vec<Diagnostic>,
-    ) -> bool {
-        if decl.rows {
+        parameter: &Parameter<'_>,
+        wanted: &Type,
+        found: &Found<ColumnRef>,
+    ) -> Option<Diagnostic> {
+        let (param, function) = (parameter.param, parameter.function);
+        let (path, place) = parameter.path();
+        let other = |more: String| {
+            let mut fits = self.candidates(collection, Some(wanted));
+            fits.retain(|name| *name != parameter.decl.name.value);
+            let head = format!(
+                "parameter `{}` of `{}` is `{}`, {more}",
+                param.name, parameter.decl.call.value, param.ty
+            );
+            Diagnostic::at(&place.span, head)
+                .label(function.to_string())
+                .help(format!(
+                    "of type `{wanted}` {}; choose with `from = {{ {} = \"...\" }}`",
+                    suggest("", fits.iter().map(String::as_str)),
+                    param.name
+                ))
+        };
+        Some(match found {
+            Found::Column(_) => return None,
+            _ if self.is_at_fault(collection, path) => return None,
+            Found::OtherType(name, ty) if *wanted == param.ty => {
+                other(format!("but `{name}` is `{ty}`"))
+            }
+            Found::OtherType(name, ty) => other(format!(
+                "one `{wanted}` of each row, but `{name}` is `{ty}`"
+            )),
+            Found::Uneven(how) => {
+                let message = format!("parameter `{}`: {how}", param.name);
+                Diagnostic::at(&place.span, message)
+                    .label(function.to_string())
+                    .help(UNEVEN_HELP)
+            }
+            Found::Nothing => self.no_column(collection, parameter),
+        })
+    }
+
+    fn no_column(&self, collection: usize, parameter: &Parameter<'_>) -> Diagnostic {
+        let (path, place) = parameter.path();
+        let param = parameter.param;
+        let (on, column) = self.split(collection, path);
+        let mut names = self.candidates(collection, None);
+        names.retain(|name| *name != parameter.decl.name.value);
+        let mut help = suggest(column, names.iter().map(String::as_str));
+        if place == &parameter.decl.call {
+            let name = &param.name;
+            help = format!(
+                "{help}; name another column with `from = {{ {name} = \"...\" }}` or give a value with \
+                 `with = {{ {name} = ... }}`"
+            );
+        }
+        Diagnostic::at(&place.span, format!("no column `{column}` on `{on}`"))
+            .label(format!(
+                "needed for parameter `{}: {}`",
+                param.name, param.ty
+            ))
+            .help(help)
+    }
+
+    /// Whether a column-making transform has the name of a field or column of its row.
+    fn clashes(&self, index: usize, collection: usize, errors: &mut Vec<Diagnostic>) -> bool {
+        let node = &self.nodes[index];
+        let name = &node.decl.name;
+        // The names of a group's columns and of its result are compared where the reduce is.
+        if !node.makes_column(collection) || node.role != Role::Plain {
             return false;
         }
-        let rows = &self.collections[collection];
-        let field = rows.row.as_ref().and_then(Type::fields);
-        let field =
-            field.is_some_and(|fields| fields.iter().any(|field| *field.name == *decl.name.value));
-        let column = rows.parent.is_none()
-            && matches!(
-                self.connectors.source_columns(&rows.source.kind.value),
-                Some(SourceColumns::Fixed(columns)) if columns.iter().any(|(name, _)| *name == decl.name.value)
-            );
-        if field || column {
-            let message = format!("`{}` already has a column `{}`", rows.name, decl.name.value);
+        let clashes = self.has(collection, &name.value, Some(index));
+        if clashes {
+            let rows = match self.collections[collection].origin {
+                Some(Origin::Gather(_)) => self.stage_name(collection),
+                _ => &self.collections[collection].name,
+            };
+            let message = format!("`{rows}` already has a column `{}`", name.value);
+            errors
+                .push(Diagnostic::at(&name.span, message).help("give the transform another name"));
+        }
+        clashes
+    }
+}
+
+/// Refuses what is given for parameters that are none, or that have something already.
+pub(super) fn check_given(decl: &TransformDecl, function: &Function, errors: &mut Vec<Diagnostic>) {
+    let given = decl.with.iter().map(|entry| &entry.key);
+    let given = given.chain(decl.from.iter().map(|(name, _)| name));
+    let given = given.chain(decl.lookups.iter().map(|lookup| &lookup.param));
+    let mut seen: Vec<&str> = Vec::new();
+    for name in given {
+        if function.params.iter().all(|param| param.name != name.value) {
+            let message = format!("`{}` has no parameter `{}`", decl.call.value, name.value);
+            let params = function.params.iter().map(|param| &*param.name);
             errors.push(
-                Diagnostic::at(&decl.name.span, message).help("give the transform another name"),
+                Diagnostic::at(&name.span, message)
+                    .label(function.to_string())
+                    .help(suggest(&name.value, params)),
             );
         }
-        field || column
+        if seen.contains(&&*name.value) {
+            let message = format!("the parameter `{}` is given twice", name.value);
+            errors.push(
+                Diagnostic::at(&name.span, message)
+                    .help("give it in one of `with`, `from` and `lookup`"),
+            );
+        }
+        seen.push(&name.value);
     }
 }

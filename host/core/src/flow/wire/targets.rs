@@ -1,6 +1,6 @@
 //! Targets: every column and key column finds its place, and no two targets share one.
 
-use super::{Found, Wiring, option_fault};
+use super::{Wiring, option_fault};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::connectors::{Column, TargetSpec};
 use crate::flow::declaration::TargetDecl;
@@ -51,40 +51,15 @@ impl Wiring<'_> {
                 .help(help),
             );
         }
-        let Some(collection) = self
-            .collections
-            .iter()
-            .position(|rows| rows.name == decl.rows.value)
-        else {
-            // A collection that is missing because its transform is broken has been reported there.
-            if !self
-                .nodes
-                .iter()
-                .any(|node| node.decl.rows && node.decl.name.value == decl.rows.value)
-            {
-                let help = suggest(
-                    &decl.rows.value,
-                    self.collections.iter().map(|rows| rows.name),
-                );
-                let message = format!("there is no collection `{}`", decl.rows.value);
-                errors.push(Diagnostic::at(&decl.rows.span, message).help(help));
-            }
+        let Some(collection) = self.collection(&decl.rows.value) else {
+            errors.extend(self.no_collection(&decl.rows));
             return None;
         };
         let mut columns = Vec::new();
         for (name, path) in &decl.columns {
-            match self.resolve(collection, &path.value, None, None) {
-                Found::Column(column) => columns.push((name.value.clone(), column)),
-                // What hangs on a transform that is at fault has been reported there.
-                _ if self.is_at_fault(&path.value) => {}
-                _ => {
-                    let names = self.candidates(collection, None);
-                    let (on, column) = self.split(collection, &path.value);
-                    let message = format!("no column `{column}` on `{on}`");
-                    let help = suggest(column, names.iter().map(String::as_str));
-                    errors.push(Diagnostic::at(&path.span, message).help(help));
-                }
-            }
+            let found = self.resolve(collection, &path.value, None, None);
+            errors.extend(self.column_fault(collection, path, &found));
+            columns.extend(found.column().map(|column| (name.value.clone(), column)));
         }
         let key = self.target_key(decl, &columns, errors);
         let spec_columns = columns.iter().map(|(name, column)| Column {

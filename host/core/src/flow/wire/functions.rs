@@ -1,0 +1,99 @@
+//! Functions: what `call` and `combine` name in the plugins' interfaces.
+
+use super::{Node, Role, Wiring};
+use crate::diagnostic::{Diagnostic, suggest};
+use crate::flow::declaration::TransformDecl;
+use crate::flow::plan::ResultShape;
+use crate::flow::tree::Located;
+use crate::interface::Function;
+
+impl<'a> Wiring<'a> {
+    /// The transforms of the file, but those with state, whose functions are no transforms.
+    pub(super) fn add_transforms(&mut self, errors: &mut Vec<Diagnostic>) {
+        for decl in &self.file.transforms {
+            if decl.state.is_none() {
+                let node = self.node(decl, Role::Plain, errors);
+                self.nodes.push(node);
+            }
+        }
+    }
+
+    pub(super) fn node(
+        &self,
+        decl: &'a TransformDecl,
+        role: Role,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Node<'a> {
+        let found = self.find_function(&decl.call, errors);
+        let (plugin, function) = found.map_or(("", None), |(plugin, found)| (plugin, Some(found)));
+        let result = function.and_then(|function| {
+            let shape = ResultShape::of(function.result.as_ref());
+            if shape.is_none() {
+                let message = format!("`{}` returns no value", decl.call.value);
+                errors.push(Diagnostic::at(&decl.call.span, message).label(function.to_string()));
+            }
+            shape
+        });
+        Node {
+            decl,
+            function,
+            plugin,
+            collection: None,
+            makes: None,
+            result,
+            role,
+        }
+    }
+
+    pub(super) fn find_function(
+        &self,
+        call: &Located<String>,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Option<(&'a str, &'a Function)> {
+        let Some((plugin, function)) = call.value.split_once('.') else {
+            let message = format!(
+                "`{}` does not say which function of which plugin to call",
+                call.value
+            );
+            errors.push(
+                Diagnostic::at(&call.span, message).help("write `call = \"plugin.function\"`"),
+            );
+            return None;
+        };
+        let Some((plugin, interface)) = self.interfaces.get_key_value(plugin) else {
+            let help = suggest(
+                plugin,
+                self.file.plugins.iter().map(|plugin| &*plugin.name.value),
+            );
+            let message = format!("there is no plugin `{plugin}`");
+            errors.push(
+                Diagnostic::at(&call.span, message)
+                    .help(format!("{help}; plugins stand under `[plugin.NAME]`")),
+            );
+            return None;
+        };
+        if let Some(found) = interface.function(function) {
+            return Some((plugin, found));
+        }
+        let fault = match interface
+            .unsupported
+            .iter()
+            .find(|other| other.name == function)
+        {
+            Some(other) => Diagnostic::at(
+                &call.span,
+                format!("`{}` cannot be a transform: {}", call.value, other.reason),
+            ),
+            None => Diagnostic::at(
+                &call.span,
+                format!("plugin `{plugin}` has no function `{function}`"),
+            )
+            .help(suggest(
+                function,
+                interface.functions.iter().map(Function::short_name),
+            )),
+        };
+        errors.push(fault);
+        None
+    }
+}
