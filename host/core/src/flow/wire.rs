@@ -199,8 +199,8 @@ impl<'a> Wiring<'a> {
     fn wired(&mut self, errors: &mut Vec<Diagnostic>) -> Vec<Stage> {
         let roots = match self.order_of_stages() {
             Ok(roots) => roots,
-            Err(circle) => {
-                errors.push(circle);
+            Err(fault) => {
+                errors.push(fault);
                 return Vec::new();
             }
         };
@@ -271,6 +271,15 @@ impl<'a> Wiring<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// What it is, for messages: "reduce".
+    fn noun(self) -> &'static str {
+        match self {
+            Step::Reduce(_) => "reduce",
+            Step::Union(_) => "union",
+            Step::State(_) => "transform",
+        }
+    }
+
     fn name(self) -> &'a Located<String> {
         match self {
             Step::Reduce(decl) => &decl.call.name,
