@@ -111,6 +111,9 @@ pub enum ConnectError {
         /// What happened.
         reason: String,
     },
+    /// What other stages publish cannot be read.
+    #[error("{0}")]
+    Gathered(String),
     /// The target's path leads out of the folder of the flow file.
     #[error("the target `{}` lies outside the folder of the flow file", path.display())]
     OutsideFlow {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// A part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part<'a> {
+pub enum KeyPart<'a> {
     /// An integer; sorts before text.
     Int(i64),
     /// Text.
@@ -24,17 +24,17 @@ const JSON: u8 = 4;
 
 /// Appends a part. A key is its parts one after the other, and no key is the beginning of another one with as many
 /// parts: text and bytes end in `00 01`, and a zero byte in them is written `00 ff`.
-pub(crate) fn push_part(key: &mut Vec<u8>, part: &Part<'_>) {
+pub fn push_part(key: &mut Vec<u8>, part: &KeyPart<'_>) {
     let (tag, bytes) = match part {
-        Part::Int(number) => {
+        KeyPart::Int(number) => {
             key.push(INT);
             // Flipping the sign bit makes big-endian bytes sort as the numbers do.
             key.extend_from_slice(&(*number as u64 ^ (1 << 63)).to_be_bytes());
             return;
         }
-        Part::Text(text) => (TEXT, text.as_bytes()),
-        Part::Bytes(bytes) => (BYTES, bytes.as_ref()),
-        Part::Json(text) => (JSON, text.as_bytes()),
+        KeyPart::Text(text) => (TEXT, text.as_bytes()),
+        KeyPart::Bytes(bytes) => (BYTES, bytes.as_ref()),
+        KeyPart::Json(text) => (JSON, text.as_bytes()),
     };
     key.push(tag);
     for &byte in bytes {
@@ -47,23 +47,23 @@ pub(crate) fn push_part(key: &mut Vec<u8>, part: &Part<'_>) {
 }
 
 /// Takes a key apart: the parts, and what follows them when it is not a part. `None` when a part is cut short.
-pub(crate) fn split_key(mut key: &[u8]) -> Option<(Vec<Part<'static>>, &[u8])> {
+pub fn split_key(mut key: &[u8]) -> Option<(Vec<KeyPart<'static>>, &[u8])> {
     let mut parts = Vec::new();
     while let Some((&tag, rest)) = key.split_first() {
         let (part, rest) = match tag {
             INT => {
                 let (bytes, rest) = rest.split_first_chunk::<8>()?;
                 (
-                    Part::Int((u64::from_be_bytes(*bytes) ^ (1 << 63)) as i64),
+                    KeyPart::Int((u64::from_be_bytes(*bytes) ^ (1 << 63)) as i64),
                     rest,
                 )
             }
             TEXT => unescape(rest).and_then(|(bytes, rest)| {
-                Some((Part::Text(String::from_utf8(bytes).ok()?.into()), rest))
+                Some((KeyPart::Text(String::from_utf8(bytes).ok()?.into()), rest))
             })?,
-            BYTES => unescape(rest).map(|(bytes, rest)| (Part::Bytes(bytes.into()), rest))?,
+            BYTES => unescape(rest).map(|(bytes, rest)| (KeyPart::Bytes(bytes.into()), rest))?,
             JSON => unescape(rest).and_then(|(bytes, rest)| {
-                Some((Part::Json(String::from_utf8(bytes).ok()?.into()), rest))
+                Some((KeyPart::Json(String::from_utf8(bytes).ok()?.into()), rest))
             })?,
             _ => break,
         };
@@ -93,11 +93,11 @@ fn unescape(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 }
 
 /// A part for people: text as it is, control characters escaped, bytes in base 16.
-pub(crate) fn show_part(part: &Part<'_>) -> String {
+pub fn show_part(part: &KeyPart<'_>) -> String {
     match part {
-        Part::Int(number) => number.to_string(),
-        Part::Text(text) | Part::Json(text) => printable(text.as_bytes()),
-        Part::Bytes(bytes) => bytes.iter().fold(String::new(), |mut text, byte| {
+        KeyPart::Int(number) => number.to_string(),
+        KeyPart::Text(text) | KeyPart::Json(text) => printable(text.as_bytes()),
+        KeyPart::Bytes(bytes) => bytes.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         }),
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn key(parts: &[Part<'static>]) -> Vec<u8> {
+    fn key(parts: &[KeyPart<'static>]) -> Vec<u8> {
         let mut key = Vec::new();
         for part in parts {
             push_part(&mut key, part);
@@ -124,15 +124,15 @@ mod tests {
         key
     }
 
-    fn part() -> impl Strategy<Value = Part<'static>> {
+    fn part() -> impl Strategy<Value = KeyPart<'static>> {
         prop_oneof![
-            any::<i64>().prop_map(Part::Int),
-            "[a\\x00\\x01é]{0,4}".prop_map(|text| Part::Text(text.into())),
+            any::<i64>().prop_map(KeyPart::Int),
+            "[a\\x00\\x01é]{0,4}".prop_map(|text| KeyPart::Text(text.into())),
             prop::collection::vec(
                 prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()],
                 0..4
             )
-            .prop_map(|bytes| Part::Bytes(bytes.into())),
+            .prop_map(|bytes| KeyPart::Bytes(bytes.into())),
         ]
     }
 
@@ -146,7 +146,7 @@ mod tests {
 
         #[test]
         fn texts_sort_as_their_keys(a in "[a\\x00\\x01b]{0,4}", b in "[a\\x00\\x01b]{0,4}", x: i64, y: i64) {
-            let of = |text: &str, number| key(&[Part::Text(text.to_owned().into()), Part::Int(number)]);
+            let of = |text: &str, number| key(&[KeyPart::Text(text.to_owned().into()), KeyPart::Int(number)]);
             prop_assert_eq!(of(&a, x).cmp(&of(&b, y)), (a, x).cmp(&(b, y)));
         }
 

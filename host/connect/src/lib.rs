@@ -45,6 +45,7 @@ mod target;
 
 pub use error::{ConnectError, KeyParseError, RowError};
 pub use hint::Hint;
+pub use key::{KeyPart, push_part, show_part, split_key};
 pub use source::{
     Entries, Entry, Source, check_source, display_key, open_source, reading_options,
     source_column_accepts, source_columns, source_key, source_kinds,

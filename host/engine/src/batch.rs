@@ -6,6 +6,7 @@
 
 mod column;
 mod find;
+mod lookup;
 mod reuse;
 mod transform;
 
@@ -15,9 +16,10 @@ use std::sync::atomic::Ordering;
 
 use flowstone_connect::{Entry, RowError};
 use flowstone_core::{Fingerprint, MemoKey, Value, fingerprint};
-use flowstone_store::{Lineage, MemoRecord, RowHead, RowState, Snapshot};
+use flowstone_store::{Lineage, LookupRecord, MemoRecord, RowHead, RowState, Snapshot};
 
 pub(crate) use self::column::of_parts;
+use self::lookup::Looked;
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::stage::StageRun;
@@ -31,6 +33,8 @@ pub(crate) struct Item {
     pub(crate) head: Option<RowHead>,
     /// Whether the version hint proves that the content is the same as before.
     pub(crate) same_version: bool,
+    /// Whether it is looked at for the sake of other rows than its source's.
+    pub(crate) due: bool,
 }
 
 /// A root row while its batch is worked on.
@@ -45,6 +49,7 @@ pub(crate) struct Root {
     /// Listed, but gone when it was to be loaded.
     pub(crate) vanished: bool,
     pub(crate) calls: Vec<(u16, MemoKey)>,
+    pub(crate) lookups: Vec<LookupRecord>,
 }
 
 /// Why a row failed.
@@ -112,6 +117,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) rows: Vec<Vec<Row>>,
     /// The results of every transform, one per row of its collection.
     pub(crate) cells: Vec<Vec<Cell>>,
+    /// What every lookup found, one per row of its collection; none before it is asked for.
+    looked: Vec<Option<Vec<Looked>>>,
     /// What is to be remembered.
     pub(crate) memos: Vec<(MemoKey, MemoRecord)>,
     /// Values that are too long for their record.
@@ -136,6 +143,7 @@ impl<'a> Batch<'a> {
             roots: Vec::with_capacity(items.len()),
             rows: vec![Vec::new(); run.stage.collections.len()],
             cells: vec![Vec::new(); run.stage.transforms.len()],
+            looked: run.stage.lookups.iter().map(|_| None).collect(),
             memos: Vec::new(),
             objects: Vec::new(),
             reused: Vec::new(),
@@ -186,6 +194,7 @@ impl<'a> Batch<'a> {
             failures: Vec::new(),
             vanished: false,
             calls: Vec::new(),
+            lookups: Vec::new(),
         };
         let gone = root.item.entry.is_none();
         if gone || root.item.same_version {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use flowstone_connect::target_place;
-use flowstone_core::{Fingerprint, Plan, TargetSpec};
+use flowstone_core::{Fingerprint, Plan, RELATION, Stage, TargetSpec};
 use flowstone_store::{CollectionId, Snapshot, Store, StoreError, TargetId, Writer};
 
 use crate::engine::FlowPlace;
@@ -176,7 +176,7 @@ impl Books {
 
     /// Finds the number of every target of the plan, or makes one up, and notes where columns changed. Nothing is written.
     pub(crate) fn decide(&mut self, plan: &Plan) {
-        for target in plan.stages.iter().flat_map(|stage| &stage.targets) {
+        for target in plan.stages.iter().flat_map(Stage::outputs) {
             let Some(id) = self.target(&target.spec) else {
                 self.replace_target(&target.name, &target.spec);
                 continue;
@@ -297,7 +297,12 @@ fn same_place(a: &TargetSpec, b: &TargetSpec) -> bool {
     target_place(a) == target_place(b)
 }
 
+/// Whether the rows of both are told apart by the same columns. Those of a relation are read back: its other columns count
+/// as well.
 fn same_key(a: &TargetSpec, b: &TargetSpec) -> bool {
+    if b.kind == RELATION {
+        return a.columns == b.columns && a.key == b.key;
+    }
     let columns = |spec: &TargetSpec| {
         spec.key
             .iter()

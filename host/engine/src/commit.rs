@@ -7,6 +7,7 @@
 
 mod begun;
 mod claims;
+mod relations;
 mod reused;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,12 +21,15 @@ use flowstone_store::{
 
 pub(crate) use self::begun::Begun;
 use self::claims::{claim, intended, release};
+pub(crate) use self::relations::{Feed, Feeds};
+use self::relations::{RelationOp, publish, settle_due, settle_lookups};
 use crate::books::Books;
 use crate::budget::Permit;
 use crate::calls::Calls;
 use crate::error::Error;
 use crate::event::{Change, Event, Observer};
-use crate::reconcile::{RowUpdate, UpdateKind, Upsert};
+use crate::reconcile::{Content, RowUpdate, UpdateKind, Upsert};
+use crate::relation::display_key;
 use crate::report::{FailedRow, SourceCounts, TargetCounts};
 
 /// A target of the flow, or one that left it, open.
@@ -61,6 +65,12 @@ pub(crate) struct StageState {
     pub(crate) conflicts: Vec<Entry>,
     /// Whether this is the second try.
     pub(crate) second: bool,
+    /// Whether the rows looked at now are those that are due: they have been counted before.
+    pub(crate) due: bool,
+    /// Whether rows may be looked at for the sake of other rows than their source's.
+    pub(crate) takes_due: bool,
+    /// Whether its rows come from other stages.
+    pub(crate) is_gathered: bool,
 }
 
 /// So many rows are tried again in the same run; the next run tries the rest.
@@ -78,9 +88,10 @@ pub(crate) struct Committer<'a> {
     pub(crate) commits: &'a AtomicU64,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) failed: &'a mut Vec<FailedRow>,
+    feeds: &'a Feeds,
     run: RunId,
     /// The run's beginning, until it is written.
-    begun: Option<Begun>,
+    begun: &'a mut Option<Begun>,
     /// What was reused, and for how many rows, but for what is noted in the store. It is all over the table, so it is
     /// written rarely; lost with a run that is cut off, it only makes results look less used than they are.
     reused: BTreeMap<MemoKey, u64>,
@@ -99,7 +110,13 @@ struct Operations {
 struct Settlement {
     batch: u64,
     collection: CollectionId,
+    /// Whether rows of the collection may be due.
+    takes_due: bool,
+    /// Whether they come from other stages.
+    is_gathered: bool,
     updates: Vec<RowUpdate>,
+    /// What is done to relations.
+    relations: Vec<RelationOp>,
     /// Targets that were written to.
     targets: Vec<TargetId>,
     has_intent: bool,
@@ -113,7 +130,8 @@ impl<'a> Committer<'a> {
         stages: &'a mut Vec<StageState>,
         shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer),
         failed: &'a mut Vec<FailedRow>,
-        begun: Begun,
+        feeds: &'a Feeds,
+        (run, begun): (RunId, &'a mut Option<Begun>),
     ) -> Self {
         let (calls, commits, observer) = shared;
         Self {
@@ -125,8 +143,9 @@ impl<'a> Committer<'a> {
             commits,
             observer,
             failed,
-            run: begun.run,
-            begun: Some(begun),
+            feeds,
+            run,
+            begun,
             reused: BTreeMap::new(),
             pending: None,
         }
@@ -143,20 +162,21 @@ impl<'a> Committer<'a> {
             claimed,
             permit,
         } = batch;
-        let begun = self.begun.take();
+        let (run, begun) = (self.run, self.begun.take());
         self.keep_reused(reused)?;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();
         let books = &*self.books;
+        let feeds = self.feeds;
         let (mut intent, mut conflicts) = (Intent::default(), Vec::new());
         let mut released: HashMap<TargetId, u64> = HashMap::new();
         let outcome: Result<(), StoreError> = self.store.write(|writer| {
             if let Some(pending) = &pending {
-                pending.write(writer, books)?;
+                pending.write(writer, books, feeds)?;
             }
             if let Some(begun) = &begun {
-                begun.write(writer)?;
+                begun.write(run, writer)?;
             }
             for (key, record) in &memos {
                 writer.put_memo(key, record)?;
@@ -165,10 +185,10 @@ impl<'a> Committer<'a> {
                 writer.put_object(fingerprint, encoding)?;
             }
             for update in &mut updates {
-                release(writer, collection, update, &mut released)?;
+                release(writer, (collection, feeds), update, &mut released)?;
             }
             for update in &mut updates {
-                if claim(writer, collection, update)? {
+                if claim(writer, (collection, feeds), update)? {
                     conflicts.push(update.key.clone());
                 }
                 intent.rows.extend(intended(collection, update));
@@ -185,6 +205,7 @@ impl<'a> Committer<'a> {
         self.books.batch = number;
         self.commits.fetch_add(1, Ordering::Release);
         self.calls.settle(&claimed);
+        let relations = publish(feeds, &mut updates);
         let targets = self.apply(number, &mut updates, &released)?;
         drop(permit);
         self.count(stage, &mut updates, &conflicts);
@@ -196,7 +217,10 @@ impl<'a> Committer<'a> {
         self.pending = Some(Settlement {
             batch: number,
             collection,
+            takes_due: self.stages[stage].takes_due,
+            is_gathered: self.stages[stage].is_gathered,
             updates,
+            relations,
             targets,
             has_intent,
         });
@@ -214,8 +238,9 @@ impl<'a> Committer<'a> {
         let Some(pending) = self.pending.take() else {
             return Ok(());
         };
-        let books = &*self.books;
-        self.store.write(|writer| pending.write(writer, books))?;
+        let (books, feeds) = (&*self.books, self.feeds);
+        self.store
+            .write(|writer| pending.write(writer, books, feeds))?;
         Ok(())
     }
 
@@ -229,7 +254,7 @@ impl<'a> Committer<'a> {
         for update in updates {
             let deletes = match &update.kind {
                 UpdateKind::Touch { .. } => continue,
-                UpdateKind::Remove { targets } => targets,
+                UpdateKind::Remove { targets, .. } => targets,
                 UpdateKind::Write { deletes, .. } => deletes,
             };
             for row in deletes {
@@ -252,12 +277,14 @@ impl<'a> Committer<'a> {
                 continue;
             };
             for Upsert {
-                slot,
                 row,
-                values,
+                content,
                 insert,
             } in upserts.drain(..)
             {
+                let Content::Target { slot, values } = content else {
+                    unreachable!("what is published was taken out before");
+                };
                 let counts = &mut self.targets[slot].counts;
                 let operations = operations.entry(slot).or_default();
                 if insert {
@@ -312,12 +339,13 @@ impl<'a> Committer<'a> {
         let state = &mut self.stages[stage];
         let source = state.source.clone();
         for update in updates {
-            let label = || flowstone_connect::display_key(&state.kind, &update.key);
+            let label = || display_key(&state.kind, &update.key);
             if !state.second {
                 match update.change {
                     Some(Change::Added) => state.counts.added += 1,
                     Some(Change::Changed) => state.counts.changed += 1,
                     Some(Change::Removed) => state.counts.removed += 1,
+                    None if state.due => {}
                     None => state.counts.unchanged += 1,
                 }
                 if let Some(change) = update.change {
@@ -350,7 +378,7 @@ impl<'a> Committer<'a> {
                 UpdateKind::Remove { .. } => None,
             };
             if let Some(reason) = failure {
-                let key = flowstone_connect::display_key(&state.kind, &update.key);
+                let key = display_key(&state.kind, &update.key);
                 state.failures += 1;
                 self.observer.event(&Event::RowFailed {
                     source: &source,
@@ -373,8 +401,20 @@ impl<'a> Committer<'a> {
 }
 
 impl Settlement {
-    fn write(&self, writer: &mut Writer<'_>, books: &Books) -> Result<(), StoreError> {
+    fn write(
+        &self,
+        writer: &mut Writer<'_>,
+        books: &Books,
+        feeds: &Feeds,
+    ) -> Result<(), StoreError> {
+        for operation in &self.relations {
+            operation.write(writer, feeds)?;
+        }
         for update in &self.updates {
+            settle_lookups(writer, self.collection, update)?;
+            if self.takes_due {
+                settle_due(writer, (self.collection, self.is_gathered), update)?;
+            }
             match &update.kind {
                 UpdateKind::Touch { head, .. } => {
                     writer.put_head(self.collection, &update.key, head)?;

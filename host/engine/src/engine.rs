@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use flowstone_connect::check_target_inside;
-use flowstone_core::{Argument, ComponentDigest, FlowFile, Identity, Interface, Plan, Value};
+use flowstone_core::{
+    Argument, ComponentDigest, FlowFile, Identity, Interface, Plan, RelationRef, TargetPlan, Value,
+};
 use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
 
@@ -66,6 +68,11 @@ impl Flow {
     /// The flow, wired.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What a relation holds.
+    pub(crate) fn relation(&self, relation: RelationRef) -> &TargetPlan {
+        &self.plan.stages[relation.stage].relations[relation.relation].rows
     }
 
     pub(crate) fn code(&self, plugin: &str) -> &PluginCode {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use flowstone_connect::display_key;
+use crate::relation::display_key;
 use flowstone_core::{CacheMode, MemoKey, RecipeRecord, RunId};
 use flowstone_store::{CallRecord, CollectionId, Lineage, MemoRecord, RowHead, Snapshot, Why};
 

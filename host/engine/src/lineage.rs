@@ -5,7 +5,9 @@ mod trace;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use flowstone_connect::{display_key, reading_options, target_keys};
+use flowstone_connect::{reading_options, target_keys};
+
+use crate::relation::display_key;
 use flowstone_core::{MemoKey, Stage, TargetPlan};
 use flowstone_store::{
     CallRecord, CollectionId, Lineage, RowHead, Snapshot, StoreError, TargetId, TargetRow,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use flowstone_connect::display_key;
+use crate::relation::display_key;
 use flowstone_core::{Fingerprint, Plan, Stage, Transform, from_json, suggest};
 
 use crate::answer::{Answer, Typed};

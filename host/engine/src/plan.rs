@@ -15,8 +15,8 @@ use crate::event::Event;
 use crate::reason::{Cause, FormerCalls, argument_columns, words};
 use crate::recipe::Recipes;
 use crate::report::{PlanReport, PlannedRow, Reason, SourceCounts, TransformPlan};
-use crate::run::CacheOptions;
-use crate::scan::{Found, Gathered, diff, hand_out, scan};
+use crate::run::{CacheOptions, pass_of, standing};
+use crate::scan::{Found, Gathered, Pass, go_over, hand_out, scan};
 use crate::stage::StageRun;
 use std::ops::ControlFlow;
 
@@ -86,6 +86,18 @@ fn notes(
             ));
         }
     }
+    for stage in &flow.plan.stages {
+        if let Some(gather) = &stage.source.gather {
+            let from: Vec<String> = (gather.from.iter())
+                .map(|from| format!("`{}`", from.name))
+                .collect();
+            notes.push(format!(
+                "`{}` is made of rows of {}: what their changes ask of it shows when they are made",
+                stage.source.name,
+                from.join(", ")
+            ));
+        }
+    }
     for (name, _) in books.sources.values() {
         if flow
             .plan
@@ -152,10 +164,20 @@ impl<'a> Planning<'a> {
     fn stage(&mut self) -> Result<(), Halt> {
         let run = self.run;
         let snapshot = run.store.snapshot()?;
-        let found = scan(run, &snapshot)?;
-        self.counts.rows = found.rows;
+        let is_gathered = run.stage.source.gather.is_some();
+        let standing = standing(run)?;
+        let pass = if is_gathered {
+            pass_of(run, &standing)
+        } else {
+            Pass::Whole
+        };
+        let found = scan(run, &snapshot, pass)?;
+        self.counts.rows = match pass {
+            Pass::Whole => found.rows,
+            Pass::Due => standing.rows,
+        };
         self.counts.removed = found.removed;
-        if found.is_mass_delete() {
+        if found.is_mass_delete() && !is_gathered {
             self.report.notes.push(format!(
                 "{} of the {} rows of source `{}` are gone: a run asks for `--allow-deletes`",
                 found.removed, found.known, self.run.stage.source.name
@@ -174,7 +196,13 @@ impl<'a> Planning<'a> {
         };
         match found.kept {
             Some(kept) => hand_out(kept, &mut visit),
-            None => diff(run, &snapshot, &mut Found::default(), visit)?,
+            None => {
+                let mut found = Found {
+                    pass,
+                    ..Found::default()
+                };
+                go_over(run, &snapshot, &mut found, visit)?;
+            }
         }
         outcome?;
         self.batch(gathered.rest())

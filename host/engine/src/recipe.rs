@@ -1,7 +1,8 @@
 //! Recipes: what stands for the code of the transforms in their keys, and the code that really runs.
 
 use flowstone_core::{
-    CodeId, Fingerprint, Grant, Grants, Identity, Maker, Recipe, RecipeRecord, Stage, Transform,
+    CodeId, Fingerprint, Function, Grant, Grants, Identity, LiteralArgument, Maker, Recipe,
+    RecipeRecord, Stage, Transform,
 };
 use flowstone_store::{RecipeId, Snapshot, Store, StoreError};
 
@@ -12,23 +13,44 @@ pub(crate) const IDENTITY: Identity = Identity::Function;
 
 /// The recipe of a transform's keys, and the code behind it.
 pub(crate) fn recipe(stage: &Stage, transform: &Transform, code: &PluginCode) -> RecipeRecord {
-    let function = &transform.function;
+    let pin = transform.cache.pin.as_deref();
+    let record = recipe_of(&transform.function, pin, transform.literals(), code);
+    let grants = grants(transform.grants);
+    RecipeRecord {
+        recipe: Recipe {
+            grants,
+            ignored: stage.ignored(transform),
+            ..record.recipe
+        },
+        ..record
+    }
+}
+
+/// The recipe of a function's keys that is granted nothing and of which every argument counts.
+pub(crate) fn recipe_of(
+    function: &Function,
+    pin: Option<&str>,
+    literals: Vec<LiteralArgument>,
+    code: &PluginCode,
+) -> RecipeRecord {
     let maker = Maker {
         component: code.digest,
         function: function.name.clone(),
         reachable: code.functions.get(&function.name).copied(),
     };
-    let code = match &transform.cache.pin {
-        Some(name) => CodeId::Pin { name: name.clone() },
+    let code = match pin {
+        Some(name) => CodeId::Pin {
+            name: name.to_owned(),
+        },
         None => maker.code(),
     };
     RecipeRecord {
         recipe: Recipe {
             code,
             function: function.clone(),
-            literals: transform.literals(),
-            grants: grants(transform.grants),
-            ignored: stage.ignored(transform),
+            literals,
+            grants: Vec::new(),
+            ignored: Vec::new(),
         },
         maker,
     }

@@ -10,17 +10,21 @@ use std::collections::HashMap;
 
 use flowstone_connect::Entry;
 use flowstone_core::{Fingerprint, OnError, Value, to_wave};
-use flowstone_store::{Lineage, RowHead, RowState, TargetRow};
+use flowstone_store::{Lineage, LookupRecord, Member, RowHead, RowState, TargetRow};
 
 pub(crate) use self::keys::digest;
-use self::keys::{KEY_COLUMNS, key_of};
+use self::keys::{KEY_COLUMNS, key_of, place};
 use crate::batch::{Batch, Cell, Failure, Halt, Print};
 use crate::event::Change;
+use crate::relation::{Published, member};
+use crate::stage::Outlet;
 
 /// What is to be done about one root row.
 pub(crate) struct RowUpdate {
     pub(crate) key: Vec<u8>,
     pub(crate) change: Option<Change>,
+    /// Whether the row need not be looked at again for the sake of other rows.
+    pub(crate) settles_due: bool,
     pub(crate) kind: UpdateKind,
 }
 
@@ -30,8 +34,11 @@ pub(crate) enum UpdateKind {
         head: RowHead,
         failure: Option<String>,
     },
-    /// The row is gone: so is all that came of it.
-    Remove { targets: Vec<TargetRow> },
+    /// The row is gone: so is all that came of it, and nobody looks anything up for it.
+    Remove {
+        targets: Vec<TargetRow>,
+        lookups: Vec<LookupRecord>,
+    },
     /// The row's record is to be written, and these operations to be applied.
     Write {
         head: RowHead,
@@ -41,17 +48,25 @@ pub(crate) enum UpdateKind {
         lineage: Lineage,
         upserts: Vec<Upsert>,
         deletes: Vec<TargetRow>,
+        /// What the former version looked up.
+        looked_up: Vec<LookupRecord>,
     },
 }
 
 /// A target row to be inserted or updated.
 pub(crate) struct Upsert {
-    /// The target, by its place among the run's open targets.
-    pub(crate) slot: usize,
     pub(crate) row: TargetRow,
-    pub(crate) values: Vec<Value>,
+    pub(crate) content: Content,
     /// Whether there is no such row yet.
     pub(crate) insert: bool,
+}
+
+/// What a target row holds.
+pub(crate) enum Content {
+    /// The values of a target's columns. The target is named by its place among the run's open targets.
+    Target { slot: usize, values: Vec<Value> },
+    /// What a relation keeps.
+    Relation(Member),
 }
 
 /// What becomes of a target row that is wanted.
@@ -76,8 +91,7 @@ impl Batch<'_> {
         let by_root: Vec<HashMap<usize, Vec<usize>>> = self
             .run
             .stage
-            .targets
-            .iter()
+            .outputs()
             .map(|target| self.rows_by_root(target.collection))
             .collect();
         (0..self.roots.len())
@@ -92,17 +106,21 @@ impl Batch<'_> {
     ) -> Result<RowUpdate, Halt> {
         let is_settled = self.run.is_settled(&self.roots[root]);
         let this = &mut self.roots[root];
+        let settles_due = this.item.due || !is_settled;
         let key = std::mem::take(&mut this.item.key);
         let was_there = this.item.head.is_some();
         if this.item.entry.is_none() || this.vanished {
             let change = was_there.then_some(Change::Removed);
             let lineage = std::mem::take(&mut this.lineage);
             self.note_left(&lineage.calls);
-            let targets = lineage.targets;
+            let Lineage {
+                targets, lookups, ..
+            } = lineage;
             return Ok(RowUpdate {
                 key,
                 change,
-                kind: UpdateKind::Remove { targets },
+                settles_due,
+                kind: UpdateKind::Remove { targets, lookups },
             });
         }
         let change = match &this.item.head {
@@ -122,6 +140,7 @@ impl Batch<'_> {
             return Ok(RowUpdate {
                 key,
                 change,
+                settles_due,
                 kind: UpdateKind::Touch {
                     head,
                     failure: this.lineage.failure.clone(),
@@ -130,7 +149,7 @@ impl Batch<'_> {
         }
         let mut wanted = Vec::new();
         self.wanted(root, by_root, &mut wanted)?;
-        let old = std::mem::take(&mut self.roots[root].lineage);
+        let mut old = std::mem::take(&mut self.roots[root].lineage);
         let unchanged = self.run.always.then(|| old.clone());
         let mut lineage = Lineage {
             shape: Some(self.run.shape),
@@ -142,7 +161,7 @@ impl Batch<'_> {
             .collect();
         for wanted in wanted {
             let id = (self.run.targets[wanted.target].id, wanted.id);
-            match self.reconcile_row(root, &wanted, before.get(&id).copied())? {
+            match self.reconcile_row((root, &key), &wanted, before.get(&id).copied())? {
                 Some(Made::Same(row)) => lineage.targets.push(row),
                 Some(Made::New(upsert)) => upserts.push(upsert),
                 // What cannot be made is left out, and with it what was made before.
@@ -180,7 +199,11 @@ impl Batch<'_> {
             lineage.calls = self.calls_of(root);
             lineage.replaced = self.replaced(&lineage.calls, &old.calls, former)?;
         }
+        let looked_up = std::mem::take(&mut old.lookups);
         let this = &mut self.roots[root];
+        lineage.lookups = std::mem::take(&mut this.lookups);
+        lineage.lookups.sort_unstable();
+        lineage.lookups.dedup();
         lineage.good |= this.failures.is_empty();
         lineage.columns = this.columns.take().unwrap_or_default();
         lineage.failure = this.failures.first().map(|failure| failure.reason.clone());
@@ -212,17 +235,24 @@ impl Batch<'_> {
         if nothing_to_do && unchanged.is_some_and(|old| calls::is_same(&lineage, &old)) {
             let failure = lineage.failure;
             let kind = UpdateKind::Touch { head, failure };
-            return Ok(RowUpdate { key, change, kind });
+            return Ok(RowUpdate {
+                key,
+                change,
+                settles_due,
+                kind,
+            });
         }
         Ok(RowUpdate {
             key,
             change,
+            settles_due,
             kind: UpdateKind::Write {
                 head,
                 entry,
                 lineage,
                 upserts,
                 deletes,
+                looked_up,
             },
         })
     }
@@ -235,14 +265,21 @@ impl Batch<'_> {
         wanted: &mut Vec<Wanted>,
     ) -> Result<(), Halt> {
         let run = self.run;
-        for (index, target) in run.stage.targets.iter().enumerate() {
+        for (index, target) in run.stage.outputs().enumerate() {
             let mut seen: HashMap<[u8; 16], usize> = HashMap::new();
             for &row in by_root[index].get(&root).map_or(&[][..], |rows| rows) {
                 let Some(prints) = self.prints(index, row)? else {
                     continue;
                 };
                 let key = target.spec.key.iter().map(|&position| prints[position]);
-                let id = digest(&KEY_COLUMNS, key);
+                let id = match &run.targets[index].to {
+                    Outlet::Target { .. } => digest(&KEY_COLUMNS, key),
+                    // Any number of rows may have the same key columns: they are told apart by where they stand.
+                    Outlet::Relation(_) => digest(
+                        &KEY_COLUMNS,
+                        key.chain([place(&self.origin(target.collection, row))]),
+                    ),
+                };
                 let fingerprint = digest(&run.targets[index].columns, prints.iter().copied());
                 if seen.insert(id, row).is_some() {
                     let reason = self.same_key(index, row)?;
@@ -265,7 +302,7 @@ impl Batch<'_> {
 
     /// The fingerprints of a target row's columns; none when the row is not there or not to be had.
     fn prints(&self, target: usize, row: usize) -> Result<Option<Vec<Fingerprint>>, Halt> {
-        let target = &self.run.stage.targets[target];
+        let target = self.run.stage.output(target);
         let mut prints = Vec::with_capacity(target.columns.len());
         for column in &target.columns {
             match self.print(column, target.collection, row)? {
@@ -279,12 +316,12 @@ impl Batch<'_> {
     /// What becomes of a target row that is wanted; none when it cannot be made, and then the root row has failed.
     fn reconcile_row(
         &mut self,
-        root: usize,
+        (root, root_key): (usize, &[u8]),
         wanted: &Wanted,
         known: Option<&TargetRow>,
     ) -> Result<Option<Made>, Halt> {
         let run = self.run;
-        let target = &run.stage.targets[wanted.target];
+        let target = run.stage.output(wanted.target);
         let origin = self.origin(target.collection, wanted.row);
         if let Some(known) = known
             && known.fingerprint == wanted.fingerprint
@@ -304,8 +341,33 @@ impl Batch<'_> {
                 }
             }
         }
-        let key = match key_of(&run.targets[wanted.target], &values) {
-            Ok(key) => key,
+        let outlet = &run.targets[wanted.target].to;
+        let made = match outlet {
+            Outlet::Target { slot, keys } => key_of(&**keys, &values).map(|key| {
+                (
+                    key,
+                    Content::Target {
+                        slot: *slot,
+                        values,
+                    },
+                )
+            }),
+            Outlet::Relation(keys) => {
+                let prints = self.prints(wanted.target, wanted.row)?.unwrap_or_default();
+                let types = target.columns.iter().map(|column| column.ty.clone());
+                let row = Published {
+                    root: root_key,
+                    origin: &origin,
+                    prints: &prints,
+                    values: &values.into_iter().zip(types).collect::<Vec<_>>(),
+                    keys: target.spec.key.len(),
+                };
+                keys.key(&row)
+                    .map(|key| (key, Content::Relation(member(&row))))
+            }
+        };
+        let (key, content) = match made {
+            Ok(made) => made,
             Err(failure) => {
                 let reason = format!("target `{}`: {}", target.name, failure.reason);
                 self.roots[root]
@@ -315,7 +377,6 @@ impl Batch<'_> {
             }
         };
         Ok(Some(Made::New(Upsert {
-            slot: run.targets[wanted.target].slot,
             row: TargetRow {
                 target: run.targets[wanted.target].id,
                 id: wanted.id,
@@ -323,13 +384,13 @@ impl Batch<'_> {
                 fingerprint: wanted.fingerprint,
                 origin,
             },
-            values,
+            content,
             insert: known.is_none(),
         })))
     }
 
     fn same_key(&mut self, target: usize, row: usize) -> Result<String, Halt> {
-        let target = &self.run.stage.targets[target];
+        let target = self.run.stage.output(target);
         let mut text = Vec::new();
         for &position in &target.spec.key {
             let column = &target.columns[position];

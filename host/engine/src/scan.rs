@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use flowstone_connect::Hint;
-use flowstone_store::{RowState, Snapshot};
+use flowstone_connect::{Entry, Hint};
+use flowstone_store::{RowHead, RowState, Snapshot, StoreError};
 
 use crate::batch::{Halt, Item};
 use crate::commit::FAILED_LISTED_MAX;
@@ -32,12 +32,16 @@ pub(crate) struct Found {
     pub(crate) pending: u64,
     /// The rows that are failed and have not changed since.
     pub(crate) failed: u64,
+    /// The rows that were failed before they were looked at; counted only where some rows alone are looked at.
+    pub(crate) known_failed: u64,
     /// The keys of the first of them.
     pub(crate) failed_keys: Vec<Vec<u8>>,
     /// The rows, as people see them, for which results are given.
     pub(crate) given: BTreeSet<String>,
     /// The rows that have to be looked at, unless they are too many to keep.
     pub(crate) kept: Option<Vec<Item>>,
+    /// How they were found.
+    pub(crate) pass: Pass,
 }
 
 impl Found {
@@ -52,15 +56,26 @@ impl Found {
     }
 }
 
-/// Lists the source once: counts everything, and keeps what has to be looked at while that is not too much.
-pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot) -> Result<Found, Halt> {
+/// Which rows a pass over a stage looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// All that are not as the last run left them.
+    #[default]
+    Whole,
+    /// Those that are due for the sake of other rows.
+    Due,
+}
+
+/// Goes over the rows once: counts everything, and keeps what has to be looked at while that is not too much.
+pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot, pass: Pass) -> Result<Found, Halt> {
     let mut found = Found {
         kept: Some(Vec::new()),
+        pass,
         ..Found::default()
     };
     let mut pending = 0;
     let (mut kept, mut bytes) = (Some(Vec::new()), 0);
-    diff(run, snapshot, &mut found, |item| {
+    go_over(run, snapshot, &mut found, |item| {
         pending += 1;
         if let Some(items) = &mut kept {
             bytes += ITEM_BYTES + 2 * item.key.len();
@@ -76,12 +91,78 @@ pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot) -> Result<Found, Hal
     Ok(found)
 }
 
+/// Hands the rows that a pass looks at to `visit`, in key order. Which pass it is, `found` says.
+pub(crate) fn go_over(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    found: &mut Found,
+    visit: impl FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Halt> {
+    match found.pass {
+        Pass::Whole => diff(run, snapshot, found, visit),
+        Pass::Due => go_over_due(run, snapshot, found, visit),
+    }
+}
+
+/// So many rows of a source outside of the store are asked for one by one; for more of them it is listed.
+const FOUND_SINGLY_MAX: usize = 4;
+
+/// Hands every row that is due to `visit`, in key order.
+fn go_over_due(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    found: &mut Found,
+    mut visit: impl FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Halt> {
+    let is_gathered = run.stage.source.gather.is_some();
+    let few = snapshot
+        .due(run.collection)?
+        .take(FOUND_SINGLY_MAX + 1)
+        .count()
+        <= FOUND_SINGLY_MAX;
+    let mut due = snapshot.due(run.collection)?.peekable();
+    if is_gathered || few {
+        for key in due {
+            let item = find(run, snapshot, &key?, found, true)?;
+            if let Some(item) = item
+                && visit(item).is_break()
+            {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    merge(run, snapshot, found, visit, |key| {
+        while let Some(next) = due.next_if(|next| next.as_ref().is_ok_and(|next| **next < *key)) {
+            next?;
+        }
+        let is_next = due.next_if(|next| next.as_ref().map_or(true, |next| *next == *key));
+        Ok(is_next.transpose()?.map(|_| true))
+    })
+}
+
 /// Hands every row that has to be looked at to `visit`, in key order.
 pub(crate) fn diff(
     run: &StageRun<'_>,
     snapshot: &Snapshot,
     found: &mut Found,
+    visit: impl FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Halt> {
+    let is_gathered = run.stage.source.gather.is_some();
+    merge(run, snapshot, found, visit, |key| {
+        // What is gathered is as it was, unless it is due.
+        Ok(Some(is_gathered && snapshot.is_due(run.collection, key)?))
+    })
+}
+
+/// Merges what the source lists with what the store knows. `due` says of a key whether it is due, or none where it is not
+/// asked for.
+fn merge(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    found: &mut Found,
     mut visit: impl FnMut(Item) -> ControlFlow<()>,
+    mut due: impl FnMut(&[u8]) -> Result<Option<bool>, StoreError>,
 ) -> Result<(), Halt> {
     let failed = |error| Error::Source {
         source_name: run.stage.source.name.clone(),
@@ -103,51 +184,13 @@ pub(crate) fn diff(
         };
         let listed = if order.is_le() { entry.take() } else { None };
         let known = if order.is_ge() { row.take() } else { None };
-        found.rows += u64::from(listed.is_some());
-        found.known += u64::from(known.is_some());
-        if let Some(entry) = &listed
-            && !run.overrides.is_empty()
-            && (run.overrides.of_row(&run.stage.source.kind, &entry.key)).is_some()
-        {
-            found.given.insert(run.label(&entry.key));
-        }
-        let item = match (listed, known) {
-            (Some(entry), Some((key, head))) => {
-                let same_version = Hint::proves_unchanged(&head.hint, &entry.hint);
-                if same_version && run.is_done(&key, &head) {
-                    if head.state != RowState::Done {
-                        found.failed += 1;
-                        if found.failed_keys.len() < FAILED_LISTED_MAX {
-                            found.failed_keys.push(key);
-                        }
-                    }
-                    None
-                } else {
-                    Some(Item {
-                        key,
-                        entry: Some(entry),
-                        head: Some(head),
-                        same_version,
-                    })
-                }
-            }
-            (Some(entry), None) => Some(Item {
-                key: entry.key.clone(),
-                entry: Some(entry),
-                head: None,
-                same_version: false,
-            }),
-            (None, Some((key, head))) => {
-                found.removed += 1;
-                Some(Item {
-                    key,
-                    entry: None,
-                    head: Some(head),
-                    same_version: false,
-                })
-            }
-            (None, None) => None,
+        let key = listed.as_ref().map(|entry| &entry.key);
+        let key = key.or(known.as_ref().map(|(key, _)| key));
+        let due = match key {
+            Some(key) => due(key)?,
+            None => None,
         };
+        let item = due.and_then(|due| compare(run, listed, known, found, due));
         if let Some(item) = item
             && visit(item).is_break()
         {
@@ -160,6 +203,115 @@ pub(crate) fn diff(
             row = rows.next().transpose()?;
         }
     }
+}
+
+/// Compares what the source lists under a key with what the store knows: the row, if it has to be looked at.
+fn compare(
+    run: &StageRun<'_>,
+    listed: Option<Entry>,
+    known: Option<(Vec<u8>, RowHead)>,
+    found: &mut Found,
+    due: bool,
+) -> Option<Item> {
+    found.rows += u64::from(listed.is_some());
+    found.known += u64::from(known.is_some());
+    if let Some(entry) = &listed
+        && !run.overrides.is_empty()
+        && (run.overrides.of_row(&run.stage.source.kind, &entry.key)).is_some()
+    {
+        found.given.insert(run.label(&entry.key));
+    }
+    match (listed, known) {
+        (Some(entry), Some((key, head))) => {
+            let changed = due && run.stage.source.gather.is_some();
+            let same_version = !changed && Hint::proves_unchanged(&head.hint, &entry.hint);
+            if same_version && !due && run.is_done(&key, &head) {
+                if head.state != RowState::Done {
+                    found.failed += 1;
+                    if found.failed_keys.len() < FAILED_LISTED_MAX {
+                        found.failed_keys.push(key);
+                    }
+                }
+                return None;
+            }
+            Some(Item {
+                key,
+                entry: Some(entry),
+                head: Some(head),
+                same_version,
+                due,
+            })
+        }
+        (Some(entry), None) => Some(Item {
+            key: entry.key.clone(),
+            entry: Some(entry),
+            head: None,
+            same_version: false,
+            due,
+        }),
+        (None, Some((key, head))) => {
+            found.removed += 1;
+            Some(Item {
+                key,
+                entry: None,
+                head: Some(head),
+                same_version: false,
+                due,
+            })
+        }
+        (None, None) => None,
+    }
+}
+
+/// Looks at some rows only, by their keys. What is counted is of these rows.
+pub(crate) fn scan_keys(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    keys: &BTreeSet<Vec<u8>>,
+) -> Result<Found, Halt> {
+    let mut found = Found::default();
+    let mut kept = Vec::new();
+    for key in keys {
+        if run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        kept.extend(find(run, snapshot, key, &mut found, false)?);
+    }
+    found.pending = kept.len() as u64;
+    found.kept = Some(kept);
+    Ok(found)
+}
+
+/// Looks at one row, by its key.
+fn find(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    key: &[u8],
+    found: &mut Found,
+    due: bool,
+) -> Result<Option<Item>, Halt> {
+    if run.stop.is_set() {
+        return Err(Halt::Interrupted);
+    }
+    let listed = run.source.find(key).map_err(|error| Error::Source {
+        source_name: run.stage.source.name.clone(),
+        error,
+    })?;
+    let head = snapshot.row(run.collection, key)?;
+    let failed = |head: &RowHead| head.state != RowState::Done;
+    found.known_failed += u64::from(head.as_ref().is_some_and(failed));
+    if listed.is_none() && head.is_none() {
+        // It came and went before it was looked at: that it is due has to be forgotten.
+        return Ok(due.then(|| Item {
+            key: key.to_vec(),
+            entry: None,
+            head: None,
+            same_version: false,
+            due,
+        }));
+    }
+    let known = head.map(|head| (key.to_vec(), head));
+    Ok(compare(run, listed, known, found, due))
 }
 
 /// Hands out items until nobody wants more.

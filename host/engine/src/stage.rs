@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use flowstone_connect::{Entry, RowError, Source, TargetKeys, display_key};
+use flowstone_connect::{Entry, RowError, Source, TargetKeys};
 use flowstone_core::{
     CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, RecipeRecord,
     RunId, Stage, Transform, Type, Value, format_size,
@@ -17,9 +17,11 @@ use crate::batch::Root;
 use crate::calls::Calls;
 use crate::error::Error;
 use crate::event::Observer;
+use crate::fold::PreparedFold;
 use crate::former::Former;
 use crate::overrides::SourceOverrides;
 use crate::recipe::recipe;
+use crate::relation::{RelationKeys, display_key};
 
 /// A plugin of a flow: its binary, what it offers, and its compiled code once a call needs it.
 pub(crate) struct PluginCode {
@@ -165,14 +167,35 @@ pub(crate) fn columns_identity(columns: &[Column], how: &str) -> Fingerprint {
     Fingerprint::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// A target as a stage sees it.
+/// A target or a relation as a stage sees it.
 pub(crate) struct StageTarget {
     pub(crate) id: TargetId,
-    /// Its place among the run's open targets.
-    pub(crate) slot: usize,
     /// The identity of its columns: the rows of other columns are other rows.
     pub(crate) columns: Fingerprint,
-    pub(crate) keys: Box<dyn TargetKeys>,
+    pub(crate) to: Outlet,
+}
+
+/// Where the rows of a stage go.
+pub(crate) enum Outlet {
+    /// Out of the store.
+    Target {
+        /// The target's place among the run's open targets.
+        slot: usize,
+        keys: Box<dyn TargetKeys>,
+    },
+    /// To other stages.
+    Relation(RelationKeys),
+}
+
+/// A relation that a stage looks something up in.
+pub(crate) struct StageLookup {
+    pub(crate) relation: TargetId,
+    /// How many of the relation's columns are key columns.
+    pub(crate) keys: usize,
+    /// The types of the others.
+    pub(crate) types: Vec<Type>,
+    /// The type of what is found, and its fingerprint.
+    pub(crate) ty: (Type, Fingerprint),
 }
 
 /// What the threads of a run count for a transform.
@@ -216,14 +239,18 @@ impl Stop<'_> {
 /// A stage while it runs.
 pub(crate) struct StageRun<'a> {
     pub(crate) stage: &'a Stage,
-    pub(crate) source: Box<dyn Source>,
+    pub(crate) source: Box<dyn Source + 'a>,
     pub(crate) collection: CollectionId,
     /// The identity of what is done to a row.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) shape: Fingerprint,
     pub(crate) column_types: Vec<(Type, Fingerprint)>,
     pub(crate) transforms: Vec<PreparedTransform<'a>>,
+    /// The targets, then the relations: in the order of [`Stage::outputs`].
     pub(crate) targets: Vec<StageTarget>,
+    pub(crate) lookups: Vec<StageLookup>,
+    /// What is made of its rows' members before there are rows.
+    pub(crate) fold: Option<PreparedFold<'a>>,
     pub(crate) counters: Counters,
     pub(crate) store: &'a Store,
     pub(crate) sandbox: &'a SandboxCell,
@@ -274,10 +301,18 @@ impl StageRun<'_> {
 
     /// Whether the row turned out to be as the last run left it: only its version hint is another.
     pub(crate) fn is_settled(&self, root: &Root) -> bool {
+        // What it looks up may be other, though the row is not.
+        let is_current = !root.item.due || self.lookups.is_empty();
         root.failures.is_empty()
+            && is_current
             && (root.item.head.as_ref()).is_some_and(|head| {
                 head.content == root.content && self.is_done(&root.item.key, head)
             })
+    }
+
+    /// Whether rows may have to be looked at for the sake of other rows than their source's.
+    pub(crate) fn takes_due(&self) -> bool {
+        self.stage.source.gather.is_some() || !self.lookups.is_empty()
     }
 
     /// Whether this flow has been run on the row, and running it again would give the same.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flowstone_connect::{Target, TargetIdentity, TargetState, open_target};
-use flowstone_core::TargetPlan;
+use flowstone_core::{RELATION, Stage, TargetPlan};
 use flowstone_store::TargetId;
 
 use crate::books::Books;
@@ -140,6 +140,9 @@ impl Engine {
         open: &mut Vec<OpenTarget>,
     ) -> Result<(), Error> {
         for id in former(books, flow) {
+            if is_relation(books, id) {
+                continue;
+            }
             let (target, state) = self.connect(flow, books, id)?;
             let Some(entry) = books.targets.get_mut(&id) else {
                 continue;
@@ -168,6 +171,14 @@ impl Engine {
     /// Removes targets that the flow no longer has and in which no row is left.
     pub(crate) fn retire_former(&self, flow: &Flow, books: &mut Books) -> Result<(), Error> {
         for id in former(books, flow) {
+            if is_relation(books, id) {
+                books.targets.remove(&id);
+                self.store.write(|writer| {
+                    writer.clear_relation(id)?;
+                    books.put_target(writer, id)
+                })?;
+                continue;
+            }
             if books.targets.get(&id).is_some_and(|entry| entry.rows > 0) {
                 continue;
             }
@@ -187,10 +198,15 @@ impl Engine {
     }
 }
 
+/// Whether a target is one that the store keeps for other stages.
+fn is_relation(books: &Books, id: TargetId) -> bool {
+    (books.targets.get(&id)).is_some_and(|entry| entry.spec.kind == RELATION)
+}
+
 /// The targets that hold rows of the flow, or may, and that it no longer has.
 fn former(books: &Books, flow: &Flow) -> Vec<TargetId> {
     let current: BTreeSet<TargetId> = (flow.plan.stages.iter())
-        .flat_map(|stage| &stage.targets)
+        .flat_map(Stage::outputs)
         .filter_map(|target| books.target(&target.spec))
         .collect();
     let mine = books.targets.iter();

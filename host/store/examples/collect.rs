@@ -118,6 +118,7 @@ fn lineage(row: u64, run: u64) -> Lineage {
         replaced: Vec::new(),
         targets: (0..7).map(target).collect(),
         failure: None,
+        lookups: Vec::new(),
         good: true,
     }
 }

@@ -1,15 +1,18 @@
-//! The byte forms of the records that callers see (format 2, golden-tested). Those that only the store sees are in
+//! The byte forms of the records that callers see (format 3, golden-tested). Those that only the store sees are in
 //! `inner`.
 
 mod inner;
+mod relation;
 
 use flowstone_core::{Fingerprint, MemoKey, RunId};
 
 use crate::codec::{Input, Record, put_bytes, put_list, put_varint};
 use crate::record::{
-    CallRecord, CollectionId, HINT_BYTES_MAX, Intent, IntentRow, Lineage, MemoRecord, Outcome,
-    RecipeId, RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
+    CallRecord, CollectionId, HINT_BYTES_MAX, Intent, IntentRow, Lineage, LookupRecord, MemoRecord,
+    Outcome, RecipeId, RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
 };
+
+pub(crate) use relation::{ChangeRecord, Nothing};
 
 pub(crate) use inner::{
     BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, OwnerRecord, Raw,
@@ -166,6 +169,10 @@ impl Record for Lineage {
             put_bytes(out, failure.as_bytes());
         }
         out.push(u8::from(self.good));
+        put_list(out, &self.lookups, |out, lookup| {
+            out.extend_from_slice(&lookup.relation.0.to_le_bytes());
+            out.extend_from_slice(&lookup.key);
+        });
     }
 
     fn read(input: &mut Input<'_>) -> Option<Self> {
@@ -190,6 +197,12 @@ impl Record for Lineage {
                 1 => true,
                 _ => return None,
             },
+            lookups: input.list(20, |input| {
+                Some(LookupRecord {
+                    relation: TargetId(input.u32()?),
+                    key: input.array()?,
+                })
+            })?,
         })
     }
 }

@@ -45,12 +45,16 @@ pub use error::StoreError;
 pub use gc::{GcPhase, GcPolicy, GcProgress, GcReport};
 pub use record::{
     CallRecord, CollectionId, HINT_BYTES_MAX, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX,
-    Lineage, MemoRecord, Outcome, Owner, RECORD_BYTES_MAX, RecipeId, RowHead, RowState, Stored,
-    TargetId, TargetRow, Usage, Why,
+    Lineage, LookupRecord, Member, MemberChange, MemoRecord, Outcome, Owner, RECORD_BYTES_MAX,
+    RecipeId, RowHead, RowState, Step, Stored, TargetId, TargetRow, Usage, Why,
 };
-pub use scan::{LineageIter, MemoIter, OwnerIter, RowIter, RunIter};
+pub use scan::{
+    ChangeIter, ChangedElement, DueIter, GroupIter, LineageIter, MemberIter, MemoIter, OwnerIter,
+    PublishedIter, RowIter, RunIter, StepIter,
+};
 pub use size::{Compaction, StoreSize};
 pub use snapshot::Snapshot;
 pub use store::{FORMAT, Store, StoreOptions};
+pub use tables::{member_key, split_member_key};
 pub use verify::{VerifyPhase, VerifyProgress, VerifyReport};
 pub use writer::Writer;

@@ -150,6 +150,8 @@ pub struct Lineage {
     pub failure: Option<String>,
     /// Whether `targets` are those of a version of the row in which nothing failed.
     pub good: bool,
+    /// What it looked up in relations.
+    pub lookups: Vec<LookupRecord>,
 }
 
 /// A call whose result a root row used.
@@ -159,6 +161,42 @@ pub struct CallRecord {
     pub transform: u16,
     /// The memo key.
     pub key: MemoKey,
+}
+
+/// A group of a relation that a root row looked up, whether or not there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupRecord {
+    /// The relation.
+    pub relation: TargetId,
+    /// The hash that the relation's groups go by.
+    pub key: [u8; 16],
+}
+
+/// A row of a relation: what a target row is, kept in the store for other rows to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The values of its columns, each with its fingerprint and canonical encoding.
+    pub columns: Vec<(Fingerprint, Vec<u8>)>,
+}
+
+/// What came of writing a row of a relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// It is as it was.
+    Same,
+    /// It has other values.
+    Changed,
+    /// It came, or is gone.
+    Structure,
+}
+
+/// A partial result over some of a group's members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The fingerprint of the value, or of what the value follows from.
+    pub fingerprint: Fingerprint,
+    /// What the caller keeps of it.
+    pub bytes: Vec<u8>,
 }
 
 /// A row of a target that a root row led to.

@@ -1,5 +1,7 @@
 //! Going through many records in the order of their keys, one at a time.
 
+mod relation;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -13,6 +15,10 @@ use crate::place::Place;
 use crate::read::{Found, READ};
 use crate::record::{Lineage, MemoRecord, Owner, RowHead};
 use crate::tables::{Bytes, HEAD, Hash, LINEAGE, MEMO, OWNER, RUN, TableSpec, target_key};
+
+pub use self::relation::{
+    ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, PublishedIter, StepIter,
+};
 
 pub(crate) type RawRange<K> = OwnedRange<K, Bytes>;
 

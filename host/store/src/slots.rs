@@ -10,9 +10,9 @@ use crate::place::Place;
 use crate::read::{Found, read};
 use crate::record::RECORD_BYTES_MAX;
 use crate::tables::{
-    BUILD, Bytes, COMPILED, COMPONENT_MARK, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE,
-    LINEAGE, MEMO, META, OBJECT, OBJECT_MARK, OWNER, RECIPE, RECIPE_MARK, RUN, TYPE_MARK,
-    TableSpec, USAGE, USED,
+    BUILD, Bytes, CHANGE, COMPILED, COMPONENT_MARK, DUE, FUNCTIONS, HEAD, Half, Hash, INTENT,
+    INTERFACE, LINEAGE, MEMBER, MEMO, META, OBJECT, OBJECT_MARK, OWNER, READER, RECIPE,
+    RECIPE_MARK, RUN, STEP, TYPE_MARK, TableSpec, USAGE, USED,
 };
 
 pub(crate) const WRITE: &str = "writing to the database";
@@ -40,6 +40,11 @@ pub(crate) struct Tables<'txn> {
     pub(crate) usage: Slot<'txn, Half>,
     pub(crate) functions: Slot<'txn, Hash>,
     pub(crate) build: Slot<'txn, Hash>,
+    pub(crate) member: Slot<'txn, Bytes>,
+    pub(crate) reader: Slot<'txn, Bytes>,
+    pub(crate) due: Slot<'txn, Bytes>,
+    pub(crate) step: Slot<'txn, Bytes>,
+    pub(crate) change: Slot<'txn, Bytes>,
     pub(crate) used: Slot<'txn, Half>,
     pub(crate) object_mark: Slot<'txn, Half>,
     pub(crate) recipe_mark: Slot<'txn, u32>,
@@ -70,6 +75,11 @@ impl Tables<'_> {
             usage: Slot::of(&USAGE),
             functions: Slot::of(&FUNCTIONS),
             build: Slot::of(&BUILD),
+            member: Slot::of(&MEMBER),
+            reader: Slot::of(&READER),
+            due: Slot::of(&DUE),
+            step: Slot::of(&STEP),
+            change: Slot::of(&CHANGE),
             used: Slot::of(&USED),
             object_mark: Slot::of(&OBJECT_MARK),
             recipe_mark: Slot::of(&RECIPE_MARK),
@@ -95,6 +105,11 @@ impl Tables<'_> {
             usage,
             functions,
             build,
+            member,
+            reader,
+            due,
+            step,
+            change,
             used,
             object_mark,
             recipe_mark,
@@ -115,6 +130,11 @@ impl Tables<'_> {
             .and(usage.close(place))
             .and(functions.close(place))
             .and(build.close(place))
+            .and(member.close(place))
+            .and(reader.close(place))
+            .and(due.close(place))
+            .and(step.close(place))
+            .and(change.close(place))
             .and(used.close(place))
             .and(object_mark.close(place))
             .and(recipe_mark.close(place))

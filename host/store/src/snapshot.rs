@@ -2,6 +2,7 @@
 //! remembered of calls and code is in `cache`.
 
 mod cache;
+mod relation;
 
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use crate::read::{Found, READ, read, read_owner};
 use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
 use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, prefix_range};
 use crate::tables::{
-    BUILD, Bytes, COMPILED, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META,
-    OBJECT, OWNER, RECIPE, RUN, TableSpec, USAGE, row_key,
+    BUILD, Bytes, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE,
+    MEMBER, MEMO, META, OBJECT, OWNER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
 };
 
 /// What the store held at one moment. It can outlive the [`Store`](crate::Store), but reads nothing more then.
@@ -38,6 +39,10 @@ pub struct Snapshot {
     usage: ReadOnlyTable<Half, Bytes>,
     functions: ReadOnlyTable<Hash, Bytes>,
     build: ReadOnlyTable<Hash, Bytes>,
+    member: ReadOnlyTable<Bytes, Bytes>,
+    due: ReadOnlyTable<Bytes, Bytes>,
+    step: ReadOnlyTable<Bytes, Bytes>,
+    change: ReadOnlyTable<Bytes, Bytes>,
 }
 
 impl Snapshot {
@@ -70,6 +75,10 @@ impl Snapshot {
             usage: table(place, transaction, &USAGE)?,
             functions: table(place, transaction, &FUNCTIONS)?,
             build: table(place, transaction, &BUILD)?,
+            member: table(place, transaction, &MEMBER)?,
+            due: table(place, transaction, &DUE)?,
+            step: table(place, transaction, &STEP)?,
+            change: table(place, transaction, &CHANGE)?,
         })
     }
 

@@ -18,13 +18,13 @@ use crate::place::Place;
 use crate::read::read;
 use crate::snapshot::Snapshot;
 use crate::tables::{
-    BUILD, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER,
-    RECIPE, RUN, USAGE,
+    BUILD, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMBER, MEMO, META,
+    OBJECT, OWNER, READER, RECIPE, RUN, STEP, USAGE,
 };
 use crate::writer::Writer;
 
 /// The format that this version reads and writes. The entry that says so keeps its place and form in all formats.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The name of the meta entry that holds the format.
 pub(crate) const FORMAT_ENTRY: &str = "format";
@@ -333,7 +333,7 @@ pub(crate) fn initialise(place: &Place, database: &Database) -> Result<(), Store
                 $(transaction.open_table($table.definition).map_err(|error| place.redb(CREATE, error))?;)*
             };
         }
-        make!(MEMO, OBJECT, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN, RECIPE, USAGE, FUNCTIONS, BUILD);
+        make!(MEMO, OBJECT, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN, RECIPE, USAGE, FUNCTIONS, BUILD, MEMBER, READER, DUE, STEP, CHANGE);
         {
             let mut meta = transaction.open_table(META.definition).map_err(|error| place.redb(CREATE, error))?;
             let mut value = FORMAT.to_le_bytes().to_vec();

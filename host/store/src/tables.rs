@@ -7,6 +7,11 @@
 //! | `head` | collection (`u32`, big-endian), row key | [`RowHead`](crate::RowHead) |
 //! | `lineage` | as `head` | [`Lineage`](crate::Lineage) |
 //! | `owner` | target (`u32`, big-endian), 0 and the target row's key, or 1 and its hash | [`Owner`](crate::Owner), and the key where only its hash is in the table's key |
+//! | `relation` | relation (`u32`, big-endian), the group ended by 0 1, the member's key | [`Member`](crate::Member) |
+//! | `reader` | relation, the hash asked for, collection (`u32`, big-endian), row key | nothing: the row looked that up |
+//! | `due` | as `head` | nothing: the row is to be looked at, whatever its source says |
+//! | `step` | as `relation`, with a level (`u8`) before the member's key | [`Step`](crate::Step) |
+//! | `change` | as `step` | whether a member came or went (`u8`), or is another |
 //! | `intent` | batch | [`Intent`](crate::Intent) |
 //! | `interface` | component digest | JSON text |
 //! | `compiled` | component digest, compatibility | length and hashes of the code |
@@ -24,7 +29,7 @@
 use flowstone_core::MemoKey;
 use redb::{Key, TableDefinition};
 
-use crate::record::{CollectionId, TargetId};
+use crate::record::{CollectionId, LookupRecord, TargetId};
 
 /// What redb stores in every table.
 pub(crate) type Bytes = &'static [u8];
@@ -78,6 +83,12 @@ pub(crate) const COMPONENT_MARK: TableSpec<Half> = TableSpec::new("mark-componen
 /// Of each object that an entry needs: the number of a recipe whose results have its type.
 pub(crate) const TYPE_MARK: TableSpec<Half> = TableSpec::new("mark-type", 19);
 
+pub(crate) const MEMBER: TableSpec<Bytes> = TableSpec::new("relation", 20);
+pub(crate) const READER: TableSpec<Bytes> = TableSpec::new("reader", 21);
+pub(crate) const DUE: TableSpec<Bytes> = TableSpec::new("due", 22);
+pub(crate) const STEP: TableSpec<Bytes> = TableSpec::new("step", 23);
+pub(crate) const CHANGE: TableSpec<Bytes> = TableSpec::new("change", 24);
+
 /// The key of a memo entry in `usage`.
 pub(crate) fn usage_key(key: &MemoKey) -> &[u8; 16] {
     usage_key_of(key.as_bytes())
@@ -99,6 +110,66 @@ const OWNER_KEY_HASHED: u8 = 1;
 /// The key of a row in `head` and `lineage`.
 pub(crate) fn row_key(collection: CollectionId, key: &[u8]) -> Vec<u8> {
     [&collection.0.to_be_bytes(), key].concat()
+}
+
+/// How a group ends in a key. A zero byte in it is written 0 255, so that no group is the beginning of another and groups
+/// sort as their bytes do.
+const GROUP_END: [u8; 2] = [0, 1];
+
+/// The key of a row of a relation: the group that it belongs to, and what tells it apart there.
+pub fn member_key(group: &[u8], member: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(group.len() + GROUP_END.len() + member.len());
+    for &byte in group {
+        key.push(byte);
+        if byte == 0 {
+            key.push(0xff);
+        }
+    }
+    key.extend_from_slice(&GROUP_END);
+    key.extend_from_slice(member);
+    key
+}
+
+/// The group and the member of a [`member_key`]; `None` where it is no such key.
+pub fn split_member_key(key: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut rest = key;
+    let mut group = Vec::new();
+    loop {
+        match rest {
+            [0, 1, rest @ ..] => return Some((group, rest)),
+            [0, 0xff, after @ ..] => {
+                group.push(0);
+                rest = after;
+            }
+            [0, ..] | [] => return None,
+            [byte, after @ ..] => {
+                group.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+/// What the keys of a group's members begin with, with the relation before it.
+pub(crate) fn group_key(relation: TargetId, group: &[u8]) -> Vec<u8> {
+    [&relation.0.to_be_bytes()[..], &member_key(group, &[])].concat()
+}
+
+/// The group and the rest, out of a key that begins with a relation; `None` where it is no such key.
+pub(crate) fn split_group(table_key: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    split_member_key(table_key.get(size_of::<u32>()..)?)
+}
+
+/// What the keys of a group's elements on a level begin with, in `step` and `change`.
+pub(crate) fn level_key(relation: TargetId, group: &[u8], level: u8) -> Vec<u8> {
+    let mut key = group_key(relation, group);
+    key.push(level);
+    key
+}
+
+/// What the keys of those who looked something up begin with.
+pub(crate) fn readers_key(lookup: &LookupRecord) -> Vec<u8> {
+    [&lookup.relation.0.to_be_bytes()[..], &lookup.key].concat()
 }
 
 /// The key of a target row in `owner`, and the part of the target row's key that belongs in the value.

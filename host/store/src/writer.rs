@@ -2,6 +2,9 @@
 //! what a run keeps of itself; what is remembered of calls and code is in `cache`.
 
 mod cache;
+mod relation;
+
+pub(crate) use self::relation::after;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -88,6 +88,10 @@ fn lineage() -> Lineage {
         good: false,
         targets: vec![target],
         failure: Some("no heading".into()),
+        lookups: vec![flowstone_store::LookupRecord {
+            relation: INDEX,
+            key: [4; 16],
+        }],
     }
 }
 

@@ -5,7 +5,7 @@ use flowstone_core::{Column, Type, Value};
 use std::sync::{Arc, Mutex};
 
 use crate::error::ConnectError;
-use crate::key::{Part, push_part};
+use crate::key::{KeyPart, push_part};
 use crate::records::format::bad_value;
 use crate::records::input::{Body, Input, Span};
 
@@ -285,7 +285,7 @@ impl Layout {
         let fields = self.fields(record)?;
         let mut key = Vec::new();
         for (at, name) in &self.key {
-            push_part(&mut key, &Part::Text(text(&fields, *at, name)?.into()));
+            push_part(&mut key, &KeyPart::Text(text(&fields, *at, name)?.into()));
         }
         Ok(key)
     }

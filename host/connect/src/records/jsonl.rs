@@ -7,7 +7,7 @@ use flowstone_core::{Column, Type, Value, from_json};
 use serde_json::{Map, Value as Json};
 
 use crate::error::ConnectError;
-use crate::key::{Part, push_part};
+use crate::key::{KeyPart, push_part};
 use crate::records::format::bad_value;
 use crate::records::input::{Body, Input, Span};
 
@@ -73,10 +73,10 @@ impl Layout {
                 None | Some(Json::Null) => {
                     return Err(format!("the record has no `{name}`, which is its key"));
                 }
-                Some(Json::String(text)) => Part::Text(Cow::Borrowed(text)),
+                Some(Json::String(text)) => KeyPart::Text(Cow::Borrowed(text)),
                 Some(json) => json
                     .as_i64()
-                    .map_or_else(|| Part::Json(json.to_string().into()), Part::Int),
+                    .map_or_else(|| KeyPart::Json(json.to_string().into()), KeyPart::Int),
             };
             push_part(&mut key, &part);
         }

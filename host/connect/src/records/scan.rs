@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::ConnectError;
 use crate::hint::Hint;
-use crate::key::{Part, show_part, split_key};
+use crate::key::{KeyPart, show_part, split_key};
 use crate::records::file::{RecordAt, Scanned};
 use crate::records::format::{Layout, Reader};
 use crate::records::input::{Body, RECORD_BYTES_MAX};
@@ -198,7 +198,7 @@ pub(crate) fn display_key(key: &[u8]) -> String {
         key => split_key(key).map(|(parts, rest)| {
             let mut shown = parts
                 .iter()
-                .map(|part: &Part<'_>| show_part(part))
+                .map(|part: &KeyPart<'_>| show_part(part))
                 .collect::<Vec<_>>()
                 .join(",");
             if let Some(number) = number(rest) {

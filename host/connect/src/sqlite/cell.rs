@@ -7,7 +7,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde_json::Value as Json;
 
-use crate::key::Part;
+use crate::key::KeyPart;
 
 /// A value as SQLite keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,46 +91,46 @@ fn real<'a>(number: f64) -> Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// The cell as a part of a key. NULL and floats are no key parts: `check_target` lets no such column be one.
-    pub(crate) fn into_part(self) -> Option<Part<'a>> {
+    pub(crate) fn into_part(self) -> Option<KeyPart<'a>> {
         match self {
-            Cell::Integer(number) => Some(Part::Int(number)),
-            Cell::Text(text) => Some(Part::Text(text)),
-            Cell::Blob(bytes) => Some(Part::Bytes(bytes)),
+            Cell::Integer(number) => Some(KeyPart::Int(number)),
+            Cell::Text(text) => Some(KeyPart::Text(text)),
+            Cell::Blob(bytes) => Some(KeyPart::Bytes(bytes)),
             Cell::Null | Cell::Real(_) => None,
         }
     }
 
     /// The cell that a part of a key stands for.
-    pub(crate) fn of_part(part: Part<'a>) -> Self {
+    pub(crate) fn of_part(part: KeyPart<'a>) -> Self {
         match part {
-            Part::Int(number) => Cell::Integer(number),
-            Part::Text(text) | Part::Json(text) => Cell::Text(text),
-            Part::Bytes(bytes) => Cell::Blob(bytes),
+            KeyPart::Int(number) => Cell::Integer(number),
+            KeyPart::Text(text) | KeyPart::Json(text) => Cell::Text(text),
+            KeyPart::Bytes(bytes) => Cell::Blob(bytes),
         }
     }
 }
 
 /// A part of a key as it was typed by hand: integers and bools in their usual form, bytes in base 16, text as it is.
-pub(crate) fn part_from_text<'a>(text: &'a str, ty: &Type) -> Option<Part<'a>> {
+pub(crate) fn part_from_text<'a>(text: &'a str, ty: &Type) -> Option<KeyPart<'a>> {
     match declared_type(ty) {
         "INTEGER" => match (ty, text) {
-            (Type::Bool, "true") => Some(Part::Int(1)),
-            (Type::Bool, "false") => Some(Part::Int(0)),
-            _ => text.parse().ok().map(Part::Int),
+            (Type::Bool, "true") => Some(KeyPart::Int(1)),
+            (Type::Bool, "false") => Some(KeyPart::Int(0)),
+            _ => text.parse().ok().map(KeyPart::Int),
         },
-        "BLOB" => unhex(text).map(|bytes| Part::Bytes(bytes.into())),
-        _ => Some(Part::Text(text.into())),
+        "BLOB" => unhex(text).map(|bytes| KeyPart::Bytes(bytes.into())),
+        _ => Some(KeyPart::Text(text.into())),
     }
 }
 
 /// A part of a key out of a JSON array.
-pub(crate) fn part_from_json<'a>(json: &'a Json, ty: &Type) -> Option<Part<'a>> {
+pub(crate) fn part_from_json<'a>(json: &'a Json, ty: &Type) -> Option<KeyPart<'a>> {
     match (json, declared_type(ty)) {
         (Json::String(text), _) => part_from_text(text, ty),
-        (Json::Bool(value), "INTEGER") => Some(Part::Int(i64::from(*value))),
-        (Json::Number(number), "INTEGER") => number.as_i64().map(Part::Int),
+        (Json::Bool(value), "INTEGER") => Some(KeyPart::Int(i64::from(*value))),
+        (Json::Number(number), "INTEGER") => number.as_i64().map(KeyPart::Int),
         (json, "TEXT") if !matches!(ty, Type::String | Type::Char | Type::Enum(_)) => {
-            Some(Part::Text(json.to_string().into()))
+            Some(KeyPart::Text(json.to_string().into()))
         }
         _ => None,
     }

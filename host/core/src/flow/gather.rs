@@ -155,6 +155,24 @@ pub struct Lookup {
     pub record: bool,
 }
 
+impl Gather {
+    /// Whether its rows are those that a function with state has made something of, one by one.
+    pub fn is_state(&self) -> bool {
+        let state = |fold: &Fold| matches!(fold.kind, FoldKind::State { .. });
+        self.fold.as_ref().is_some_and(state)
+    }
+}
+
+impl Fold {
+    /// The type of what it comes to: of a group, or with state of a row.
+    pub fn result(&self) -> &Type {
+        match &self.kind {
+            FoldKind::Combine { ty, .. } => ty,
+            FoldKind::State { output, .. } => output,
+        }
+    }
+}
+
 impl Lookup {
     /// The type of the column: `option<T>`, or `list<T>`.
     pub fn ty(&self) -> Type {

@@ -234,6 +234,18 @@ impl Stage {
         self.targets.iter().chain(relations)
     }
 
+    /// One of the [outputs](Stage::outputs), by its position.
+    ///
+    /// # Panics
+    ///
+    /// When there are not so many.
+    pub fn output(&self, position: usize) -> &TargetPlan {
+        match position.checked_sub(self.targets.len()) {
+            None => &self.targets[position],
+            Some(relation) => &self.relations[relation].rows,
+        }
+    }
+
     /// Whether a target or a relation holds the column that a transform makes.
     fn is_kept(&self, transform: usize) -> bool {
         let mut columns = self.outputs().flat_map(|target| &target.columns);

@@ -54,6 +54,7 @@ impl Batch<'_> {
                 let maker = self.run.maker(column.collection);
                 (maker, &self.cells[maker][this.parent])
             }
+            ColumnKind::Lookup(index) => return Ok(self.looked_print(index, row)),
             ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => {
                 (index, &self.cells[index][row])
             }
@@ -108,6 +109,7 @@ impl Batch<'_> {
             ColumnKind::Row | ColumnKind::Field(_) => {
                 (self.run.maker(column.collection), this.parent)
             }
+            ColumnKind::Lookup(index) => return Ok(self.looked_value(index, row)),
             ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => (index, row),
         };
         let lost = || Failure {
@@ -135,7 +137,9 @@ impl Batch<'_> {
         };
         let element = || answer::row(whole, &typed.shape.value, this.ordinal as usize);
         let value = match column.kind {
-            ColumnKind::Source(_) | ColumnKind::Result(_) => Some(whole.clone()),
+            ColumnKind::Source(_) | ColumnKind::Result(_) | ColumnKind::Lookup(_) => {
+                Some(whole.clone())
+            }
             ColumnKind::Row => element(),
             ColumnKind::Field(position) => element().and_then(|value| field(&value, position)),
             ColumnKind::ResultField(_, position) => field(whole, position),

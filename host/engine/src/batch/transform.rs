@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flowstone_core::{Argument, Fingerprint, MemoKey};
+use flowstone_core::{Argument, ColumnKind, Fingerprint, MemoKey};
 
 use super::{Batch, CHILD_BYTES, Cell, Failure, Halt, Print, Row};
 use crate::answer::Answer;
@@ -13,6 +13,11 @@ use crate::calls::Called;
 impl Batch<'_> {
     pub(super) fn run_transform(&mut self, index: usize) -> Result<(), Halt> {
         let transform = &self.run.stage.transforms[index];
+        for column in transform.columns() {
+            if let ColumnKind::Lookup(lookup) = column.kind {
+                self.look_up_rows(lookup)?;
+            }
+        }
         let count = self.rows[transform.collection].len();
         let mut cells = vec![Cell::Unknown; count];
         let mut given = vec![false; count];

@@ -6,23 +6,28 @@ use flowstone_store::{
     CollectionId, IntentRow, Owner, RowState, StoreError, TargetId, TargetRow, Writer,
 };
 
+use super::Feeds;
 use crate::reconcile::{RowUpdate, UpdateKind};
 
 /// Gives up the target rows that a root row no longer gives. Those that another row has taken over by now, which is so
 /// only after a run that was cut off, are left alone.
 pub(super) fn release(
     writer: &mut Writer<'_>,
-    collection: CollectionId,
+    (collection, feeds): (CollectionId, &Feeds),
     update: &mut RowUpdate,
     released: &mut HashMap<TargetId, u64>,
 ) -> Result<(), StoreError> {
     let deletes = match &mut update.kind {
         UpdateKind::Touch { .. } => return Ok(()),
-        UpdateKind::Remove { targets } => targets,
+        UpdateKind::Remove { targets, .. } => targets,
         UpdateKind::Write { deletes, .. } => deletes,
     };
     let mut left = Vec::with_capacity(deletes.len());
     for row in deletes.drain(..) {
+        if feeds.contains_key(&row.target) {
+            left.push(row);
+            continue;
+        }
         match writer.owner(row.target, &row.key)? {
             Some(owner) if owner.collection != collection || owner.row != update.key => continue,
             Some(_) => {
@@ -40,7 +45,7 @@ pub(super) fn release(
 /// Claims the target rows that a root row gives anew. Those that another row has are left out, and the row fails.
 pub(super) fn claim(
     writer: &mut Writer<'_>,
-    collection: CollectionId,
+    (collection, feeds): (CollectionId, &Feeds),
     update: &mut RowUpdate,
 ) -> Result<bool, StoreError> {
     let UpdateKind::Write {
@@ -67,7 +72,8 @@ pub(super) fn claim(
     let mut kept = Vec::with_capacity(upserts.len());
     let mut conflict = false;
     for upsert in upserts.drain(..) {
-        if !upsert.insert {
+        // A row of a relation has its root row in its key: nobody else can have it.
+        if !upsert.insert || feeds.contains_key(&upsert.row.target) {
             kept.push(upsert);
             continue;
         }
@@ -99,7 +105,7 @@ pub(super) fn claim(
 pub(super) fn intended(collection: CollectionId, update: &RowUpdate) -> Option<IntentRow> {
     let targets: Vec<TargetRow> = match &update.kind {
         UpdateKind::Touch { .. } => return None,
-        UpdateKind::Remove { targets } => targets.iter().map(uncertain).collect(),
+        UpdateKind::Remove { targets, .. } => targets.iter().map(uncertain).collect(),
         UpdateKind::Write {
             lineage,
             upserts,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use flowstone_connect::display_key;
+use crate::relation::display_key;
 use flowstone_core::{
     Argument, ComponentDigest, Fingerprint, FunctionDigest, ResultShape, Type, Value, decode,
     fingerprint, to_wave,

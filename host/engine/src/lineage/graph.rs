@@ -183,6 +183,7 @@ impl<'t, 'a> Upward<'t, 'a> {
                     Place::Call(index, row)
                 }
                 ColumnKind::Row | ColumnKind::Field(_) => Place::Row(column.collection, row),
+                ColumnKind::Lookup(_) => continue,
             };
             let column = self.trace.stage.column_path(column);
             givers.entry(giver).or_default().push(LineageColumn {

@@ -279,6 +279,7 @@ impl<'a> Trace<'a> {
         let call = |index: usize, row: usize| self.calls[index].get(row)?.as_ref();
         match column.kind {
             ColumnKind::Source(position) => self.columns?.get(position).copied(),
+            ColumnKind::Lookup(_) => None,
             ColumnKind::Result(index) => call(index, row)?.fingerprint,
             ColumnKind::ResultField(index, field) => {
                 call(index, row)?.parts.as_ref()?.get(field).copied()

@@ -59,4 +59,5 @@ pub(super) fn is_same(a: &Lineage, b: &Lineage) -> bool {
         && a.targets == b.targets
         && a.failure == b.failure
         && a.good == b.good
+        && a.lookups == b.lookups
 }

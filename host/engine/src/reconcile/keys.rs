@@ -1,20 +1,19 @@
 //! What tells the rows of a target apart.
 
-use flowstone_connect::RowError;
+use flowstone_connect::{RowError, TargetKeys};
 use flowstone_core::{Fingerprint, Value};
 use flowstone_store::KEY_BYTES_MAX;
 
 use crate::answer::said;
 use crate::batch::Failure;
-use crate::stage::StageTarget;
 
 /// The key that a target knows a row by.
-pub(super) fn key_of(target: &StageTarget, values: &[Value]) -> Result<Vec<u8>, Failure> {
+pub(super) fn key_of(keys: &dyn TargetKeys, values: &[Value]) -> Result<Vec<u8>, Failure> {
     let failed = |reason: String, retry: bool| Failure {
         reason: said(reason),
         retry,
     };
-    let key = target.keys.key(values).map_err(|error| match error {
+    let key = keys.key(values).map_err(|error| match error {
         RowError::Failed { reason, retry } => failed(reason, retry),
         RowError::Vanished => failed("it is gone".to_owned(), true),
     })?;
@@ -31,6 +30,15 @@ pub(super) fn key_of(target: &StageTarget, values: &[Value]) -> Result<Vec<u8>, 
 /// Under this, the fingerprints of key columns make the identity of a target row.
 pub(super) const KEY_COLUMNS: Fingerprint =
     Fingerprint::from_bytes(*b"flowstone 2026 key of target row");
+
+/// Where a row stands below its root row, as a fingerprint.
+pub(super) fn place(origin: &[u32]) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 place of a row");
+    for position in origin {
+        hasher.update(&position.to_le_bytes());
+    }
+    Fingerprint::from_bytes(*hasher.finalize().as_bytes())
+}
 
 /// Sixteen bytes are plenty to tell the rows that one root row gives to a target apart.
 pub(crate) fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprint>) -> [u8; 16] {

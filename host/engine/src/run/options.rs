@@ -44,11 +44,16 @@ impl CacheOptions {
 
     /// The mode of a transform in this run.
     pub(crate) fn mode(&self, transform: &Transform) -> CacheMode {
-        match transform.cache.mode {
+        self.mode_of(&transform.name, transform.cache.mode)
+    }
+
+    /// The mode in this run of what has this name and this mode in the flow.
+    pub(crate) fn mode_of(&self, name: &str, mode: CacheMode) -> CacheMode {
+        match mode {
             CacheMode::Ignore => CacheMode::Ignore,
-            _ if self.no_cache || self.disable.contains(&transform.name) => CacheMode::Disable,
+            _ if self.no_cache || self.disable.contains(name) => CacheMode::Disable,
             CacheMode::Disable => CacheMode::Disable,
-            _ if self.refresh || self.recompute.contains(&transform.name) => CacheMode::Recompute,
+            _ if self.refresh || self.recompute.contains(name) => CacheMode::Recompute,
             mode => mode,
         }
     }
@@ -72,7 +77,13 @@ impl CacheOptions {
     pub(crate) fn check(&self, plan: &Plan) -> Result<(), Error> {
         let names = || {
             let transforms = plan.stages.iter().flat_map(|stage| &stage.transforms);
-            transforms.map(|transform| &*transform.name)
+            let gathers = plan
+                .stages
+                .iter()
+                .filter_map(|stage| stage.source.gather.as_ref());
+            let folds = gathers.filter_map(|gather| gather.fold.as_ref());
+            let folds = folds.map(|fold| &*fold.name);
+            transforms.map(|transform| &*transform.name).chain(folds)
         };
         for name in self.recompute.iter().chain(&self.disable) {
             if names().all(|known| known != name) {

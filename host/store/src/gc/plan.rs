@@ -22,8 +22,8 @@ use crate::place::Place;
 use crate::read::READ;
 use crate::store::Store;
 use crate::tables::{
-    BUILD, COMPILED, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OBJECT_MARK,
-    OWNER, RECIPE, RUN, TableSpec, USAGE, USED,
+    BUILD, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMBER, MEMO, META,
+    OBJECT, OBJECT_MARK, OWNER, READER, RECIPE, RUN, STEP, TableSpec, USAGE, USED,
 };
 
 /// How many buckets a histogram has at most.
@@ -300,7 +300,9 @@ pub(crate) fn measure_tables(
     let (usage_bytes, usage) = physical(place, transaction, &USAGE)?;
     let (object_bytes, object) = physical(place, transaction, &OBJECT)?;
     let mut tables = memo_bytes + usage_bytes + object_bytes;
-    for spec in [&HEAD, &LINEAGE, &OWNER, &COMPILED] {
+    for spec in [
+        &HEAD, &LINEAGE, &OWNER, &COMPILED, &MEMBER, &READER, &DUE, &STEP, &CHANGE,
+    ] {
         tables += physical(place, transaction, spec)?.0;
     }
     for spec in [&INTERFACE, &FUNCTIONS, &BUILD] {

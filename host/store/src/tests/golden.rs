@@ -13,8 +13,8 @@ use crate::encoding::{
     BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, OwnerRecord, Raw,
 };
 use crate::{
-    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RecipeId,
-    RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
+    CallRecord, CollectionId, Intent, IntentRow, Lineage, LookupRecord, Member, MemoRecord,
+    Outcome, Owner, RecipeId, RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
 };
 
 fn bytes(record: &impl Record) -> Vec<u8> {
@@ -86,6 +86,10 @@ fn lineage(failure: Option<String>) -> Lineage {
         good: true,
         targets: vec![target_row()],
         failure,
+        lookups: vec![LookupRecord {
+            relation: TargetId(4),
+            key: [0x33; 16],
+        }],
     }
 }
 
@@ -150,11 +154,15 @@ fn records_keep_their_byte_form() {
         ),
         (
             bytes(&lineage(None)),
-            &format!("01 eex32 01 ccx32 06 01 0201 ddx32 01 0300 ffx32 01{target}0001"),
+            &format!(
+                "01 eex32 01 ccx32 06 01 0201 ddx32 01 0300 ffx32 01{target}0001 01 04000000 33x16"
+            ),
         ),
         (
             bytes(&lineage(Some("no".into()))),
-            &format!("01 eex32 01 ccx32 06 01 0201 ddx32 01 0300 ffx32 01{target}01026e6f01"),
+            &format!(
+                "01 eex32 01 ccx32 06 01 0201 ddx32 01 0300 ffx32 01{target}01026e6f01 01 04000000 33x16"
+            ),
         ),
         (bytes(&intent()), &format!("0101000000016101{target}")),
         (bytes(&owner(b"")), "010000000161"),
@@ -184,6 +192,21 @@ fn records_keep_their_byte_form() {
             "05ac02",
         ),
         (bytes(&Raw(b"{}"[..].into())), "7b7d"),
+        (
+            bytes(&Member {
+                columns: vec![(fingerprint(0xaa), b"hi".to_vec())],
+            }),
+            "01 aax32 026869",
+        ),
+        (
+            bytes(&Step {
+                fingerprint: fingerprint(0xbb),
+                bytes: b"hi".to_vec(),
+            }),
+            "bbx32 6869",
+        ),
+        (bytes(&ChangeRecord { structure: true }), "01"),
+        (bytes(&Nothing), ""),
     ];
     for (bytes, golden) in golden {
         assert_eq!(hex(&bytes).replace(' ', ""), golden.replace(' ', ""));

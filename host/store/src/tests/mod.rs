@@ -20,8 +20,8 @@ use flowstone_core::{
 };
 
 use crate::{
-    CallRecord, Lineage, MemoRecord, Outcome, RecipeId, RowHead, RowState, Store, StoreError,
-    StoreOptions, Stored, TargetId, TargetRow, Why,
+    CallRecord, Lineage, LookupRecord, MemoRecord, Outcome, RecipeId, RowHead, RowState, Store,
+    StoreError, StoreOptions, Stored, TargetId, TargetRow, Why,
 };
 
 /// A hash that stands for `number`.
@@ -91,6 +91,10 @@ pub(super) fn lineage(number: u64) -> Lineage {
             .map(|offset| target_row(number * 7 + offset))
             .collect(),
         failure: None,
+        lookups: vec![LookupRecord {
+            relation: TargetId(number as u32),
+            key: *hash(number + 2).first_chunk().unwrap(),
+        }],
     }
 }
 

@@ -7,12 +7,15 @@ use redb::{Key, ReadableTable};
 
 use super::{BYTES_MAX, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase};
 use crate::codec::{Record, decode, unseal};
-use crate::encoding::{FunctionsRecord, OwnerRecord, Raw};
+use crate::encoding::{ChangeRecord, FunctionsRecord, Nothing, OwnerRecord, Raw};
 use crate::error::StoreError;
 use crate::read::READ;
-use crate::record::{Intent, Lineage, RowHead, Usage};
+use crate::record::{Intent, Lineage, Member, RowHead, Step, Usage};
 use crate::slots::{Session, Slot, Tables};
-use crate::tables::{FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, META, OWNER, RECIPE, RUN, USAGE};
+use crate::tables::{
+    CHANGE, DUE, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMBER, META, OWNER, READER, RECIPE,
+    RUN, STEP, USAGE,
+};
 
 /// One of the tables.
 pub(super) type SlotOf<K> = for<'t, 'txn> fn(&'t mut Tables<'txn>) -> &'t mut Slot<'txn, K>;
@@ -74,7 +77,7 @@ impl Verifier<'_> {
     }
 
     /// What a run rests on: never dropped.
-    fn rows(&mut self) -> Result<[(u64, u64); 5], StoreError> {
+    fn rows(&mut self) -> Result<[(u64, u64); 10], StoreError> {
         Ok([
             self.table(|tables| &mut tables.head, false, &mut |key, stored| {
                 is::<RowHead>(HEAD.tag, key, stored)
@@ -90,6 +93,21 @@ impl Verifier<'_> {
             })?,
             self.table(|tables| &mut tables.meta, false, &mut |key, stored| {
                 is::<Raw<'_>>(META.tag, key, stored)
+            })?,
+            self.table(|tables| &mut tables.member, false, &mut |key, stored| {
+                is::<Member>(MEMBER.tag, key, stored)
+            })?,
+            self.table(|tables| &mut tables.reader, false, &mut |key, stored| {
+                is::<Nothing>(READER.tag, key, stored)
+            })?,
+            self.table(|tables| &mut tables.due, false, &mut |key, stored| {
+                is::<Nothing>(DUE.tag, key, stored)
+            })?,
+            self.table(|tables| &mut tables.step, false, &mut |key, stored| {
+                is::<Step>(STEP.tag, key, stored)
+            })?,
+            self.table(|tables| &mut tables.change, false, &mut |key, stored| {
+                is::<ChangeRecord>(CHANGE.tag, key, stored)
             })?,
         ])
     }

@@ -1,0 +1,165 @@
+//! Looking up rows of other collections: what is found is a column of the row that asks.
+//!
+//! What is asked for goes by a hash of fingerprints, so no value is loaded to look something up. What is found is small as a
+//! rule, and is kept in the relation itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowstone_core::{Fingerprint, Type, Value, decode, fingerprint};
+use flowstone_store::{LookupRecord, Member};
+
+use super::{Batch, Failure, Halt, Print};
+use crate::relation::lookup_hash;
+use crate::stage::StageLookup;
+
+/// What a lookup found for a row.
+#[derive(Clone)]
+pub(super) enum Looked {
+    Found(Arc<Found>),
+    /// The row has nothing to ask with: a result that the key hangs on was none.
+    Absent,
+    Failed,
+    /// Only when nothing may be called: what to ask for is not known.
+    Unknown,
+}
+
+/// What matches a key: one row or none, or a list of rows.
+pub(super) struct Found {
+    print: Fingerprint,
+    value: Value,
+}
+
+impl Batch<'_> {
+    /// Looks up for all rows of the lookup's collection, where that has not been done.
+    pub(super) fn look_up_rows(&mut self, index: usize) -> Result<(), Halt> {
+        if self.looked[index].is_some() {
+            return Ok(());
+        }
+        let run = self.run;
+        let lookup = &run.stage.lookups[index];
+        let relation = run.lookups[index].relation;
+        let mut known: HashMap<[u8; 16], Result<Arc<Found>, String>> = HashMap::new();
+        let count = self.rows[lookup.collection].len();
+        let mut looked = Vec::with_capacity(count);
+        for row in 0..count {
+            let key = match self.lookup_key(index, row)? {
+                Ok(key) => key,
+                Err(nothing) => {
+                    looked.push(nothing);
+                    continue;
+                }
+            };
+            let root = self.rows[lookup.collection][row].root;
+            self.roots[root]
+                .lookups
+                .push(LookupRecord { relation, key });
+            if !known.contains_key(&key) {
+                known.insert(key, self.matches(index, &key)?);
+            }
+            looked.push(match &known[&key] {
+                Ok(found) => Looked::Found(Arc::clone(found)),
+                Err(reason) => {
+                    self.roots[root].failures.push(Failure {
+                        reason: reason.clone(),
+                        retry: false,
+                    });
+                    Looked::Failed
+                }
+            });
+        }
+        self.looked[index] = Some(looked);
+        Ok(())
+    }
+
+    /// What a row asks for, or why it asks for nothing.
+    fn lookup_key(&self, index: usize, row: usize) -> Result<Result<[u8; 16], Looked>, Halt> {
+        let lookup = &self.run.stage.lookups[index];
+        let mut prints = Vec::with_capacity(lookup.keys.len());
+        for column in &lookup.keys {
+            match self.print(column, lookup.collection, row)? {
+                Print::Known(print) => prints.push(print),
+                Print::Absent => return Ok(Err(Looked::Absent)),
+                Print::Failed => return Ok(Err(Looked::Failed)),
+                Print::Unknown => return Ok(Err(Looked::Unknown)),
+            }
+        }
+        Ok(Ok(lookup_hash(prints.into_iter())))
+    }
+
+    /// The rows that match, as one value; or why that is not to be had.
+    fn matches(&self, index: usize, key: &[u8; 16]) -> Result<Result<Arc<Found>, String>, Halt> {
+        let run = self.run;
+        let (plan, lookup) = (&run.stage.lookups[index], &run.lookups[index]);
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        for member in self.snapshot.members(lookup.relation, key, &[])? {
+            let (_, member) = member?;
+            bytes += member
+                .columns
+                .iter()
+                .map(|(_, encoding)| encoding.len() as u64)
+                .sum::<u64>();
+            if bytes > run.row_bytes_max {
+                return Ok(Err(format!(
+                    "{}: the rows of `{}` that match hold more than the memory given leaves for one row: raise `--memory`",
+                    plan.name, plan.within
+                )));
+            }
+            let Some(row) = found_row(&member, lookup, plan.record) else {
+                return Ok(Err(format!(
+                    "{}: a row of `{}` cannot be read",
+                    plan.name, plan.within
+                )));
+            };
+            rows.push(row);
+        }
+        let value = match (plan.many, rows.len()) {
+            (true, _) => Value::list_of(&plan.row, rows),
+            (false, 0 | 1) => Value::Option(rows.pop().map(Arc::new)),
+            (false, count) => {
+                return Ok(Err(format!(
+                    "{}: {count} rows of `{}` match where one is asked for; `many = true` hands over all of them",
+                    plan.name, plan.within
+                )));
+            }
+        };
+        let (ty, type_print) = &lookup.ty;
+        let print = fingerprint(&value, ty, type_print);
+        Ok(Ok(Arc::new(Found { print, value })))
+    }
+
+    pub(super) fn looked_print(&self, index: usize, row: usize) -> Print {
+        match self.looked_at(index, row) {
+            Some(Looked::Found(found)) => Print::Known(found.print),
+            Some(Looked::Absent) => Print::Absent,
+            Some(Looked::Failed) => Print::Failed,
+            Some(Looked::Unknown) | None => Print::Unknown,
+        }
+    }
+
+    pub(super) fn looked_value(&self, index: usize, row: usize) -> Result<Value, Failure> {
+        match self.looked_at(index, row) {
+            Some(Looked::Found(found)) => Ok(found.value.clone()),
+            _ => Err(Failure {
+                reason: "what it looks up is not known".to_owned(),
+                retry: true,
+            }),
+        }
+    }
+
+    fn looked_at(&self, index: usize, row: usize) -> Option<&Looked> {
+        self.looked[index].as_ref()?.get(row)
+    }
+}
+
+/// A row that was found, as the function gets it.
+fn found_row(member: &Member, lookup: &StageLookup, record: bool) -> Option<Value> {
+    let columns = member.columns.get(lookup.keys..)?.iter().zip(&lookup.types);
+    let value = |((_, encoding), ty): (&(Fingerprint, Vec<u8>), &Type)| decode(encoding, ty).ok();
+    let mut values: Vec<Value> = columns.map(value).collect::<Option<_>>()?;
+    if record {
+        Some(Value::Record(values.into()))
+    } else {
+        values.pop()
+    }
+}

@@ -1,0 +1,315 @@
+//! Folds: what is made of the members of a group, in steps that are kept, so that one changed member asks for few calls.
+//!
+//! A relation's changes are noted as its rows are written. Before the rows of the gathered stage are looked at, the fold
+//! takes these changes up: it makes the steps anew that hang on them, and the rows whose result is another are due.
+
+mod combine;
+mod element;
+mod state;
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use flowstone_connect::RowError;
+use flowstone_core::{
+    CacheMode, Fingerprint, Fold, FoldKind, LiteralArgument, RecipeRecord, StateArgument, Type,
+    Value, fingerprint, to_wave,
+};
+use flowstone_sandbox::{Callable, World};
+use flowstone_store::{
+    ChangedElement, CollectionId, Snapshot, StoreError, TargetId, Writer, split_member_key,
+};
+
+pub(crate) use self::element::Element;
+use crate::answer::said;
+use crate::batch::Halt;
+use crate::books::{get, put};
+use crate::error::Error;
+use crate::event::Event;
+use crate::recipe::recipe_of;
+use crate::relation::display_key;
+use crate::stage::{PluginCode, StageRun, TransformCounters};
+
+/// The level that holds what a combined group came to.
+const RESULT: u8 = u8::MAX;
+
+/// So many changes are taken up at once.
+const CHANGES_MAX: usize = 4096;
+
+/// A fold made ready.
+pub(crate) struct PreparedFold<'a> {
+    pub(crate) plan: &'a Fold,
+    pub(crate) code: &'a PluginCode,
+    pub(crate) record: RecipeRecord,
+    /// What the steps that are kept must have been made with.
+    recipe: Fingerprint,
+    /// Whether its steps are made anew in this run, whatever is kept.
+    anew: bool,
+    relation: TargetId,
+    /// The types of the relation's columns.
+    types: Vec<Type>,
+    result: (Type, Fingerprint),
+    pub(crate) counters: TransformCounters,
+    callable: OnceLock<Callable>,
+}
+
+/// The steps of a fold that are kept were made with this.
+fn recipe_entry(relation: TargetId) -> String {
+    format!("fold/{:08x}", relation.0)
+}
+
+impl<'a> PreparedFold<'a> {
+    pub(crate) fn new(
+        plan: &'a Fold,
+        code: &'a PluginCode,
+        mode: CacheMode,
+        (relation, types): (TargetId, Vec<Type>),
+    ) -> Self {
+        let record = recipe_of(
+            &plan.function,
+            plan.cache.pin.as_deref(),
+            literals(plan),
+            code,
+        );
+        let ty = plan.result().clone();
+        let print = ty.fingerprint();
+        Self {
+            plan,
+            code,
+            recipe: identity(plan, &record),
+            record,
+            anew: mode != CacheMode::Default,
+            relation,
+            types,
+            result: (ty, print),
+            counters: TransformCounters::default(),
+            callable: OnceLock::new(),
+        }
+    }
+}
+
+/// What decides what the steps come to, but for the members.
+fn identity(plan: &Fold, record: &RecipeRecord) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 recipe of a fold");
+    hasher.update(record.recipe.key().as_bytes());
+    hasher.update(format!("{:?}", plan.kind).as_bytes());
+    Fingerprint::from_bytes(*hasher.finalize().as_bytes())
+}
+
+fn literals(plan: &Fold) -> Vec<LiteralArgument> {
+    let FoldKind::State { arguments, .. } = &plan.kind else {
+        return Vec::new();
+    };
+    let params = (0..).zip(arguments.iter().zip(&plan.function.params));
+    let literal = params.filter_map(|(position, (argument, param))| match argument {
+        StateArgument::Literal(value) => Some(LiteralArgument {
+            position,
+            fingerprint: fingerprint(value, &param.ty, &param.ty.fingerprint()),
+            text: to_wave(value, &param.ty),
+        }),
+        StateArgument::State | StateArgument::Members(_) => None,
+    });
+    literal.collect()
+}
+
+/// A fold at work on a relation.
+pub(crate) struct Folding<'s> {
+    run: &'s StageRun<'s>,
+    fold: &'s PreparedFold<'s>,
+    /// What has failed in this run and is left to the next.
+    later: Mutex<HashSet<ChangedElement>>,
+}
+
+impl<'s> Folding<'s> {
+    /// The fold of a stage, if it has one.
+    pub(crate) fn of(run: &'s StageRun<'s>) -> Option<Self> {
+        let fold = run.fold.as_ref()?;
+        Some(Self {
+            run,
+            fold,
+            later: Mutex::default(),
+        })
+    }
+
+    /// Takes up all changes of the relation. What has been done stays when this is interrupted.
+    pub(crate) fn work(&self) -> Result<(), Halt> {
+        self.renew()?;
+        loop {
+            if self.run.stop.is_set() {
+                return Err(Halt::Interrupted);
+            }
+            let outcome = match &self.fold.plan.kind {
+                FoldKind::Combine { column, .. } => self.combine(*column)?,
+                FoldKind::State { .. } => self.advance()?,
+            };
+            if outcome.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Where the steps that are kept are of other code, or are not to be used, drops them: every member is a change then.
+    fn renew(&self) -> Result<(), Halt> {
+        let (store, relation) = (self.run.store, self.fold.relation);
+        let name = recipe_entry(relation);
+        let now = Some((self.fold.recipe.to_string(), self.run.run.0));
+        let known: Option<(String, u64)> = get(&store.snapshot()?, &name)?;
+        let same = |known: &(String, u64)| known.0 == self.fold.recipe.to_string();
+        // What this run has made is as new as it gets.
+        let fresh = |known: &(String, u64)| !self.fold.anew || known.1 == self.run.run.0;
+        if known.is_some_and(|known| same(&known) && fresh(&known)) {
+            return Ok(());
+        }
+        store.write(|writer| {
+            writer.remove_meta(&name)?;
+            writer.clear_all_steps(relation)
+        })?;
+        let snapshot = store.snapshot()?;
+        let mut rows = snapshot.published(relation)?.peekable();
+        while rows.peek().is_some() {
+            if self.run.stop.is_set() {
+                return Err(Halt::Interrupted);
+            }
+            store.write(|writer| {
+                for row in rows.by_ref().take(CHANGES_MAX) {
+                    let (key, _) = row?;
+                    if let Some((group, member)) = split_member_key(&key) {
+                        writer.put_change((relation, &group, 0), member, true)?;
+                    }
+                }
+                Ok::<_, StoreError>(())
+            })?;
+        }
+        store.write(|writer| put(writer, &name, &now))?;
+        Ok(())
+    }
+
+    /// One call of the fold's function.
+    fn call(&self, group: &[u8], arguments: &[Value], seed: [u8; 32]) -> Result<Element, Halt> {
+        let (run, fold) = (self.run, self.fold);
+        if run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        let callable = self.callable()?;
+        let label = if run.observed {
+            display_key(flowstone_core::REDUCE, group)
+        } else {
+            String::new()
+        };
+        let name = &*fold.plan.name;
+        run.observer.event(&Event::WillCall {
+            transform: name,
+            key: &label,
+        });
+        let start = Instant::now();
+        let outcome = callable.call(arguments, &fold.code.limits, World::seeded(seed));
+        let time = start.elapsed();
+        if outcome.is_err() && run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        let counts = &fold.counters;
+        counts.called.fetch_add(1, Ordering::Relaxed);
+        counts
+            .nanoseconds
+            .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+        let log = match &outcome {
+            Ok(output) => &output.log,
+            Err(error) => &error.log,
+        };
+        run.observer.event(&Event::Called {
+            transform: name,
+            time,
+            log,
+        });
+        let made = match outcome {
+            Ok(output) => {
+                let returned = output
+                    .value
+                    .ok_or(Error::Internal("a function without a result was called"))?;
+                Element::of_call(returned, fold.plan.function.result.as_ref())
+            }
+            Err(error) => Element::Failed {
+                reason: said(error.reason),
+                retry: true,
+            },
+        };
+        if matches!(made, Element::Failed { .. }) {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(made)
+    }
+
+    // A panic in another thread leaves the set whole.
+    fn later(&self) -> MutexGuard<'_, HashSet<ChangedElement>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn callable(&self) -> Result<&Callable, Error> {
+        let fold = self.fold;
+        if fold.callable.get().is_none() {
+            let plugin = fold.code.load(self.run.sandbox, self.run.store)?;
+            let function = plugin.function(&fold.plan.function.name);
+            let function =
+                function.ok_or(Error::Internal("a function is gone from its component"))?;
+            let _ = fold.callable.set(function);
+        }
+        fold.callable
+            .get()
+            .ok_or(Error::Internal("a function was not kept"))
+    }
+
+    /// The collection whose rows follow from the fold.
+    fn collection(&self) -> CollectionId {
+        self.run.collection
+    }
+
+    fn write<R>(
+        &self,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<R, StoreError>,
+    ) -> Result<R, Halt> {
+        Ok(self.run.store.write(work)?)
+    }
+}
+
+/// What a fold came to for a row: none where the gathered stage has no such row any more.
+pub(crate) fn result(
+    snapshot: &Snapshot,
+    relation: TargetId,
+    fold: &Fold,
+    key: &[u8],
+) -> Result<Option<Value>, RowError> {
+    let lost = |error: StoreError| RowError::Failed {
+        reason: error.to_string(),
+        retry: true,
+    };
+    let step = match &fold.kind {
+        FoldKind::Combine { .. } => snapshot.step((relation, key, RESULT), &[]),
+        FoldKind::State { .. } => match split_member_key(key) {
+            Some((group, member)) => snapshot.step((relation, &group, state::OUTPUTS), member),
+            None => return Err(RowError::Vanished),
+        },
+    };
+    let Some(step) = step.map_err(lost)? else {
+        return Err(RowError::Failed {
+            reason: format!("`{}` has not come to a result yet", fold.name),
+            retry: true,
+        });
+    };
+    match Element::of_step(&step, fold.result()) {
+        Some(Element::Value { value, .. }) => Ok(Some(value)),
+        Some(Element::Failed { reason, retry }) => Err(RowError::Failed {
+            reason: format!("{}: {reason}", fold.name),
+            retry,
+        }),
+        None => Err(RowError::Failed {
+            reason: format!("what `{}` came to cannot be read", fold.name),
+            retry: true,
+        }),
+    }
+}
+
+/// Whether there may be more to do.
+type Flow = ControlFlow<()>;

@@ -1,0 +1,270 @@
+//! Combining: an associative function over the members of a group, as a tree of partial results.
+//!
+//! Level 0 are the members. A level is cut into chunks, and what a chunk comes to is an element of the next level, under the
+//! key of the chunk's first element. Chunks begin where the hash of an element's key says so, with one chance in two: the
+//! borders stay where they are when other members change, come or go, and hang on nothing that a value could be chosen for.
+//! It is a skip list (Pugh 1990) whose heights follow from the keys, as in history-independent trees (Naor, Teague 2001). A
+//! changed member asks for the calls of one chunk on every level: about two log2 n.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use flowstone_core::decode;
+use flowstone_store::{ChangedElement, Member, MemberChange, Snapshot, Step, StoreError};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::element::{Element, height};
+use super::{CHANGES_MAX, Flow, Folding, RESULT};
+use crate::batch::Halt;
+
+/// A level of a group.
+type Level = (Vec<u8>, u8);
+
+/// A chunk that is to be made anew.
+struct Chunk {
+    group: Vec<u8>,
+    level: u8,
+    /// The key of its first element; empty for what comes before the first border.
+    start: Vec<u8>,
+    elements: Vec<Element>,
+}
+
+impl Folding<'_> {
+    /// Takes up changes, those of the lowest levels first.
+    pub(super) fn combine(&self, column: usize) -> Result<Flow, Halt> {
+        let snapshot = self.run.store.snapshot()?;
+        let changes = self.lowest(&snapshot)?;
+        if changes.is_empty() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let tree = Tree {
+            folding: self,
+            snapshot: &snapshot,
+            column,
+        };
+        let (mut roots, mut chunks) = (Vec::new(), Vec::new());
+        for ((group, level), elements) in &changes {
+            if tree.has_one_or_none(group, *level)? {
+                roots.push((group, *level));
+                continue;
+            }
+            for start in tree.dirty(group, *level, elements)? {
+                chunks.push(tree.chunk(group, *level, start)?);
+            }
+        }
+        let combine = |chunk: &Chunk| self.combine_chunk(chunk);
+        let made: Vec<Option<Element>> = if let [only] = &chunks[..] {
+            vec![combine(only)?]
+        } else {
+            let all = || chunks.par_iter().map(combine).collect::<Result<_, _>>();
+            self.run.pool.install(all)?
+        };
+        let again: Vec<ChangedElement> = (chunks.iter().zip(&made))
+            .filter(|(_, made)| made.as_ref().is_some_and(Element::is_retried))
+            .map(|(chunk, _)| chunk.again())
+            .collect();
+        let mut results = Vec::with_capacity(roots.len());
+        for (group, level) in roots {
+            results.push((group, level, tree.only(group, level)?));
+        }
+        self.write(|writer| {
+            let relation = self.fold.relation;
+            for (group, level, result) in results {
+                let step = result.map(|element| element.step(&self.fold.result));
+                let before = snapshot.step((relation, group, RESULT), &[])?;
+                writer.clear_steps(relation, group, level + 1)?;
+                writer.put_step((relation, group, RESULT), &[], step.as_ref())?;
+                if before != step {
+                    writer.put_due(self.collection(), group)?;
+                }
+            }
+            for (chunk, made) in chunks.iter().zip(&made) {
+                let step = made.as_ref().map(|element| element.step(&self.fold.result));
+                let place = (relation, &*chunk.group, chunk.level + 1);
+                match writer.put_step(place, &chunk.start, step.as_ref())? {
+                    MemberChange::Same => {}
+                    MemberChange::Changed => writer.put_change(place, &chunk.start, false)?,
+                    MemberChange::Structure => writer.put_change(place, &chunk.start, true)?,
+                }
+            }
+            for ((group, level), elements) in &changes {
+                for change in elements {
+                    writer.remove_change((relation, group, *level), &change.element)?;
+                }
+            }
+            for change in &again {
+                let place = (relation, &*change.group, change.level);
+                writer.put_change(place, &change.element, change.structure)?;
+            }
+            Ok(())
+        })?;
+        self.later().extend(again);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The first changes that are not taken up, of every group those of one level.
+    fn lowest(&self, snapshot: &Snapshot) -> Result<BTreeMap<Level, Vec<ChangedElement>>, Halt> {
+        let mut found: BTreeMap<Level, Vec<ChangedElement>> = BTreeMap::new();
+        let mut last: Option<Level> = None;
+        let later = self.later();
+        let changes = snapshot.changes(self.fold.relation)?;
+        let now = |change: &Result<ChangedElement, _>| !matches!(change, Ok(change) if later.contains(change));
+        for change in changes.filter(now).take(CHANGES_MAX) {
+            let change = change?;
+            let is_higher =
+                |(group, level): &Level| *group == change.group && *level < change.level;
+            if last.as_ref().is_some_and(is_higher) {
+                continue;
+            }
+            let place = (change.group.clone(), change.level);
+            last = Some(place.clone());
+            found.entry(place).or_default().push(change);
+        }
+        Ok(found)
+    }
+
+    /// What a chunk comes to; none where nothing is left of it.
+    fn combine_chunk(&self, chunk: &Chunk) -> Result<Option<Element>, Halt> {
+        let mut elements = chunk.elements.iter();
+        let Some(first) = elements.next() else {
+            return Ok(None);
+        };
+        let mut made = first.clone();
+        for next in elements {
+            let (left, right) = match (&made, next) {
+                (Element::Value { value: left }, Element::Value { value: right }) => (left, right),
+                (failed @ Element::Failed { .. }, _) | (_, failed) => {
+                    return Ok(Some(failed.clone()));
+                }
+            };
+            made = self.call(&chunk.group, &[left.clone(), right.clone()], [0; 32])?;
+        }
+        Ok(Some(made))
+    }
+}
+
+impl Chunk {
+    /// What makes the next run combine it once more.
+    fn again(&self) -> ChangedElement {
+        ChangedElement {
+            group: self.group.clone(),
+            level: self.level,
+            element: self.start.clone(),
+            structure: false,
+        }
+    }
+}
+
+/// The elements of a relation's groups, level by level.
+struct Tree<'s> {
+    folding: &'s Folding<'s>,
+    snapshot: &'s Snapshot,
+    /// The relation's column that is combined.
+    column: usize,
+}
+
+type Elements<'t> = Box<dyn Iterator<Item = Result<(Vec<u8>, Element), StoreError>> + 't>;
+
+impl Tree<'_> {
+    /// The elements of a level, from `from` on.
+    fn elements(&self, group: &[u8], level: u8, from: &[u8]) -> Result<Elements<'_>, StoreError> {
+        let relation = self.folding.fold.relation;
+        if level == 0 {
+            let members = self.snapshot.members(relation, group, from)?;
+            return Ok(Box::new(members.map(|member| {
+                let (key, member) = member?;
+                Ok((key, self.of_member(&member)))
+            })));
+        }
+        let steps = self.snapshot.steps((relation, group, level), from)?;
+        Ok(Box::new(steps.map(|step| {
+            let (key, step) = step?;
+            Ok((key, self.of_step(&step)))
+        })))
+    }
+
+    fn of_member(&self, member: &Member) -> Element {
+        let column = member.columns.get(self.column);
+        let value =
+            column.and_then(|(_, encoding)| decode(encoding, &self.folding.fold.result.0).ok());
+        value.map_or_else(unreadable, |value| Element::Value { value })
+    }
+
+    fn of_step(&self, step: &Step) -> Element {
+        Element::of_step(step, &self.folding.fold.result.0).unwrap_or_else(unreadable)
+    }
+
+    /// Whether a level has no more than one element: then that is what the group comes to.
+    fn has_one_or_none(&self, group: &[u8], level: u8) -> Result<bool, StoreError> {
+        Ok(self.elements(group, level, &[])?.take(2).count() < 2)
+    }
+
+    /// The only element of a level.
+    fn only(&self, group: &[u8], level: u8) -> Result<Option<Element>, StoreError> {
+        let first = self.elements(group, level, &[])?.next();
+        Ok(first.transpose()?.map(|(_, element)| element))
+    }
+
+    /// Where the chunks begin that hang on changed elements.
+    fn dirty(
+        &self,
+        group: &[u8],
+        level: u8,
+        changes: &[ChangedElement],
+    ) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        let mut dirty = BTreeSet::new();
+        for change in changes {
+            let begins = height(&change.element) > level;
+            if begins {
+                dirty.insert(change.element.clone());
+            }
+            // A border that came or went is also one of the chunk before it.
+            if !begins || (change.structure && !change.element.is_empty()) {
+                dirty.insert(self.start_before(group, level, &change.element)?);
+            }
+        }
+        Ok(dirty)
+    }
+
+    /// The key of the last element before `key` that begins a chunk; empty where none does.
+    fn start_before(&self, group: &[u8], level: u8, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let relation = self.folding.fold.relation;
+        let begins = |key: &Result<Vec<u8>, StoreError>| {
+            key.as_ref().map_or(true, |key| height(key) > level)
+        };
+        let start = if level == 0 {
+            let members = self.snapshot.members_before(relation, group, key)?;
+            members.map(|member| Ok(member?.0)).find(begins)
+        } else {
+            let steps = self.snapshot.steps_before((relation, group, level), key)?;
+            steps.map(|step| Ok(step?.0)).find(begins)
+        };
+        Ok(start.transpose()?.unwrap_or_default())
+    }
+
+    /// A chunk with its elements: none where its first element is gone.
+    fn chunk(&self, group: &[u8], level: u8, start: Vec<u8>) -> Result<Chunk, StoreError> {
+        let mut elements = Vec::new();
+        for element in self.elements(group, level, &start)? {
+            let (key, element) = element?;
+            let is_first = key == start;
+            if !is_first && (height(&key) > level || (elements.is_empty() && !start.is_empty())) {
+                break;
+            }
+            elements.push(element);
+        }
+        Ok(Chunk {
+            group: group.to_vec(),
+            level,
+            start,
+            elements,
+        })
+    }
+}
+
+fn unreadable() -> Element {
+    Element::Failed {
+        reason: "a partial result cannot be read".to_owned(),
+        retry: true,
+    }
+}

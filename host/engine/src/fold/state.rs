@@ -1,0 +1,451 @@
+//! State: a function that is handed the members of a group batch by batch, in their order, with the state that it left after
+//! the batch before.
+//!
+//! The batches are cut by the keys of the members, so that a fresh build cuts them in the same places; and what a batch came
+//! to is kept with a hash of the state and the members that went in. After a change, the batches from there on are looked
+//! at: called for while the hash differs, and left as they are once the state is again what it was. State of other code is
+//! never gone on from: the members are all there, so they are handed over again.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use flowstone_core::{Fingerprint, FoldKind, StateArgument, Type, Value, decode, encode};
+use flowstone_store::{
+    ChangedElement, Member, MemberChange, Snapshot, Step, StoreError, member_key,
+};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::element::{Element, height};
+use super::{CHANGES_MAX, Flow, Folding};
+use crate::answer::row;
+use crate::batch::Halt;
+
+/// The level that holds what was made of each member.
+pub(super) const OUTPUTS: u8 = 0;
+
+/// The level that holds the state after each batch.
+const STATES: u8 = 1;
+
+/// So many batches of a group are worked through between two transactions, and so many groups at a time.
+const BATCHES_MAX: usize = 64;
+const GROUPS_MAX: usize = 64;
+
+/// A batch of members.
+struct Batch {
+    /// The members' keys.
+    keys: Vec<Vec<u8>>,
+    members: Vec<Member>,
+}
+
+/// What was done about a group.
+#[derive(Default)]
+struct Advanced {
+    group: Vec<u8>,
+    /// The changes that are dealt with: from here on, and before there; to the end where that is empty.
+    done: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Outputs: none for a member that is gone.
+    outputs: Vec<(Vec<u8>, Option<Step>)>,
+    /// States: none where no batch begins any more.
+    states: Vec<(Vec<u8>, Option<Step>)>,
+    /// Where to go on, as changes; and whether only in the next run.
+    resume: Vec<(Vec<u8>, bool)>,
+}
+
+impl Folding<'_> {
+    /// Takes up changes of some groups.
+    pub(super) fn advance(&self) -> Result<Flow, Halt> {
+        let snapshot = self.run.store.snapshot()?;
+        let groups = self.changed_groups(&snapshot)?;
+        if groups.is_empty() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let walk = |(group, changes): &(Vec<u8>, BTreeSet<Vec<u8>>)| {
+            Walk::new(self, &snapshot, group).over(changes.clone())
+        };
+        let advanced: Vec<Advanced> = if let [only] = &groups[..] {
+            vec![walk(only)?]
+        } else {
+            let all = || groups.par_iter().map(walk).collect::<Result<_, _>>();
+            self.run.pool.install(all)?
+        };
+        let (relation, collection) = (self.fold.relation, self.collection());
+        let mut later = Vec::new();
+        self.write(|writer| {
+            for done in &advanced {
+                for (from, to) in &done.done {
+                    writer.clear_changes((relation, &done.group, OUTPUTS), from, to)?;
+                }
+                for (member, step) in &done.outputs {
+                    let place = (relation, &*done.group, OUTPUTS);
+                    let change = writer.put_step(place, member, step.as_ref())?;
+                    if change != MemberChange::Same {
+                        writer.put_due(collection, &member_key(&done.group, member))?;
+                    }
+                }
+                for (first, step) in &done.states {
+                    writer.put_step((relation, &done.group, STATES), first, step.as_ref())?;
+                }
+                for (key, is_later) in &done.resume {
+                    writer.put_change((relation, &done.group, OUTPUTS), key, false)?;
+                    if *is_later {
+                        later.push(ChangedElement {
+                            group: done.group.clone(),
+                            level: OUTPUTS,
+                            element: key.clone(),
+                            structure: false,
+                        });
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        self.later().extend(later);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Some groups in which something changed, each with the first members that did.
+    fn changed_groups(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<(Vec<u8>, BTreeSet<Vec<u8>>)>, StoreError> {
+        let later = self.later();
+        let mut groups: Vec<(Vec<u8>, BTreeSet<Vec<u8>>)> = Vec::new();
+        let mut count = 0;
+        for change in snapshot.changes(self.fold.relation)? {
+            let change = change?;
+            let is_later = later
+                .iter()
+                .any(|later| later.group == change.group && later.element == change.element);
+            if is_later {
+                continue;
+            }
+            count += 1;
+            let is_other = groups
+                .last()
+                .is_none_or(|(group, _)| *group != change.group);
+            if count > CHANGES_MAX || (is_other && groups.len() == GROUPS_MAX) {
+                break;
+            }
+            if is_other {
+                groups.push((change.group.clone(), BTreeSet::new()));
+            }
+            if let Some((_, changes)) = groups.last_mut() {
+                changes.insert(change.element);
+            }
+        }
+        Ok(groups)
+    }
+}
+
+/// A walk over the batches of a group.
+struct Walk<'s> {
+    folding: &'s Folding<'s>,
+    snapshot: &'s Snapshot,
+    group: &'s [u8],
+    arguments: &'s [StateArgument],
+    state: &'s Type,
+    output: &'s Type,
+    rows_max: usize,
+    advanced: Advanced,
+}
+
+impl<'s> Walk<'s> {
+    fn new(folding: &'s Folding<'s>, snapshot: &'s Snapshot, group: &'s [u8]) -> Self {
+        let FoldKind::State {
+            arguments,
+            state,
+            output,
+            rows_max,
+        } = &folding.fold.plan.kind
+        else {
+            unreachable!("only folds with state are walked over");
+        };
+        Self {
+            folding,
+            snapshot,
+            group,
+            arguments,
+            state,
+            output,
+            rows_max: *rows_max as usize,
+            advanced: Advanced {
+                group: group.to_vec(),
+                ..Advanced::default()
+            },
+        }
+    }
+
+    /// Whether batches always begin at this member: so that they hold half of what they may, on average.
+    fn begins(&self, key: &[u8]) -> bool {
+        let halves = self.rows_max.max(2).ilog2() as u8 - 1;
+        height(key) >= halves
+    }
+
+    /// Looks at the batches that hang on these members.
+    fn over(mut self, mut changes: BTreeSet<Vec<u8>>) -> Result<Advanced, Halt> {
+        let mut batches = 0;
+        while let Some(first) = changes.first().cloned() {
+            let (mut start, mut state) = self.begin(&first)?;
+            loop {
+                if batches == BATCHES_MAX || self.advanced.outputs.len() >= CHANGES_MAX * 4 {
+                    self.advanced.resume.push((start, false));
+                    return Ok(self.advanced);
+                }
+                batches += 1;
+                let (batch, next) = self.batch(&start)?;
+                self.drop_gone(&batch, &start, next.as_deref(), &changes);
+                let is_as_before = self.step(&batch, &mut state)?;
+                let before_next = |key: &Vec<u8>| next.as_ref().is_none_or(|next| key < next);
+                let left: BTreeSet<_> = (changes.iter().filter(|key| !before_next(key)))
+                    .cloned()
+                    .collect();
+                changes = left;
+                self.advanced
+                    .done
+                    .push((start.clone(), next.clone().unwrap_or_default()));
+                let Some(next) = next else {
+                    return Ok(self.advanced);
+                };
+                if is_as_before {
+                    let Some(other) = changes.first() else {
+                        return Ok(self.advanced);
+                    };
+                    // Batches of one stretch are counted off from its beginning.
+                    if self.start_of(other)? > start {
+                        break;
+                    }
+                }
+                start = next;
+            }
+        }
+        Ok(self.advanced)
+    }
+
+    /// Where the stretch begins whose batches hang on a member, which may have come or gone.
+    fn start_of(&self, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let relation = self.folding.fold.relation;
+        for member in self.snapshot.members_before(relation, self.group, key)? {
+            let (key, _) = member?;
+            if self.begins(&key) {
+                return Ok(key);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Where to begin, and the state there: none at the very beginning.
+    fn begin(&self, key: &[u8]) -> Result<(Vec<u8>, Option<Element>), StoreError> {
+        let start = self.start_of(key)?;
+        if start.is_empty() {
+            return Ok((start, None));
+        }
+        let place = (self.folding.fold.relation, self.group, STATES);
+        let last = self
+            .snapshot
+            .steps_before(place, &start)?
+            .next()
+            .transpose()?;
+        let state = last.and_then(|(_, step)| Element::of_step(&step, self.state));
+        Ok(match state {
+            Some(state) => (start, Some(state)),
+            None => (Vec::new(), None),
+        })
+    }
+
+    /// The batch that begins at `start`, and where the next one does.
+    fn batch(&self, start: &[u8]) -> Result<(Batch, Option<Vec<u8>>), StoreError> {
+        let mut batch = Batch {
+            keys: Vec::new(),
+            members: Vec::new(),
+        };
+        let relation = self.folding.fold.relation;
+        for member in self.snapshot.members(relation, self.group, start)? {
+            let (key, member) = member?;
+            let is_full = batch.keys.len() == self.rows_max;
+            if is_full || (key != start && self.begins(&key)) {
+                return Ok((batch, Some(key)));
+            }
+            batch.keys.push(key);
+            batch.members.push(member);
+        }
+        Ok((batch, None))
+    }
+
+    /// Drops what was made of members that are gone, and states after batches that are no more.
+    fn drop_gone(
+        &mut self,
+        batch: &Batch,
+        start: &[u8],
+        next: Option<&[u8]>,
+        changes: &BTreeSet<Vec<u8>>,
+    ) {
+        let within = |key: &[u8]| key >= start && next.is_none_or(|next| key < next);
+        for key in changes.iter().filter(|key| within(key)) {
+            if batch.keys.binary_search(key).is_err() {
+                self.advanced.outputs.push((key.clone(), None));
+            }
+        }
+    }
+
+    /// Brings a batch up to date. True when it was as it is: then so is all that hangs on nothing but its state.
+    fn step(&mut self, batch: &Batch, state: &mut Option<Element>) -> Result<bool, Halt> {
+        let Some(first) = batch.keys.first() else {
+            return Ok(true);
+        };
+        let print = self.print(batch, state.as_ref());
+        let place = (self.folding.fold.relation, self.group, STATES);
+        let mut known = self.snapshot.steps(place, first)?.peekable();
+        let kept = known.next_if(|step| matches!(step, Ok((key, _)) if key == first));
+        if let Some((_, kept)) = kept.transpose()?
+            && kept.fingerprint == print
+            && let Some(after) = Element::of_step(&kept, self.state)
+            && !after.is_retried()
+        {
+            *state = Some(after);
+            return Ok(true);
+        }
+        let last = batch.keys.last().unwrap_or(first);
+        for step in known {
+            let (key, _) = step?;
+            if key > *last {
+                break;
+            }
+            self.advanced.states.push((key, None));
+        }
+        let (after, outputs) = self.call(batch, state.take(), &print)?;
+        if after.is_retried() {
+            self.advanced.resume.push((first.clone(), true));
+        }
+        let output_type = (self.output.clone(), self.output.fingerprint());
+        for (key, output) in batch.keys.iter().zip(outputs) {
+            let step = output.step(&output_type);
+            self.advanced.outputs.push((key.clone(), Some(step)));
+        }
+        let mut step = after.step(&(self.state.clone(), self.state.fingerprint()));
+        step.fingerprint = print;
+        self.advanced.states.push((first.clone(), Some(step)));
+        *state = Some(after);
+        Ok(false)
+    }
+
+    /// What goes into a batch: the state, and the members with their keys.
+    fn print(&self, batch: &Batch, state: Option<&Element>) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 batch with state");
+        let mut put = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        match state {
+            None => put(b"none"),
+            Some(Element::Failed { .. }) => put(b"failed"),
+            Some(Element::Value { value }) => {
+                let mut encoding = vec![1];
+                encode(value, self.state, &mut encoding);
+                put(&encoding);
+            }
+        }
+        let read = self.arguments.iter().filter_map(|argument| match argument {
+            StateArgument::Members(column) => Some(*column),
+            StateArgument::State | StateArgument::Literal(_) => None,
+        });
+        let read: Vec<usize> = read.collect();
+        for (key, member) in batch.keys.iter().zip(&batch.members) {
+            put(key);
+            for &column in &read {
+                let print = member
+                    .columns
+                    .get(column)
+                    .map(|(print, _)| *print.as_bytes());
+                put(&print.unwrap_or_default());
+            }
+        }
+        Fingerprint::from_bytes(*hasher.finalize().as_bytes())
+    }
+
+    /// The state after a batch, and what was made of its members.
+    fn call(
+        &self,
+        batch: &Batch,
+        state: Option<Element>,
+        print: &Fingerprint,
+    ) -> Result<(Element, Vec<Element>), Halt> {
+        let failed = |reason: String, retry: bool| {
+            let failed = Element::Failed { reason, retry };
+            (failed.clone(), vec![failed; batch.keys.len()])
+        };
+        let before = match state {
+            None => None,
+            Some(Element::Value { value }) => Some(Arc::new(value)),
+            Some(Element::Failed { reason, .. }) if reason.starts_with(EARLIER) => {
+                return Ok(failed(reason, false));
+            }
+            Some(Element::Failed { reason, .. }) => {
+                return Ok(failed(format!("{EARLIER}{reason}"), false));
+            }
+        };
+        let Some(arguments) = self.argument_values(batch, &Value::Option(before)) else {
+            return Ok(failed(
+                "what was published for it cannot be read".to_owned(),
+                true,
+            ));
+        };
+        Ok(
+            match self
+                .folding
+                .call(self.group, &arguments, *print.as_bytes())?
+            {
+                Element::Failed { reason, retry } => failed(reason, retry),
+                Element::Value { value } => match self.parts(&value, batch.keys.len()) {
+                    Ok(parts) => parts,
+                    Err(reason) => failed(reason, true),
+                },
+            },
+        )
+    }
+
+    fn argument_values(&self, batch: &Batch, state: &Value) -> Option<Vec<Value>> {
+        let types = &self.folding.fold.types;
+        let arguments = self.arguments.iter().map(|argument| match argument {
+            StateArgument::State => Some(state.clone()),
+            StateArgument::Literal(value) => Some(value.clone()),
+            StateArgument::Members(column) => {
+                let ty = types.get(*column)?;
+                let items = batch.members.iter().map(|member| {
+                    let (_, encoding) = member.columns.get(*column)?;
+                    decode(encoding, ty).ok()
+                });
+                Some(Value::list_of(ty, items.collect::<Option<_>>()?))
+            }
+        });
+        arguments.collect()
+    }
+
+    /// Takes the result apart: the state, and one output per member.
+    fn parts(&self, value: &Value, count: usize) -> Result<(Element, Vec<Element>), String> {
+        let Value::Tuple(parts) = value else {
+            return Err("it returned no tuple".to_owned());
+        };
+        let [state, outputs] = &parts[..] else {
+            return Err("it returned no pair".to_owned());
+        };
+        let ty = Type::List(Arc::new(self.output.clone()));
+        let mut made = Vec::with_capacity(count);
+        while let Some(value) = row(outputs, &ty, made.len()) {
+            made.push(Element::Value { value });
+        }
+        if made.len() != count {
+            return Err(format!(
+                "it returned {} results for {count} rows",
+                made.len()
+            ));
+        }
+        let state = Element::Value {
+            value: state.clone(),
+        };
+        Ok((state, made))
+    }
+}
+
+/// How the failure of a batch is told for the batches after it.
+const EARLIER: &str = "an earlier batch of its group failed: ";

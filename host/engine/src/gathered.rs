@@ -1,0 +1,150 @@
+//! Gathered rows: the rows of a stage that come from what other stages publish, as a source.
+//!
+//! Which of them changed is known from the rows that are due, so their version hints say only that they are there.
+
+use flowstone_connect::{ConnectError, Entries, Entry, Hint, RowError, Source};
+use flowstone_core::{Gather, GatherColumn, Type, Value, decode};
+use flowstone_store::{Member, Snapshot, Store, StoreError, TargetId};
+
+use crate::fold;
+use crate::relation::origin_of;
+
+/// A source that lists what others publish.
+pub(crate) struct Gathered<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) gather: &'a Gather,
+    /// The numbers of the relations, in the order of their origins.
+    pub(crate) relations: Vec<TargetId>,
+    /// The types of the relations' columns.
+    pub(crate) types: Vec<Vec<Type>>,
+}
+
+impl Source for Gathered<'_> {
+    fn entries(&self) -> Result<Entries<'_>, ConnectError> {
+        let snapshot = self.store.snapshot().map_err(failed)?;
+        if self.gather.is_state() {
+            let rows = snapshot.published(self.relations[0]).map_err(failed)?;
+            let entries = rows.map(|row| {
+                let (key, bytes) = row.map_err(failed)?;
+                Ok(entry(key, bytes))
+            });
+            return Ok(Box::new(entries));
+        }
+        let mut lists = Vec::with_capacity(self.relations.len());
+        for relation in &self.relations {
+            lists.push(snapshot.groups(*relation).map_err(failed)?);
+        }
+        // The keys of a union begin with the origin's name, and the relations are in the order of these.
+        let entries = lists.into_iter().flatten().map(|group| {
+            let (group, _, bytes) = group.map_err(failed)?;
+            Ok(entry(group, bytes))
+        });
+        Ok(Box::new(entries))
+    }
+
+    fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
+        let snapshot = self.store.snapshot().map_err(failed)?;
+        let Some(position) = self.position(key) else {
+            return Ok(None);
+        };
+        let relation = self.relations[position];
+        if self.gather.is_state() {
+            let row = snapshot.member(relation, key).map_err(failed)?;
+            return Ok(row.map(|row| entry(key.to_vec(), size(&row))));
+        }
+        let group = snapshot.group(relation, key).map_err(failed)?;
+        Ok(group.map(|(_, bytes)| entry(key.to_vec(), bytes)))
+    }
+
+    fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
+        let lost = |error: StoreError| retried(error.to_string());
+        let snapshot = self.store.snapshot().map_err(lost)?;
+        let position = self.position(&entry.key).ok_or(RowError::Vanished)?;
+        let members = self
+            .members(&snapshot, position, &entry.key)
+            .map_err(lost)?;
+        let Some(first) = members.first() else {
+            return Err(RowError::Vanished);
+        };
+        let folded = match &self.gather.fold {
+            Some(fold) => fold::result(&snapshot, self.relations[position], fold, &entry.key)?,
+            None => None,
+        };
+        let types = &self.types[position];
+        let values = self.gather.columns.iter().map(|column| match column {
+            GatherColumn::Group(at) | GatherColumn::Own(at) => value(first, *at, types),
+            GatherColumn::Members(at) => {
+                let items: Option<Vec<Value>> =
+                    (members.iter()).map(|row| value(row, *at, types)).collect();
+                Some(Value::list_of(types.get(*at)?, items?))
+            }
+            GatherColumn::Origin => origin_of(&entry.key).map(Value::str),
+            GatherColumn::Folded(None) => folded.clone(),
+            GatherColumn::Folded(Some(field)) => match &folded {
+                Some(Value::Record(fields)) => fields.get(*field).cloned(),
+                _ => None,
+            },
+        });
+        let unreadable = || retried("what was published for it cannot be read".to_owned());
+        values.collect::<Option<_>>().ok_or_else(unreadable)
+    }
+}
+
+impl Gathered<'_> {
+    /// The relation that a row comes from, by its position.
+    fn position(&self, key: &[u8]) -> Option<usize> {
+        if self.relations.len() == 1 {
+            return Some(0);
+        }
+        let origin = origin_of(key)?;
+        (self.gather.from.iter()).position(|from| from.name == origin)
+    }
+
+    /// The members that a row is made of, or just the first where the others are not asked for.
+    fn members(
+        &self,
+        snapshot: &Snapshot,
+        position: usize,
+        key: &[u8],
+    ) -> Result<Vec<Member>, StoreError> {
+        let relation = self.relations[position];
+        if self.gather.is_state() {
+            return Ok(snapshot.member(relation, key)?.into_iter().collect());
+        }
+        let asks_for_all = |column: &GatherColumn| matches!(column, GatherColumn::Members(_));
+        let all = self.gather.columns.iter().any(asks_for_all);
+        let members = snapshot.members(relation, key, &[])?;
+        let members = members.take(if all { usize::MAX } else { 1 });
+        members.map(|row| row.map(|(_, row)| row)).collect()
+    }
+}
+
+fn value(row: &Member, at: usize, types: &[Type]) -> Option<Value> {
+    let (_, encoding) = row.columns.get(at)?;
+    decode(encoding, types.get(at)?).ok()
+}
+
+/// A gathered row, as a scan lists it: whether it changed is known elsewhere.
+fn entry(key: Vec<u8>, bytes: u64) -> Entry {
+    let hint = Hint {
+        bytes: vec![1],
+        settled: true,
+    };
+    Entry::new(key, hint, bytes)
+}
+
+fn size(row: &Member) -> u64 {
+    let bytes = |(_, encoding): &(_, Vec<u8>)| encoding.len() as u64;
+    row.columns.iter().map(bytes).sum()
+}
+
+fn failed(error: StoreError) -> ConnectError {
+    ConnectError::Gathered(error.to_string())
+}
+
+fn retried(reason: String) -> RowError {
+    RowError::Failed {
+        reason,
+        retry: true,
+    }
+}

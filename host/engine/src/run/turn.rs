@@ -1,0 +1,201 @@
+//! Turns: the stages of a flow one after the other, each settled before those that read what it publishes.
+
+use flowstone_core::Fingerprint;
+use serde::{Deserialize, Serialize};
+
+use super::prepare::Shared;
+use crate::batch::{Halt, Item};
+use crate::books::{get, put};
+use crate::commit::Committer;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::event::Event;
+use crate::execute::{Spread, execute};
+use crate::fold::Folding;
+use crate::scan::{Found, Pass, hand_out, scan};
+use crate::stage::StageRun;
+
+/// The stages of a round.
+pub(super) struct Turns<'s> {
+    pub(super) engine: &'s Engine,
+    pub(super) stages: &'s [StageRun<'s>],
+    pub(super) shared: &'s Shared<'s>,
+}
+
+/// How far the rows of a gathered collection are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// What was done to all of them.
+    pub(crate) flow: Option<Fingerprint>,
+    /// How many there are.
+    pub(crate) rows: u64,
+}
+
+/// The name of the entry that says how far a gathered collection is.
+fn standing_entry(stage: &StageRun<'_>) -> String {
+    format!("gathered/{:08x}", stage.collection.0)
+}
+
+/// How far the rows of a gathered stage are.
+pub(crate) fn standing(stage: &StageRun<'_>) -> Result<Standing, Error> {
+    let snapshot = stage.store.snapshot()?;
+    Ok(get(&snapshot, &standing_entry(stage))?.unwrap_or_default())
+}
+
+/// Whether all rows of a gathered stage have to be looked at, or only those that are due.
+pub(crate) fn pass_of(stage: &StageRun<'_>, standing: &Standing) -> Pass {
+    let is_current = standing.flow == Some(stage.fingerprint);
+    if is_current && !stage.always && stage.overrides.is_empty() {
+        Pass::Due
+    } else {
+        Pass::Whole
+    }
+}
+
+impl Turns<'_> {
+    /// Works through what was found, stage by stage.
+    pub(super) fn take(
+        &self,
+        found: Vec<Found>,
+        committer: &mut Committer<'_>,
+    ) -> Result<(), Halt> {
+        // Rows that are gone make room first: those of sources that left the flow, then those of each source.
+        let mut all: Vec<_> = self.stages.iter().zip(found).enumerate().collect();
+        all.sort_by_key(|(_, (stage, _))| !stage.stage.collections.is_empty());
+        for (index, (stage, found)) in all {
+            if stage.stage.source.gather.is_some() {
+                self.gathered(index, committer)?;
+            } else {
+                self.work_through(index, found, committer)?;
+                self.take_up_due(index, committer)?;
+            }
+            if !stage.stage.relations.is_empty() {
+                committer.settle()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of a source for which something else that they read has changed.
+    fn take_up_due(&self, index: usize, committer: &mut Committer<'_>) -> Result<(), Halt> {
+        let stage = &self.stages[index];
+        if stage.lookups.is_empty() {
+            return Ok(());
+        }
+        committer.settle()?;
+        let found = scan(stage, &self.engine.store.snapshot()?, Pass::Due)?;
+        let state = &mut committer.stages[index];
+        state.due = true;
+        // They are counted anew.
+        state.failures = state.failures.saturating_sub(found.known_failed);
+        self.work_through(index, found, committer)
+    }
+
+    /// The rows of a stage that come from other stages.
+    fn gathered(&self, index: usize, committer: &mut Committer<'_>) -> Result<(), Halt> {
+        let stage = &self.stages[index];
+        let before = standing(stage)?;
+        if let Some(folding) = Folding::of(stage) {
+            folding.work()?;
+        }
+        let found = scan(
+            stage,
+            &self.engine.store.snapshot()?,
+            pass_of(stage, &before),
+        )?;
+        let state = &mut committer.stages[index];
+        state.due = true;
+        self.shared.observer.event(&Event::SourceScanned {
+            source: &stage.stage.source.name,
+            rows: found.rows.max(before.rows),
+            pending: found.pending,
+        });
+        let whole = (found.pass == Pass::Whole).then_some(found.rows);
+        self.work_through(index, found, committer)?;
+        committer.settle()?;
+        let counts = &mut committer.stages[index].counts;
+        counts.rows = whole.unwrap_or((before.rows + counts.added).saturating_sub(counts.removed));
+        counts.unchanged = counts.rows.saturating_sub(counts.added + counts.changed);
+        let after = Standing {
+            flow: stage.overrides.is_empty().then_some(stage.fingerprint),
+            rows: counts.rows,
+        };
+        if after != before {
+            let name = standing_entry(stage);
+            (self.engine.store).write(|writer| put(writer, &name, &after))?;
+        }
+        Ok(())
+    }
+
+    /// Works on the rows that were found, then once more on those that collided.
+    fn work_through(
+        &self,
+        index: usize,
+        found: Found,
+        committer: &mut Committer<'_>,
+    ) -> Result<(), Halt> {
+        let Found {
+            pending,
+            kept,
+            known,
+            removed,
+            pass,
+            ..
+        } = found;
+        if pending == 0 {
+            return Ok(());
+        }
+        let stage = &self.stages[index];
+        execute(stage, index, &self.spread(pending), committer, |visit| {
+            if let Some(mut items) = kept {
+                items.sort_by_key(|item| item.entry.is_some());
+                hand_out(items, visit);
+                return Ok(());
+            }
+            // The guard holds for what is listed now, too.
+            let is_guarded =
+                !self.shared.options.allow_deletes && stage.stage.source.gather.is_none();
+            let most = if is_guarded {
+                removed.max(known / 2)
+            } else {
+                u64::MAX
+            };
+            self.engine.hand_out_again(stage, (pass, most), visit)
+        })?;
+        self.try_again(index, committer)
+    }
+
+    /// Works once more on the rows that wanted a target row which another one had.
+    fn try_again(&self, index: usize, committer: &mut Committer<'_>) -> Result<(), Halt> {
+        let entries = std::mem::take(&mut committer.stages[index].conflicts);
+        if entries.is_empty() {
+            return Ok(());
+        }
+        committer.settle()?;
+        committer.stages[index].second = true;
+        let (stage, snapshot) = (&self.stages[index], self.engine.store.snapshot()?);
+        let mut items = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let head = snapshot.row(stage.collection, &entry.key)?;
+            items.push(Item {
+                key: entry.key.clone(),
+                entry: Some(entry),
+                head,
+                same_version: false,
+                due: false,
+            });
+        }
+        let spread = self.spread(items.len() as u64);
+        let outcome = execute(stage, index, &spread, committer, |visit| {
+            hand_out(items, visit);
+            Ok(())
+        });
+        committer.stages[index].second = false;
+        outcome
+    }
+
+    fn spread(&self, pending: u64) -> Spread {
+        let config = &self.engine.config;
+        Spread::new(config.threads, config.memory_bytes_max, pending)
+    }
+}
