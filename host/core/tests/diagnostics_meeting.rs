@@ -92,6 +92,7 @@ tells! {
     reduce_by_no_column: ["[reduce.heads]\ncall = \"shop.mean\"\nover = \"page\"\nby = [\"pat\"]\nfrom = { prices = \"size\" }\n"];
     reduce_by_two_of_one_name: ["[reduce.pages]\ncall = \"shop.mean\"\nover = \"page\"\nby = [\"path\", \"page.path\"]\nwith = { prices = [] }\n"];
     reduce_by_a_field_of_its_result: [CLUSTER.replace("rows = true\n", ""), "[reduce.again]\ncall = \"shop.stats\"\nover = \"food\"\nby = [\"n\"]\nwith = { company-id = 1, prices = [] }\n"];
+    reduce_by_a_field_of_its_rows: [CLUSTER.replace("\"kind\"", "\"n\"")];
     reduce_that_is_called_as_its_group: ["[reduce.kind]\ncall = \"shop.mean\"\nover = \"food\"\nby = [\"kind\"]\nfrom = { prices = \"price\" }\n"];
     group_column_of_another_type: ["[reduce.sizes]\ncall = \"shop.stats\"\nover = \"page\"\nby = [\"size\"]\nfrom = { company-id = \"page.size\" }\nwith = { prices = [] }\n"];
     member_that_is_no_list: ["[reduce.stats]\ncall = \"shop.stats\"\nover = \"food\"\nby = [\"kind\"]\nfrom = { prices = \"price\" }\n"];

@@ -94,8 +94,8 @@ struct Gathering<'a> {
     keys: Vec<Column>,
     /// The transform that makes a reduce's result, or whose results are combined.
     node: Option<usize>,
-    /// What is made of the members before there are rows, and of which type that is.
-    fold: Option<(Fold, Type)>,
+    /// What is made of the members before there are rows.
+    fold: Option<Fold>,
     /// Whether something that it hangs on has been reported already.
     at_fault: bool,
 }

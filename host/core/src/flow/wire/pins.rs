@@ -53,7 +53,7 @@ impl Wiring<'_> {
             })
         });
         let states = self.gathers.iter().filter_map(|gathering| {
-            let (Step::State(decl), Some((fold, _))) = (gathering.step, &gathering.fold) else {
+            let (Step::State(decl), Some(fold)) = (gathering.step, &gathering.fold) else {
                 return None;
             };
             Some(Pinned {
