@@ -145,11 +145,10 @@ pub(super) fn read_union(
     errors: &mut Vec<Diagnostic>,
 ) -> Option<UnionDecl> {
     let mut fields = Fields::of(format!("union `{}`", name.value), node, errors)?;
-    let written = fields.has("of");
+    let blank = is_blank(fields.get("of"));
     let of = fields.string_list("of");
     let on_error = read_on_error(&mut fields);
-    // A list with something else in it has been reported.
-    if !written || matches!(&of, Some(of) if of.is_empty()) {
+    if blank {
         let message = format!("{} has no collection", fields.owner());
         fields.fault(
             Diagnostic::at(&name.span, message)
@@ -198,9 +197,7 @@ fn read_lookups(fields: &mut Fields<'_, '_>) -> Vec<LookupDecl> {
 }
 
 fn read_key(lookup: &mut Fields<'_, '_>) -> Option<Vec<Located<String>>> {
-    let written = lookup.has("key");
-    let keys = lookup.one_or_more("key");
-    if !written || matches!(&keys, Some(keys) if keys.is_empty()) {
+    if is_blank(lookup.get("key")) {
         let message = format!("{} has no `key`", lookup.owner());
         let place = lookup.place();
         lookup.fault(
@@ -209,7 +206,12 @@ fn read_key(lookup: &mut Fields<'_, '_>) -> Option<Vec<Located<String>>> {
         );
         return None;
     }
-    keys
+    lookup.one_or_more("key")
+}
+
+/// Whether a list is missing, or empty.
+fn is_blank(node: Option<&Node>) -> bool {
+    node.is_none_or(|node| matches!(&node.value, Kind::List(items) if items.is_empty()))
 }
 
 /// The `state` of a transform: `true`, or a table.

@@ -94,8 +94,8 @@ struct Gathering<'a> {
     keys: Vec<Column>,
     /// The transform that makes a reduce's result, or whose results are combined.
     node: Option<usize>,
-    /// What is made of the members before there are rows, and of which type that is.
-    fold: Option<(Fold, Type)>,
+    /// What is made of the members before there are rows.
+    fold: Option<Fold>,
     /// Whether something that it hangs on has been reported already.
     at_fault: bool,
 }
@@ -199,8 +199,8 @@ impl<'a> Wiring<'a> {
     fn wired(&mut self, errors: &mut Vec<Diagnostic>) -> Vec<Stage> {
         let roots = match self.order_of_stages() {
             Ok(roots) => roots,
-            Err(circle) => {
-                errors.push(circle);
+            Err(fault) => {
+                errors.push(fault);
                 return Vec::new();
             }
         };
@@ -271,6 +271,15 @@ impl<'a> Wiring<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// What it is, for messages: "reduce".
+    fn noun(self) -> &'static str {
+        match self {
+            Step::Reduce(_) => "reduce",
+            Step::Union(_) => "union",
+            Step::State(_) => "transform",
+        }
+    }
+
     fn name(self) -> &'a Located<String> {
         match self {
             Step::Reduce(decl) => &decl.call.name,

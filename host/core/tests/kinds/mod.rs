@@ -1,8 +1,8 @@
 //! What tests of flows share: kinds of sources and targets, functions, and faults as a person reads them.
 
-#[allow(dead_code, reason = "only some of the tests look at plans")]
+#![allow(dead_code, reason = "each of the tests uses a part of it")]
+
 pub(crate) mod shop;
-#[allow(dead_code, reason = "only some of the tests look at plans")]
 pub(crate) mod shown;
 
 use std::fmt::Write;

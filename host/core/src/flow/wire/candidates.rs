@@ -6,6 +6,7 @@ use super::union::ORIGIN;
 use super::{Found, Gathering, Node, Origin, Step, Wiring};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::connectors::SourceColumns;
+use crate::flow::gather::Fold;
 use crate::flow::tree::Located;
 use crate::types::Type;
 
@@ -113,7 +114,7 @@ impl<'a> Wiring<'a> {
         let fits = |ty: &Type| wanted.is_none_or(|wanted| wanted == ty);
         let name = &self.collections[gathering.root].name;
         let mut names = Vec::new();
-        if let Some((_, folded)) = &gathering.fold {
+        if let Some(folded) = gathering.fold.as_ref().map(Fold::result) {
             names.extend(Some(name.clone()).filter(|_| fits(folded)));
             names.extend(value_names(name, folded, fits));
         }

@@ -1,15 +1,21 @@
 //! The order of stages: each after those whose rows it gathers or looks up. A circle has none, and is shown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::{Origin, Step, Wiring};
 use crate::diagnostic::Diagnostic;
 use crate::flow::steps::LookupDecl;
 
+/// The most steps that stand between a source and a stage. A column is followed through all of them.
+const DEPTH_MAX: usize = 100;
+
 /// That one stage needs what another publishes.
 struct Need<'a> {
     /// The root of the stage that publishes.
     from: usize,
+    /// The collection whose rows it publishes.
+    read: usize,
     /// The root of the stage that reads.
     to: usize,
     step: Reading<'a>,
@@ -29,22 +35,47 @@ impl<'a> Wiring<'a> {
     /// The roots in the order in which their stages run: that of the file, where there is a choice.
     pub(super) fn order_of_stages(&self) -> Result<Vec<usize>, Diagnostic> {
         let needs = self.needs();
-        let mut left: Vec<usize> = (0..self.collections.len())
-            .filter(|&index| self.collections[index].parent.is_none())
-            .collect();
-        left.sort_by_key(|&root| self.place_of(root).start);
-        let mut order = Vec::with_capacity(left.len());
-        while !left.is_empty() {
-            let ready = left.iter().position(|&root| {
-                let mut needs = needs.iter().filter(|need| need.to == root);
-                needs.all(|need| !left.contains(&need.from))
-            });
-            let Some(ready) = ready else {
-                return Err(self.circle(&needs, &left));
-            };
-            order.push(left.remove(ready));
+        let count = self.collections.len();
+        let roots = (0..count).filter(|&index| self.collections[index].parent.is_none());
+        let place = |root: usize| (self.place_of(root).start, root);
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); count];
+        let mut waits_for = vec![0; count];
+        for need in &needs {
+            readers[need.from].push(need.to);
+            waits_for[need.to] += 1;
         }
-        Ok(order)
+        let mut left: BTreeSet<usize> = roots.collect();
+        let first = left.iter().copied().filter(|&root| waits_for[root] == 0);
+        let mut ready: BTreeSet<(usize, usize)> = first.map(place).collect();
+        let mut depths = vec![0; count];
+        let mut order = Vec::with_capacity(left.len());
+        while let Some((_, root)) = ready.pop_first() {
+            left.remove(&root);
+            order.push(root);
+            for &reader in &readers[root] {
+                depths[reader] = depths[reader].max(depths[root] + 1);
+                if depths[reader] > DEPTH_MAX {
+                    return Err(self.too_deep(reader));
+                }
+                waits_for[reader] -= 1;
+                if waits_for[reader] == 0 {
+                    ready.insert(place(reader));
+                }
+            }
+        }
+        match left.first() {
+            Some(&start) => Err(self.circle(&needs, start, &left)),
+            None => Ok(order),
+        }
+    }
+
+    fn too_deep(&self, root: usize) -> Diagnostic {
+        let message = format!(
+            "`{}` comes of more than {DEPTH_MAX} steps, each over rows of the one before",
+            self.stage_name(root)
+        );
+        Diagnostic::at(&self.place_of(root), message)
+            .help("write what some of them do as one function, or split the flow")
     }
 
     /// Where a root stands in the flow file.
@@ -70,6 +101,7 @@ impl<'a> Wiring<'a> {
             for feed in &gathering.feeds {
                 needs.push(Need {
                     from: self.root(feed.collection),
+                    read: feed.collection,
                     to: gathering.root,
                     step: Reading::Gather(gathering.step),
                 });
@@ -85,6 +117,7 @@ impl<'a> Wiring<'a> {
                 };
                 needs.push(Need {
                     from: self.root(within),
+                    read: within,
                     to: self.root(collection),
                     step: Reading::Lookup {
                         transform: &node.decl.name.value,
@@ -98,21 +131,20 @@ impl<'a> Wiring<'a> {
     }
 
     /// Tells of a circle among the stages that are `left`: each of them needs another one of them.
-    fn circle(&self, needs: &[Need<'a>], left: &[usize]) -> Diagnostic {
-        let step = |root: usize| {
-            let mut into = needs.iter().filter(|need| need.to == root);
-            into.find(|need| left.contains(&need.from))
-                .expect("a stage that is left over needs one that is left over")
-        };
-        // Backwards, from what reads to what publishes, until a stage comes up again.
+    fn circle(&self, needs: &[Need<'a>], start: usize, left: &BTreeSet<usize>) -> Diagnostic {
+        let left_over = needs.iter().filter(|need| left.contains(&need.from));
+        let steps: BTreeMap<usize, &Need<'a>> = left_over.map(|need| (need.to, need)).collect();
+        // Backwards, from what reads to what publishes, until a stage comes up again: none of those that are left over was
+        // ready, so each of them needs another.
         let mut path: Vec<&Need<'_>> = Vec::new();
-        let mut root = left[0];
+        let mut root = start;
         let start = loop {
             if let Some(start) = path.iter().position(|need| need.to == root) {
                 break start;
             }
-            path.push(step(root));
-            root = path[path.len() - 1].from;
+            let step = steps[&root];
+            path.push(step);
+            root = step.from;
         };
         path.drain(..start);
         path.reverse();
@@ -135,6 +167,7 @@ impl<'a> Wiring<'a> {
     }
 
     fn advise(&self, closing: &Need<'_>, message: String) -> Diagnostic {
+        let read = &self.collections[closing.read].name;
         match &closing.step {
             Reading::Lookup {
                 transform,
@@ -142,16 +175,14 @@ impl<'a> Wiring<'a> {
                 decl,
             } => Diagnostic::at(&decl.within.span, message)
                 .label(format!(
-                    "transform `{transform}` looks up in `{}`, which hangs on rows of `{}`",
-                    decl.within.value,
-                    self.stage_name(closing.to)
+                    "transform `{transform}` looks up in `{read}` for rows of `{each}`"
                 ))
                 .help(format!(
-                    "give those who look up a stage of their own: `[union.NAME]`, `of = [\"{each}\"]`, \
-                     and `each = \"NAME\"` for `{transform}`"
+                    "rows cannot look up what comes of themselves; give those who look up a stage of their own: \
+                     `[union.NAME]`, `of = [\"{each}\"]`, and `each = \"NAME\"` for `{transform}`"
                 )),
             Reading::Gather(step) => Diagnostic::at(&step.name().span, message)
-                .label(format!("`{}` closes it", step.name().value))
+                .label(format!("{} `{}` reads rows of `{read}`", step.noun(), step.name().value))
                 .help("each of these needs the rows of the one before; the first must be a source"),
         }
     }

@@ -112,10 +112,15 @@ impl Wiring<'_> {
                 "the lookup `{}` of transform `{}` does not say which column of `{}` it looks at",
                 decl.param.value, parameter.decl.name.value, decl.within.value
             );
-            errors.push(Diagnostic::at(&decl.param.span, message).help(format!(
-                "name it with `on = \"...\"`: {}",
-                suggest("", candidates.iter().map(String::as_str))
-            )));
+            let mut help = "name it with `on = \"...\"`".to_owned();
+            // Of a source whose columns are not known there are none to list.
+            if !candidates.is_empty() {
+                help = format!(
+                    "{help}: {}",
+                    suggest("", candidates.iter().map(String::as_str))
+                );
+            }
+            errors.push(Diagnostic::at(&decl.param.span, message).help(help));
             return None;
         };
         let place = &decl.within.span;
@@ -237,7 +242,11 @@ impl Wiring<'_> {
         found: &Found<ColumnRef>,
     ) -> Option<Diagnostic> {
         let fault = self.column_fault(within, path, found)?;
-        let fault = fault.label(parameter.function.to_string());
+        let param = parameter.param;
+        let fault = fault.label(format!(
+            "needed for parameter `{}: {}`",
+            param.name, param.ty
+        ));
         let Found::OtherType(name, other) = found else {
             return Some(fault);
         };

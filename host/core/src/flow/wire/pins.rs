@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Step, Wiring};
+use super::{Role, Step, Wiring};
 use crate::diagnostic::Diagnostic;
 use crate::flow::declaration::TransformDecl;
 use crate::interface::Function;
 
 impl Wiring<'_> {
-    /// Refuses pins that are shared by transforms which call different functions.
+    /// Refuses pins that are shared by steps which call different functions.
     pub(super) fn check_pins(&self, errors: &mut Vec<Diagnostic>) {
         let mut seen: BTreeMap<&str, Pinned<'_>> = BTreeMap::new();
         for here in self.pinned() {
@@ -22,8 +22,13 @@ impl Wiring<'_> {
             let pin = here.pin;
             let (first, second) = (there.decl, here.decl);
             let message = format!(
-                "pin `{pin}` stands for two functions: `{}` of transform `{}`, and `{}` of transform `{}`",
-                first.call.value, first.name.value, second.call.value, second.name.value
+                "pin `{pin}` stands for two functions: `{}` of {} `{}`, and `{}` of {} `{}`",
+                first.call.value,
+                there.noun,
+                first.name.value,
+                second.call.value,
+                here.noun,
+                second.name.value
             );
             let place = second.pin_place.as_ref().unwrap_or(&second.name.span);
             errors
@@ -41,10 +46,14 @@ impl Wiring<'_> {
                 decl: node.decl,
                 plugin: node.plugin,
                 function: node.function?,
+                noun: match node.role {
+                    Role::Plain => "transform",
+                    Role::Group(_) | Role::Member => "reduce",
+                },
             })
         });
         let states = self.gathers.iter().filter_map(|gathering| {
-            let (Step::State(decl), Some((fold, _))) = (gathering.step, &gathering.fold) else {
+            let (Step::State(decl), Some(fold)) = (gathering.step, &gathering.fold) else {
                 return None;
             };
             Some(Pinned {
@@ -52,6 +61,7 @@ impl Wiring<'_> {
                 decl,
                 plugin: &fold.plugin,
                 function: &fold.function,
+                noun: gathering.step.noun(),
             })
         });
         let mut pinned: Vec<Pinned<'_>> = nodes.chain(states).collect();
@@ -67,4 +77,5 @@ struct Pinned<'p> {
     decl: &'p TransformDecl,
     plugin: &'p str,
     function: &'p Function,
+    noun: &'static str,
 }

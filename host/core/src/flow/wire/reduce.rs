@@ -61,7 +61,7 @@ impl Wiring<'_> {
                 ..CacheSettings::default()
             },
         };
-        self.gathers[at].fold = Some((fold, ty.clone()));
+        self.gathers[at].fold = Some(fold);
     }
 
     pub(super) fn open_reduce(
@@ -97,7 +97,7 @@ impl Wiring<'_> {
             };
             let name = &decl.call.name.value;
             let position = self.publish(&[relation], name, vec![column]);
-            if let Some((fold, _)) = &mut self.gathers[at].fold
+            if let Some(fold) = &mut self.gathers[at].fold
                 && let FoldKind::Combine { column, .. } = &mut fold.kind
             {
                 *column = position;
@@ -108,10 +108,13 @@ impl Wiring<'_> {
     /// Refuses a field of the result that has the name of a group's column: from a row of the reduce, both are named so.
     fn check_result_names(&self, at: usize, decl: &ReduceDecl, errors: &mut Vec<Diagnostic>) {
         let gathering = &self.gathers[at];
-        let result = match &gathering.fold {
-            Some((_, folded)) => Some(folded),
-            None => self.result_of(gathering),
-        };
+        let made = gathering
+            .node
+            .and_then(|node| self.nodes[node].result.as_ref());
+        let result = made.map(|made| match &made.value {
+            Type::List(row) if decl.call.rows => &**row,
+            value => value,
+        });
         let fields = result
             .and_then(Type::fields)
             .map_or(&[][..], |fields| fields);
@@ -178,10 +181,10 @@ impl Wiring<'_> {
         gathering: &Gathering<'_>,
         field: Option<&str>,
     ) -> Option<(SpotKind, Type)> {
-        if let Some((_, folded)) = &gathering.fold {
+        if let Some(fold) = &gathering.fold {
             let step = &*gathering.step.name().value;
             let name = field.unwrap_or(step).to_owned();
-            return part(folded, field, |field| {
+            return part(fold.result(), field, |field| {
                 SpotKind::Gathered(GatherColumn::Folded(field), name.clone())
             });
         }

@@ -216,7 +216,7 @@ impl Wiring<'_> {
         Gather {
             from: from.collect(),
             columns: self.collections[gathering.root].gathered.clone(),
-            fold: gathering.fold.as_ref().map(|(fold, _)| fold.clone()),
+            fold: gathering.fold.clone(),
         }
     }
 }

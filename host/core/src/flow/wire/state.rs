@@ -45,12 +45,12 @@ impl Wiring<'_> {
             kind: FoldKind::State {
                 arguments: Vec::new(),
                 state,
-                output: output.clone(),
+                output,
                 rows_max,
             },
             cache: decl.cache.clone(),
         };
-        self.gathers[at].fold = Some((fold, output));
+        self.gathers[at].fold = Some(fold);
     }
 
     pub(super) fn open_state(
@@ -60,7 +60,7 @@ impl Wiring<'_> {
         errors: &mut Vec<Diagnostic>,
     ) {
         let function = self.gathers[at].fold.as_ref();
-        let function = function.map(|(fold, _)| fold.function.clone());
+        let function = function.map(|fold| fold.function.clone());
         let asked = function.iter().flat_map(|function| &function.params);
         let params: Vec<(&str, Type)> = asked
             .filter(|param| !decl.gives(&param.name))
@@ -101,7 +101,7 @@ impl Wiring<'_> {
                     .help("it must take at least one list that is not given in `with`"),
             );
         }
-        if let Some((fold, _)) = &mut self.gathers[at].fold
+        if let Some(fold) = &mut self.gathers[at].fold
             && let FoldKind::State { arguments, .. } = &mut fold.kind
         {
             *arguments = bound;
