@@ -2,6 +2,7 @@
 
 mod combine;
 mod lookup;
+mod property;
 mod reduce;
 mod state;
 mod union;
