@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod guest;
+mod meeting;
 mod project;
 
 pub use guest::{Guest, guest, guest_text};
+pub use meeting::meeting;
 pub use project::{FLOW, Outcome, Project};

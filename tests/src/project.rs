@@ -234,7 +234,16 @@ impl Project {
     ///
     /// When the files are not as the test says.
     pub fn rows(&self) -> Vec<String> {
-        table(&self.path("out/lines.db"), "line")
+        self.table("line")
+    }
+
+    /// All rows of a table of the database `out/lines.db`, in the order of the key, each as text.
+    ///
+    /// # Panics
+    ///
+    /// When the files are not as the test says.
+    pub fn table(&self, name: &str) -> Vec<String> {
+        table(&self.path("out/lines.db"), name)
     }
 
     /// What a run from nothing gives for the same files, flow and code.
@@ -243,6 +252,15 @@ impl Project {
     ///
     /// When it cannot be run.
     pub fn fresh_rows(&self) -> Vec<String> {
+        self.fresh().rows()
+    }
+
+    /// A project with the same files, flow and code, run from nothing.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be run.
+    pub fn fresh(&self) -> Self {
         let fresh = Project {
             flow: self.flow.clone(),
             guest: self.guest,
@@ -251,7 +269,7 @@ impl Project {
         };
         copy(&self.path("docs"), &fresh.path("docs"));
         fresh.run();
-        fresh.rows()
+        fresh
     }
 }
 

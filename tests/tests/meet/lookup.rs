@@ -1,0 +1,170 @@
+//! Lookups: rows that read rows of other collections.
+
+use crate::project;
+use flowstone_tests::Project;
+
+/// Lines of `*.txt` look up the rows of `names/*.csv` by what comes before their first blank.
+fn paired(lookup: &str, call: &str) -> Project {
+    let flow = format!(
+        r#"
+[source.name]
+kind = "csv"
+path = "docs/names.csv"
+key = "id"
+
+[transform.line]
+call = "sample.lines"
+each = "page"
+from = {{ content = "page.content" }}
+rows = true
+
+[transform.head]
+call = "sample.head"
+each = "line"
+
+[transform.paired]
+call = "sample.{call}"
+each = "line"
+from = {{ line = "line" }}
+lookup = {{ found = {lookup} }}
+{}"#,
+        crate::target(
+            "paired",
+            "line",
+            r#""line""#,
+            r#"line = "line", text = "paired""#
+        )
+    );
+    project(&flow)
+}
+
+const ONE: &str = r#"{ in = "name", key = "head", take = "name" }"#;
+
+fn with_names(project: &Project, names: &str) {
+    project.write("names.csv", format!("id,name\n{names}"));
+}
+
+#[test]
+fn a_row_gets_what_it_looks_up_or_nothing() {
+    let project = paired(ONE, "pair");
+    with_names(&project, "x,Anna\nz,Cleo\n");
+    project.write("a.txt", "x 1\ny 2\n");
+    project.run();
+    assert_eq!(project.table("paired"), ["x 1|x 1Anna", "y 2|y 2"]);
+}
+
+#[test]
+fn exactly_the_readers_run_when_a_row_changes_appears_or_goes() {
+    let project = paired(ONE, "pair");
+    with_names(&project, "x,Anna\nz,Cleo\n");
+    project
+        .write("a.txt", "x 1\ny 2\n")
+        .write("b.txt", "x 3\nz 4\n");
+    project.run();
+    assert_eq!(project.run().calls, [""; 0]);
+    with_names(&project, "x,Bea\nz,Cleo\n");
+    assert_eq!(project.run().calls, ["paired a.txt", "paired b.txt"]);
+    with_names(&project, "x,Bea\ny,Dora\nz,Cleo\n");
+    assert_eq!(project.run().calls, ["paired a.txt"]);
+    with_names(&project, "x,Bea\ny,Dora\n");
+    assert_eq!(project.run().calls, ["paired b.txt"]);
+    assert_eq!(
+        project.table("paired"),
+        ["x 1|x 1Bea", "x 3|x 3Bea", "y 2|y 2Dora", "z 4|z 4"]
+    );
+    // A row that nobody looked up concerns nobody.
+    with_names(&project, "x,Bea\ny,Dora\nq,Queen\n");
+    assert_eq!(project.run().calls, [""; 0]);
+    // A row that is gone looks nothing up.
+    project.remove("b.txt");
+    project.run();
+    with_names(&project, "x,Eva\ny,Dora\n");
+    assert_eq!(project.run().calls, ["paired a.txt"]);
+}
+
+#[test]
+fn a_reader_and_what_it_reads_may_change_at_once() {
+    let project = paired(ONE, "pair");
+    with_names(&project, "x,Anna\n");
+    project.write("a.txt", "x 1\n");
+    project.run();
+    with_names(&project, "x,Bea\n");
+    project.write("a.txt", "x 1\nx 2\n");
+    project.run();
+    assert_eq!(project.table("paired"), ["x 1|x 1Bea", "x 2|x 2Bea"]);
+    assert_eq!(project.run().calls, [""; 0]);
+}
+
+#[test]
+fn two_rows_that_match_fail_the_reader_and_many_hands_over_both() {
+    let by_name = r#"{ in = "name", key = "head", on = "name", take = "id" }"#;
+    let project = paired(by_name, "pair");
+    with_names(&project, "1,x\n2,x\n3,y\n");
+    project.write("a.txt", "x 1\n").write("b.txt", "y 1\n");
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 1);
+    let reason = &outcome.report.failed[0].reason;
+    assert!(
+        reason.contains("2 rows of `name` match") && reason.contains("many = true"),
+        "{reason}"
+    );
+    assert_eq!(project.table("paired"), ["y 1|y 13"]);
+    let many = r#"{ in = "name", key = "head", on = "name", take = "id", many = true }"#;
+    let project = paired(many, "pairs");
+    with_names(&project, "1,x\n2,x\n3,y\n");
+    project.write("a.txt", "x 1\nz 1\n");
+    project.run();
+    assert_eq!(project.table("paired"), ["x 1|x 11;2;", "z 1|z 1"]);
+}
+
+#[test]
+fn a_lookup_in_a_reduce_reads_what_it_came_to() {
+    let flow = format!(
+        r#"
+[transform.line]
+call = "sample.lines"
+each = "page"
+from = {{ content = "page.content" }}
+rows = true
+
+[transform.head]
+call = "sample.head"
+each = "line"
+
+[reduce.joined]
+call = "sample.join"
+over = "line"
+by = ["head"]
+from = {{ lines = "line" }}
+
+[union.again]
+of = ["line"]
+
+[transform.paired]
+call = "sample.pair"
+each = "again"
+from = {{ line = "again.line" }}
+lookup = {{ found = {{ in = "joined", key = "again.head", take = "joined" }} }}
+{}"#,
+        crate::target(
+            "paired",
+            "again",
+            r#""line""#,
+            r#"line = "again.line", text = "paired""#
+        )
+    );
+    let project = project(&flow);
+    project.write("a.txt", "x 1\ny 2\n").write("b.txt", "x 3\n");
+    project.run();
+    assert_eq!(
+        project.table("paired"),
+        ["x 1|x 1x 1;x 3;", "x 3|x 3x 1;x 3;", "y 2|y 2y 2;"]
+    );
+    project.write("b.txt", "y 4\n");
+    project.run();
+    assert_eq!(
+        project.table("paired"),
+        ["x 1|x 1x 1;", "y 2|y 2y 2;y 4;", "y 4|y 4y 2;y 4;"]
+    );
+    assert_eq!(project.table("paired"), project.fresh().table("paired"));
+}
