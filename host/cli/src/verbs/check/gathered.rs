@@ -199,7 +199,6 @@ fn published(plan: &Plan, gather: &Gather, at: usize) -> String {
 /// What a gathered column holds.
 fn gathered(plan: &Plan, gather: &Gather, column: GatherColumn) -> String {
     match column {
-        GatherColumn::Group(at) => published(plan, gather, at),
         GatherColumn::Members(at) => format!("{} of each row", published(plan, gather, at)),
         // Each collection of a union has it from elsewhere, but under one name.
         GatherColumn::Own(at) if gather.from.len() > 1 => {
@@ -207,7 +206,7 @@ fn gathered(plan: &Plan, gather: &Gather, column: GatherColumn) -> String {
             let name = name.map_or("", |name| name);
             format!("{name} of {}", origins(gather).join(", "))
         }
-        GatherColumn::Own(at) => published(plan, gather, at),
+        GatherColumn::Group(at) | GatherColumn::Own(at) => published(plan, gather, at),
         GatherColumn::Origin => "the name of its collection".to_owned(),
         GatherColumn::Folded(_) => "the result".to_owned(),
     }
