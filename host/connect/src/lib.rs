@@ -42,6 +42,7 @@ mod source;
 mod sqlite;
 mod stamp;
 mod target;
+mod watch;
 
 pub use error::{ConnectError, KeyParseError, RowError};
 pub use hint::Hint;
@@ -53,3 +54,4 @@ pub use target::{
     Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target, check_target_inside,
     implied_key, open_target, target_keys, target_kinds, target_place,
 };
+pub use watch::{Change, Poll, Push, Tell, Watch};

@@ -7,6 +7,7 @@ use flowstone_core::{Column, OptionError, Options, SourceColumns, Type, Value};
 
 use crate::error::{ConnectError, RowError};
 use crate::hint::Hint;
+use crate::watch::{Always, Tell, Watch};
 
 /// A source: a collection of rows that something else keeps.
 pub trait Source: Send + Sync {
@@ -36,6 +37,16 @@ pub trait Source: Send + Sync {
             }
         }
         Ok(None)
+    }
+
+    /// Begins to watch for changes. What is told outlives the source.
+    ///
+    /// # Errors
+    ///
+    /// When the source is not there to be watched.
+    fn watch(&self, tell: Tell) -> Result<Watch, ConnectError> {
+        drop(tell);
+        Ok(Watch::List(Box::new(Always)))
     }
 
     /// The values of the columns that were asked for when the source was opened, in that order, of one row.
