@@ -37,6 +37,8 @@ mod location;
 mod options;
 #[cfg(any(feature = "csv", feature = "jsonl"))]
 mod records;
+#[cfg(any(feature = "csv", feature = "jsonl", feature = "sqlite"))]
+mod sorter;
 mod source;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -51,7 +51,12 @@ impl<'a> OptionReader<'a> {
     }
 
     /// A list of strings; one string stands for a list of one.
-    #[cfg(any(feature = "files", feature = "csv", feature = "jsonl"))]
+    #[cfg(any(
+        feature = "files",
+        feature = "csv",
+        feature = "jsonl",
+        feature = "sqlite"
+    ))]
     pub(crate) fn list(&self, name: &str) -> Result<Option<Vec<&'a str>>, OptionError> {
         match self.options.get(name) {
             None => Ok(None),

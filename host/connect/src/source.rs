@@ -92,6 +92,9 @@ pub(crate) enum Locator {
     /// A record in a file of records.
     #[cfg(any(feature = "csv", feature = "jsonl"))]
     Record(Box<crate::records::RecordAt>),
+    /// Nowhere: the row is no good, and listing it has shown why.
+    #[cfg(feature = "sqlite")]
+    Broken(Box<str>),
 }
 
 /// The kinds of sources in this build.
@@ -103,6 +106,8 @@ pub fn source_kinds() -> &'static [&'static str] {
         "csv",
         #[cfg(feature = "jsonl")]
         "jsonl",
+        #[cfg(feature = "sqlite")]
+        "sqlite",
     ]
 }
 
@@ -115,6 +120,8 @@ pub fn source_columns(kind: &str) -> Option<SourceColumns> {
         "csv" => Some(SourceColumns::Open),
         #[cfg(feature = "jsonl")]
         "jsonl" => Some(SourceColumns::Open),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Some(SourceColumns::Open),
         _ => None,
     }
 }
@@ -137,6 +144,8 @@ pub fn source_column_accepts(kind: &str, column: &str, ty: &Type) -> bool {
 pub fn reading_options(kind: &str, options: &Options) -> String {
     let names: &[&str] = match kind {
         "csv" => &["delimiter", "header"],
+        // With times as hints, another database or query gives other rows with the same times.
+        "sqlite" => &["path", "table", "query", "updated-at"],
         _ => &[],
     };
     let given = names
@@ -158,6 +167,8 @@ pub fn check_source(kind: &str, options: &Options) -> Result<(), OptionError> {
         "csv" => crate::records::check_csv(options),
         #[cfg(feature = "jsonl")]
         "jsonl" => crate::records::check_jsonl(options),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::sqlite::TableOptions::read(options).map(drop),
         _ => Err(OptionError {
             candidates: source_kinds().iter().map(|&kind| kind.to_owned()).collect(),
             ..OptionError::new("kind", format!("there is no source of kind `{kind}`"))
@@ -184,6 +195,8 @@ pub fn open_source(
         "csv" => crate::records::open_csv(options, columns, base),
         #[cfg(feature = "jsonl")]
         "jsonl" => crate::records::open_jsonl(options, columns, base),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::sqlite::open_source(options, columns, base),
         _ => Err(ConnectError::UnknownKind {
             role: "source",
             kind: kind.to_owned(),
@@ -195,8 +208,7 @@ pub fn open_source(
 /// A key of a source as text for people: lossy, with control characters escaped. Works also for a source that is gone.
 pub fn display_key(kind: &str, key: &[u8]) -> String {
     match kind {
-        #[cfg(any(feature = "csv", feature = "jsonl"))]
-        "csv" | "jsonl" => crate::records::display_key(key),
+        "csv" | "jsonl" | "sqlite" => crate::key::display_joined(key),
         _ => crate::key::printable(key),
     }
 }

@@ -9,8 +9,9 @@ use flowstone_core::{Column, OptionError, Options, Value};
 use crate::error::{ConnectError, RowError};
 use crate::options::OptionReader;
 use crate::records::format::{Format, Layout};
-use crate::records::input::{OpenFile, Span};
+use crate::records::input::OpenFile;
 use crate::records::scan::{ByNumber, begin_sorted, hash};
+use crate::sorter::Span;
 use crate::source::{Entries, Entry, Locator, Source};
 use crate::watch::{FilePoll, Tell, Watch};
 
