@@ -431,7 +431,7 @@ fn what_is_no_database_is_named() {
     );
     fs::write(base.path(), &whole[..whole.len() / 2]).unwrap();
     let source = base.try_open(&[("table", text("t"))], &[("v", Type::String)]);
-    let listed = source.and_then(|source| source.entries().map(|entries| entries.count()));
+    let listed = source.and_then(|source| source.entries().map(Iterator::count));
     assert!(
         matches!(listed, Err(ConnectError::Database { .. })),
         "{listed:?}"
