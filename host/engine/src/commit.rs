@@ -11,6 +11,7 @@ mod reused;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use flowstone_connect::{Entry, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey, RunId};
@@ -144,6 +145,7 @@ impl<'a> Committer<'a> {
             permit,
         } = batch;
         let (run, begun) = (self.run, self.begun.take());
+        let began = Instant::now();
         self.keep_reused(reused)?;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
@@ -191,6 +193,7 @@ impl<'a> Committer<'a> {
         self.observer.event(&Event::BatchCommitted {
             batch: number,
             rows: updates.len() as u64,
+            time: began.elapsed(),
         });
         let has_intent = !intent.rows.is_empty();
         self.pending = Some(Settlement {

@@ -216,7 +216,7 @@ impl Stop<'_> {
 /// A stage while it runs.
 pub(crate) struct StageRun<'a> {
     pub(crate) stage: &'a Stage,
-    pub(crate) source: Box<dyn Source>,
+    pub(crate) source: Box<dyn Source + 'a>,
     pub(crate) collection: CollectionId,
     /// The identity of what is done to a row.
     pub(crate) fingerprint: Fingerprint,

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::{Found, READ, read, read_owner};
 use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
-use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, prefix_range};
+use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, beginning_with, prefix_range};
 use crate::tables::{
     BUILD, Bytes, COMPILED, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE, MEMO, META,
     OBJECT, OWNER, RECIPE, RUN, TableSpec, USAGE, row_key,
@@ -82,6 +82,25 @@ impl Snapshot {
         let range = self
             .place
             .guarded(|| prefix_range(&self.place, &self.head, collection.0))?;
+        Ok(RowIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// The rows of a collection whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::rows`].
+    pub fn rows_below(
+        &self,
+        collection: CollectionId,
+        prefix: &[u8],
+    ) -> Result<RowIter, StoreError> {
+        let start = row_key(collection, prefix);
+        let range = self
+            .place
+            .guarded(|| beginning_with(&self.place, &self.head, &start))?;
         Ok(RowIter {
             scan: Scan::of(&self.place, range),
         })

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use super::late::Late;
 use super::{RunOptions, now_s};
 
 use flowstone_connect::{
@@ -34,6 +35,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) recipes: Recipes,
     pub(crate) run: RunId,
     pub(crate) dry: bool,
+    /// Whether the work goes on where a source cannot be had.
+    pub(crate) lenient: bool,
 }
 
 impl Engine {
@@ -62,6 +65,7 @@ impl Engine {
             recipes: Recipes::read(&self.store.snapshot()?)?,
             run,
             dry: false,
+            lenient: false,
         })
     }
 
@@ -74,16 +78,18 @@ impl Engine {
     ) -> Result<StageRun<'a>, Error> {
         let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
         let source_plan = &stage.source;
-        let source = open_source(
-            &source_plan.kind,
-            &source_plan.options,
-            source_plan.columns.clone(),
-            &flow.place.base,
-        )
-        .map_err(|error| Error::Source {
-            source_name: source_plan.name.clone(),
-            error,
-        })?;
+        let open = || {
+            let (kind, options) = (&source_plan.kind, &source_plan.options);
+            open_source(kind, options, source_plan.columns.clone(), &flow.place.base)
+        };
+        let source: Box<dyn Source + 'a> = if shared.lenient {
+            Box::new(Late::new(Box::new(open)))
+        } else {
+            open().map_err(|error| Error::Source {
+                source_name: source_plan.name.clone(),
+                error,
+            })?
+        };
         let transforms = self.transforms(flow, stage, shared)?;
         let always = shared.options.cache.work_on_all(stage);
         let recipes: Vec<_> = transforms
