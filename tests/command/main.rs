@@ -10,3 +10,4 @@ mod kill;
 mod pin;
 mod support;
 mod verbs;
+mod watch;

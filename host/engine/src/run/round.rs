@@ -146,7 +146,7 @@ impl Session<'_> {
         Ok(found)
     }
 
-    /// The guard holds for all the rows that went since the last listing: they may go a few at a time.
+    /// The guard holds for what all rounds since the last listing took away together: rows may go a few at a time.
     fn scan_some(
         &self,
         stage: &StageRun<'_>,
@@ -154,15 +154,16 @@ impl Session<'_> {
         snapshot: &Snapshot,
     ) -> Result<Found, Halt> {
         let found = scan_keys(stage, snapshot, keys)?;
-        let (listed, gone) = self.tally.since_listed(&stage.stage.source.name);
+        let (most, now) = self.tally.rows_of(&stage.stage.source.name);
+        let left = (now + found.rows).saturating_sub(found.known);
         let together = Found {
-            known: listed,
-            removed: gone + found.removed,
+            known: most,
+            removed: most.saturating_sub(left),
             ..Found::default()
         };
         let guarded = found.removed > 0 && !self.ground.shared.options.allow_deletes;
         if guarded && together.is_mass_delete() {
-            return Err(too_many(stage, together.removed, listed).into());
+            return Err(too_many(stage, together.removed, most).into());
         }
         Ok(found)
     }

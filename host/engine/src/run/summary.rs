@@ -26,9 +26,8 @@ struct SourceTally {
     counts: SourceCounts,
     /// How many rows are failed now.
     failures: u64,
-    /// How many rows there were when it was listed last, and how many went since.
-    listed: u64,
-    gone: u64,
+    /// How many rows there were at most since it was listed last.
+    most: u64,
 }
 
 /// What a round looked at in a source.
@@ -78,10 +77,11 @@ impl Tally {
         }
     }
 
-    /// How many rows a source had when it was listed last, and how many of them went since.
-    pub(super) fn since_listed(&self, source: &str) -> (u64, u64) {
+    /// How many rows a source had at most since it was listed last, of what is known at the ends of rounds, and how many it
+    /// has now.
+    pub(super) fn rows_of(&self, source: &str) -> (u64, u64) {
         let tally = self.sources.get(source);
-        tally.map_or((0, 0), |tally| (tally.listed, tally.gone))
+        tally.map_or((0, 0), |tally| (tally.most, tally.counts.rows))
     }
 
     /// How many rows are failed now.
@@ -122,13 +122,13 @@ impl SourceTally {
                 total.rows = *rows;
                 total.unchanged = counts.unchanged;
                 self.failures = state.failures;
-                (self.listed, self.gone) = (*rows, 0);
+                self.most = *rows;
             }
             LookedAt::Some { failed_before } => {
                 total.rows = (total.rows + counts.added).saturating_sub(counts.removed);
                 total.unchanged = total.unchanged.saturating_sub(counts.changed);
                 self.failures = (self.failures + state.failures).saturating_sub(*failed_before);
-                self.gone += counts.removed;
+                self.most = self.most.max(total.rows);
             }
         }
     }
