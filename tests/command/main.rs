@@ -11,3 +11,4 @@ mod meeting;
 mod pin;
 mod support;
 mod verbs;
+mod watch;

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use flowstone_connect::check_target_inside;
 use flowstone_core::{
-    Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan, RelationRef,
-    Stage, TargetPlan, Value,
+    Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
+    RelationRef, Stage, TargetPlan, Value,
 };
 use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};

@@ -26,6 +26,7 @@ mod gc;
 mod history;
 mod identity;
 mod lineage;
+mod live;
 mod overrides;
 mod pins;
 mod plan;
@@ -50,7 +51,7 @@ pub use cache::{
 };
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
-pub use event::{Change, Event, Observer};
+pub use event::{Change, Event, Observer, WatchKind};
 pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
@@ -67,6 +68,7 @@ pub use flowstone_store::{
 pub use gc::{Collection, GcOptions};
 pub use history::Runs;
 pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
+pub use live::{Live, Signals, Turn, TurnEnd, WatchOptions};
 pub use overrides::Overrides;
 pub use pins::{
     AdoptReport, DropReport, EarlierCode, MoveReport, PinAdoption, PinCode, PinError, PinProof,
@@ -75,7 +77,7 @@ pub use pins::{
 pub use reason::Cause;
 pub use report::{
     FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
-    RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
+    RoundReport, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use super::late::Late;
 use super::{RunOptions, now_s};
 
 use flowstone_connect::{
@@ -42,6 +43,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) recipes: Recipes,
     pub(crate) run: RunId,
     pub(crate) dry: bool,
+    /// Whether the work goes on where a source cannot be had.
+    pub(crate) lenient: bool,
 }
 
 impl Engine {
@@ -70,6 +73,7 @@ impl Engine {
             recipes: Recipes::read(&self.store.snapshot()?)?,
             run,
             dry: false,
+            lenient: false,
         })
     }
 
@@ -82,7 +86,7 @@ impl Engine {
     ) -> Result<StageRun<'a>, Error> {
         let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
         let source_plan = &stage.source;
-        let source = self.source(flow, source_plan, books)?;
+        let source = self.source(flow, source_plan, books, shared.lenient)?;
         let transforms = self.transforms(flow, stage, shared)?;
         let always = shared.options.cache.work_on_all(stage);
         let recipes: Vec<_> = transforms
@@ -119,6 +123,7 @@ impl Engine {
         flow: &'a Flow,
         plan: &'a SourcePlan,
         books: &Books,
+        lenient: bool,
     ) -> Result<Box<dyn Source + 'a>, Error> {
         if let Some(gather) = &plan.gather {
             let relations = gather.from.iter();
@@ -135,12 +140,16 @@ impl Engine {
                     .collect(),
             }));
         }
-        let base = &flow.place.base;
-        open_source(&plan.kind, &plan.options, plan.columns.clone(), base).map_err(|error| {
-            Error::Source {
-                source_name: plan.name.clone(),
-                error,
-            }
+        let open = || {
+            let (kind, options) = (&plan.kind, &plan.options);
+            open_source(kind, options, plan.columns.clone(), &flow.place.base)
+        };
+        if lenient {
+            return Ok(Box::new(Late::new(Box::new(open))));
+        }
+        open().map_err(|error| Error::Source {
+            source_name: plan.name.clone(),
+            error,
         })
     }
 
