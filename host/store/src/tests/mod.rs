@@ -6,6 +6,7 @@ mod cache;
 mod compiled;
 mod crash;
 mod damage;
+mod decode;
 mod gc;
 mod golden;
 mod history;
