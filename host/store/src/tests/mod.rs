@@ -12,6 +12,7 @@ mod golden;
 mod history;
 mod model;
 mod objects;
+mod relation;
 mod speed;
 mod verify;
 
