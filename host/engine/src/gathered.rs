@@ -138,7 +138,7 @@ fn size(row: &Member) -> u64 {
     row.columns.iter().map(bytes).sum()
 }
 
-fn failed(error: StoreError) -> ConnectError {
+fn failed(error: impl std::fmt::Display) -> ConnectError {
     ConnectError::Gathered(error.to_string())
 }
 

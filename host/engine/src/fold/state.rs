@@ -34,6 +34,9 @@ const GROUPS_MAX: usize = 64;
 /// So many outputs of a group are held before they are written.
 const OUTPUTS_MAX: usize = 16 * 1024;
 
+/// A group, and members of it that changed.
+type ChangedGroup = (Vec<u8>, BTreeSet<Vec<u8>>);
+
 /// A batch of members.
 struct Batch {
     /// The members' keys.
@@ -63,7 +66,7 @@ impl Folding<'_> {
         if groups.is_empty() {
             return Ok(ControlFlow::Break(()));
         }
-        let walk = |(group, changes): &(Vec<u8>, BTreeSet<Vec<u8>>)| {
+        let walk = |(group, changes): &ChangedGroup| {
             Walk::new(self, &snapshot, group).over(changes.clone())
         };
         let advanced: Vec<Advanced> = if let [only] = &groups[..] {
@@ -108,12 +111,9 @@ impl Folding<'_> {
     }
 
     /// Some groups in which something changed, each with the first members that did.
-    fn changed_groups(
-        &self,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<(Vec<u8>, BTreeSet<Vec<u8>>)>, StoreError> {
+    fn changed_groups(&self, snapshot: &Snapshot) -> Result<Vec<ChangedGroup>, StoreError> {
         let later = self.later();
-        let mut groups: Vec<(Vec<u8>, BTreeSet<Vec<u8>>)> = Vec::new();
+        let mut groups: Vec<ChangedGroup> = Vec::new();
         let mut count = 0;
         for change in snapshot.changes(self.fold.relation)? {
             let change = change?;

@@ -109,7 +109,7 @@ impl Engine {
             column_types: column_types(&source_plan.columns),
             targets,
             lookups,
-            fold: self.fold(flow, stage, books, shared),
+            fold: fold(flow, stage, books, shared),
             transforms,
             counters: Counters::new(stage),
             always,
@@ -151,27 +151,6 @@ impl Engine {
             source_name: plan.name.clone(),
             error,
         })
-    }
-
-    /// What a stage makes of its rows' members before there are rows.
-    fn fold<'a>(
-        &self,
-        flow: &'a Flow,
-        stage: &'a Stage,
-        books: &Books,
-        shared: &Shared<'_>,
-    ) -> Option<PreparedFold<'a>> {
-        let gather = stage.source.gather.as_ref()?;
-        let fold = gather.fold.as_ref()?;
-        let rows = flow.relation(gather.from.first()?.relation);
-        let types = rows.columns.iter().map(|column| column.ty.clone());
-        let mode = shared.options.cache.mode_of(&fold.name, fold.cache.mode);
-        Some(PreparedFold::new(
-            fold,
-            flow.code(&fold.plugin),
-            mode,
-            (number(books, rows).0, types.collect()),
-        ))
     }
 
     /// Everything of the calls of a stage's transforms that is the same for all rows.
@@ -284,6 +263,26 @@ impl Engine {
         }
         Ok(stages)
     }
+}
+
+/// What a stage makes of its rows' members before there are rows.
+fn fold<'a>(
+    flow: &'a Flow,
+    stage: &'a Stage,
+    books: &Books,
+    shared: &Shared<'_>,
+) -> Option<PreparedFold<'a>> {
+    let gather = stage.source.gather.as_ref()?;
+    let fold = gather.fold.as_ref()?;
+    let rows = flow.relation(gather.from.first()?.relation);
+    let types = rows.columns.iter().map(|column| column.ty.clone());
+    let mode = shared.options.cache.mode_of(&fold.name, fold.cache.mode);
+    Some(PreparedFold::new(
+        fold,
+        flow.code(&fold.plugin),
+        mode,
+        (number(books, rows).0, types.collect()),
+    ))
 }
 
 /// The targets and relations of a stage, and what each is to the stage's rows.

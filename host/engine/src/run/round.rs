@@ -238,9 +238,8 @@ impl Session<'_> {
             &mut self.books,
             open,
             &mut states,
-            (&shared.calls, &shared.commits, shared.observer),
+            (&shared.calls, &shared.commits, shared.observer, &self.feeds),
             &mut failed,
-            &self.feeds,
             (shared.run, &mut self.begun),
         );
         let turns = Turns {
