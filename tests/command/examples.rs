@@ -57,7 +57,7 @@ fn the_handbook_is_built_and_filled_and_then_stays() {
 fn the_examples_are_flows_that_are_right() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let project = Project::new();
-    for example in ["handbook", "rust-docs"] {
+    for example in ["handbook", "rust-docs", "shop"] {
         let store = project.path(example);
         let output = Command::new(env!("CARGO_BIN_EXE_flowstone"))
             .args(["check", "--json", "--store"])

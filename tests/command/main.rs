@@ -9,6 +9,7 @@ mod hostile;
 mod kill;
 mod meeting;
 mod pin;
+mod shop;
 mod support;
 mod verbs;
 mod watch;
