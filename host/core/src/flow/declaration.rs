@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::batch::{BatchSettings, read_batch};
 use super::cache::{
     CacheMode, CacheSettings, Grants, Identity, StoreSettings, read_cache, read_identity,
     read_store,
@@ -80,6 +81,7 @@ pub(crate) struct TransformDecl {
     pub(crate) call: Located<String>,
     pub(crate) each: Located<String>,
     pub(crate) rows: bool,
+    pub(crate) batch: Option<BatchSettings>,
     pub(crate) with: Vec<Entry>,
     pub(crate) from: Vec<(Located<String>, Located<String>)>,
     pub(crate) cache: CacheSettings,
@@ -253,6 +255,7 @@ fn read_transform(
         .map(|(entries, _)| entries.to_vec())
         .unwrap_or_default();
     let from = fields.strings_table("from");
+    let batch = read_batch(name, &mut fields);
     let (cache, grants, pin_place) = read_cache(name, &mut fields);
     if rows && cache.mode == CacheMode::Ignore {
         let message = format!(
@@ -268,6 +271,7 @@ fn read_transform(
         call: call?,
         each: each?,
         rows,
+        batch,
         with,
         from,
         cache,

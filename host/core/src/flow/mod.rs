@@ -7,6 +7,7 @@
 //!           -> plan: stages of transforms in topological order
 //! ```
 
+mod batch;
 mod cache;
 mod connectors;
 mod declaration;
@@ -16,6 +17,7 @@ mod plan;
 mod tree;
 mod wire;
 
+pub use batch::{BatchSettings, row_function};
 pub use cache::{CacheMode, CacheSettings, Grants, Identity, StoreSettings, is_pin_name};
 pub use connectors::{
     Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,

@@ -4,6 +4,7 @@
 //! of the row's parents.
 
 mod arguments;
+mod batch;
 mod pins;
 mod resolve;
 mod stages;
@@ -114,15 +115,7 @@ impl<'a> Wiring<'a> {
             let (plugin, function) = wiring
                 .find_function(decl, errors)
                 .map_or(("", None), |(p, f)| (p, Some(f)));
-            let result = function.and_then(|function| {
-                let shape = ResultShape::of(function.result.as_ref());
-                if shape.is_none() {
-                    let message = format!("`{}` returns no value", decl.call.value);
-                    errors
-                        .push(Diagnostic::at(&decl.call.span, message).label(function.to_string()));
-                }
-                shape
-            });
+            let result = function.and_then(|function| batch::result(decl, function, errors));
             wiring.nodes.push(Node {
                 decl,
                 function,
@@ -311,13 +304,19 @@ impl<'a> Wiring<'a> {
             return true;
         };
         let Type::List(element) = result.value.clone() else {
+            let (each, needed) = match decl.batch {
+                None => ("", "`list<T>` or `result<list<T>, E>`"),
+                Some(_) => (
+                    " for each row",
+                    "`list<list<T>>` or `list<result<list<T>, E>>`",
+                ),
+            };
             let message = format!(
-                "`{}` returns `{}`, which is no list of rows",
+                "`{}` returns `{}`{each}, which is no list of rows",
                 decl.call.value, result.value
             );
-            errors.push(Diagnostic::at(&decl.call.span, message).help(
-                "`rows = true` needs a function that returns `list<T>` or `result<list<T>, E>`",
-            ));
+            let help = format!("`rows = true` needs a function that returns {needed}");
+            errors.push(Diagnostic::at(&decl.call.span, message).help(help));
             return true;
         };
         self.nodes[index].makes = Some(self.collections.len());

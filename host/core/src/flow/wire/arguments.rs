@@ -1,5 +1,6 @@
 //! The arguments of transforms: every parameter finds its literal or its column.
 
+use super::batch::{check_columns, column_type, takes};
 use super::{Found, Wiring};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::connectors::SourceColumns;
@@ -75,25 +76,30 @@ impl Wiring<'_> {
             let from = decl.from.iter().find(|(name, _)| name.value == param.name);
             let (path, place) =
                 from.map_or((&*param.name, &decl.call), |(_, path)| (&*path.value, path));
-            match self.resolve(collection, path, Some(&param.ty), Some(index)) {
+            let Some(ty) = column_type(decl, (function, param), place, errors) else {
+                continue;
+            };
+            match self.resolve(collection, path, Some(&ty), Some(index)) {
                 Found::Column(column) => arguments.push(Argument::Column(column)),
-                Found::OtherType(name, ty) => {
+                Found::OtherType(name, other) => {
                     let message = format!(
-                        "parameter `{}` of `{}` is `{}`, but `{name}` is `{ty}`",
-                        param.name, decl.call.value, param.ty
+                        "parameter `{}` of `{}` {}, but `{name}` is `{other}`",
+                        param.name,
+                        decl.call.value,
+                        takes(decl, &ty)
                     );
-                    let mut fits = self.candidates(collection, Some(&param.ty));
+                    let mut fits = self.candidates(collection, Some(&ty));
                     fits.retain(|name| *name != decl.name.value);
-                    errors.push(
-                        Diagnostic::at(&place.span, message)
-                            .label(function.to_string())
-                            .help(format!(
-                                "of type `{}` {}; choose with `from = {{ {} = \"...\" }}`",
-                                param.ty,
-                                suggest("", fits.iter().map(String::as_str)),
-                                param.name
-                            )),
+                    let mut help = format!(
+                        "of type `{ty}` {}; choose with `from = {{ {} = \"...\" }}`",
+                        suggest("", fits.iter().map(String::as_str)),
+                        param.name
                     );
+                    if decl.batch.is_none() && ty == Type::list(other) {
+                        help += "; or take many rows at once with `batch = true`";
+                    }
+                    let fault = Diagnostic::at(&place.span, message).label(function.to_string());
+                    errors.push(fault.help(help));
                 }
                 Found::Nothing if self.is_at_fault(path) => {}
                 Found::Nothing => {
@@ -114,6 +120,9 @@ impl Wiring<'_> {
                     errors.push(Diagnostic::at(&place.span, message).label(label).help(help));
                 }
             }
+        }
+        if arguments.len() == function.params.len() {
+            check_columns(decl, &arguments, errors);
         }
         arguments
     }

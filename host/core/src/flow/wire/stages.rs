@@ -65,10 +65,8 @@ impl Wiring<'_> {
             Transform {
                 name: node.decl.name.value.clone(),
                 plugin: node.plugin.to_owned(),
-                function: node
-                    .function
-                    .expect("a flow without errors has all functions")
-                    .clone(),
+                function: Self::row_function(node, &arguments[index]),
+                batch: node.decl.batch,
                 collection: collection_at(
                     node.collection
                         .expect("only placed transforms are in a stage"),
