@@ -24,6 +24,8 @@ mod gc;
 mod history;
 mod identity;
 mod lineage;
+mod lists;
+mod meter;
 mod overrides;
 mod pins;
 mod plan;
@@ -34,6 +36,7 @@ mod recover;
 mod report;
 mod run;
 mod scan;
+mod seats;
 mod stage;
 mod survey;
 mod targets;
@@ -71,8 +74,8 @@ pub use pins::{
 };
 pub use reason::Cause;
 pub use report::{
-    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
-    RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
+    FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Queue,
+    Reason, RowsPerCall, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;

@@ -29,6 +29,7 @@ pub(crate) fn recipe(stage: &Stage, transform: &Transform, code: &PluginCode) ->
             literals: transform.literals(),
             grants: grants(transform.grants),
             ignored: stage.ignored(transform),
+            batched: transform.batch.is_some(),
         },
         maker,
     }

@@ -179,7 +179,7 @@ impl Engine {
             if pending == 0 {
                 continue;
             }
-            let spread = Spread::new(self.config.threads, self.config.memory_bytes_max, pending);
+            let spread = self.spread(stage.stage, pending);
             execute(stage, index, &spread, committer, |visit| {
                 if let Some(mut items) = kept {
                     items.sort_by_key(|item| item.entry.is_some());
@@ -204,11 +204,7 @@ impl Engine {
             committer.settle()?;
             committer.stages[index].second = true;
             let snapshot = self.store.snapshot()?;
-            let spread = Spread::new(
-                self.config.threads,
-                self.config.memory_bytes_max,
-                entries.len() as u64,
-            );
+            let spread = self.spread(stage.stage, entries.len() as u64);
             let mut items = Vec::with_capacity(entries.len());
             for entry in entries {
                 let head = snapshot.row(stage.collection, &entry.key)?;
@@ -225,6 +221,11 @@ impl Engine {
             })?;
         }
         Ok(())
+    }
+
+    fn spread(&self, stage: &Stage, pending: u64) -> Spread {
+        let config = &self.config;
+        Spread::new(stage, config.threads, config.memory_bytes_max, pending)
     }
 
     /// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fields::Fields;
+use super::plan::Stage;
 use super::tree::{Kind, Located};
 use crate::diagnostic::Diagnostic;
 use crate::interface::{Function, Param};
@@ -16,7 +17,7 @@ const ROWS_MAX: u32 = 65_536;
 const BYTES_MAX: u64 = 1 << 30;
 
 /// The longest that a flow may let rows wait for others.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How the rows of a transform are put together, many in one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,37 @@ pub(super) fn read_batch(
         bytes_max: bytes.unwrap_or(default.bytes_max),
         wait: wait.unwrap_or(default.wait),
     })
+}
+
+impl Stage {
+    fn batches(&self) -> impl Iterator<Item = &BatchSettings> {
+        self.transforms
+            .iter()
+            .filter_map(|transform| transform.batch.as_ref())
+    }
+
+    /// The most rows that one of its calls takes; none where none takes more than one.
+    pub fn batch_rows(&self) -> Option<u32> {
+        self.batches().map(|batch| batch.rows_max).max()
+    }
+
+    /// The most bytes of arguments that one of its batched calls takes.
+    pub fn batch_bytes(&self) -> u64 {
+        self.batches()
+            .map(|batch| batch.bytes_max)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// For how long rows that come one by one, as they do when sources are watched, are to be gathered, so that there are
+    /// enough for a call: the longest `wait` of its batched transforms. A run over all that changed has its rows at hand
+    /// and waits for none.
+    pub fn batch_wait(&self) -> Duration {
+        self.batches()
+            .map(|batch| batch.wait)
+            .max()
+            .unwrap_or_default()
+    }
 }
 
 /// What a function over lists is for one row: each list that it takes or returns has one element per row. The parameters

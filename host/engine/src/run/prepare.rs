@@ -20,11 +20,13 @@ use crate::former::Former;
 use crate::overrides::SourceOverrides;
 use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
+use crate::seats::Seats;
 use crate::stage::{Counters, PreparedTransform, StageRun, StageTarget, Stop, columns_identity};
 
 /// What all stages of a run share.
 pub(crate) struct Shared<'a> {
     pub(crate) calls: Calls,
+    pub(crate) seats: Seats,
     pub(crate) commits: AtomicU64,
     pub(crate) pool: rayon::ThreadPool,
     pub(crate) stop: Stop<'a>,
@@ -50,6 +52,7 @@ impl Engine {
             .map_err(|_| Error::Internal("the threads for calls could not be started"))?;
         Ok(Shared {
             calls: Calls::default(),
+            seats: Seats::new(self.config.threads),
             commits: AtomicU64::new(0),
             pool,
             stop: Stop {
@@ -205,6 +208,7 @@ impl Engine {
             store: &self.store,
             sandbox: &self.sandbox,
             calls: &shared.calls,
+            seats: &shared.seats,
             commits: &shared.commits,
             pool: &shared.pool,
             observer: shared.observer,

@@ -1,7 +1,6 @@
 //! Summing up: what a run has come to, as the report tells it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowstone_core::RunId;
 use flowstone_store::Snapshot;
@@ -65,16 +64,12 @@ pub(super) fn report(
     for stage in stages {
         let prepared = stage.stage.transforms.iter().zip(&stage.transforms);
         for ((transform, prepared), counts) in prepared.zip(&stage.counters.transforms) {
-            let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
             transforms.insert(
                 transform.name.clone(),
                 TransformCounts {
-                    called: get(&counts.called),
-                    reused: get(&counts.reused),
-                    failed: get(&counts.failed),
-                    seconds: get(&counts.nanoseconds) as f64 / 1e9,
                     code: prepared.record.recipe.code.to_string(),
                     recipe: prepared.recipe_id,
+                    ..counts.counts()
                 },
             );
         }
