@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_what_was_added() {
         let histogram = Histogram::default();
-        assert_eq!(histogram.quantiles([0.5]), [0.0]);
+        assert!(histogram.quantiles([0.5])[0] < f64::EPSILON);
         for number in 1..=1000u64 {
             histogram.add(number * 1_000_000);
         }

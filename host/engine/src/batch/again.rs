@@ -83,17 +83,15 @@ impl Batch<'_> {
             for (&at, tried) in due.iter().zip(all_or_halt(caller.call(&these))?) {
                 match tried {
                     Tried::Made(this) => made[at] = Some(this),
-                    Tried::Again(again) => match spent[at].next(again.after) {
-                        Some(wait) => waiting.push(Waiting {
-                            at,
-                            due: Instant::now() + wait,
-                            wait,
-                        }),
-                        None => {
+                    Tried::Again(again) => {
+                        if let Some(wait) = spent[at].next(again.after) {
+                            let due = Instant::now() + wait;
+                            waiting.push(Waiting { at, due, wait });
+                        } else {
                             let reason = spent[at].reason(&again);
                             made[at] = Some(caller.made(&jobs[at], Err(reason)));
                         }
-                    },
+                    }
                 }
             }
             due = self.run.next_due(index, &mut waiting)?;
