@@ -26,6 +26,8 @@ mod gc;
 mod history;
 mod identity;
 mod lineage;
+mod lists;
+mod meter;
 mod overrides;
 mod pins;
 mod plan;
@@ -37,6 +39,7 @@ mod relation;
 mod report;
 mod run;
 mod scan;
+mod seats;
 mod stage;
 mod survey;
 mod targets;
@@ -74,8 +77,8 @@ pub use pins::{
 };
 pub use reason::Cause;
 pub use report::{
-    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
-    RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
+    FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Queue,
+    Reason, RowsPerCall, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;

@@ -168,10 +168,10 @@ fn result(stage: &Stage, transform: &Transform) -> String {
     } else {
         ""
     };
-    let none = if shape.optional {
-        "; none makes no row"
-    } else {
-        ""
+    let none = match (shape.optional, shape.has_row_failure()) {
+        (true, _) => "; none makes no row",
+        (false, true) => "; skip makes no row",
+        (false, false) => "",
     };
     format!("{what}{fails}{none}")
 }
@@ -293,6 +293,11 @@ fn transform_object(stage: &Stage, transform: &Transform, pin: Option<&PinState>
         "makes": transform.makes.map(|made| &stage.collections[made].name),
         "arguments": arguments.collect::<Vec<_>>(),
         "result": transform.function.result.as_ref().map(ToString::to_string),
+        "batch": transform.batch.map(|batch| json!({
+            "rows": batch.rows_max,
+            "bytes": batch.bytes_max,
+            "wait_seconds": batch.wait.as_secs_f64(),
+        })),
         "pin": pin,
         "cache": transform.cache.mode,
         "max_age_seconds": transform.cache.age_max.map(|age| age.as_secs()),

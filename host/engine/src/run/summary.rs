@@ -1,10 +1,8 @@
 //! Summing up: what a session has come to, as the report tells it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use flowstone_core::RecipeRecord;
-use flowstone_store::{RecipeId, Snapshot};
+use flowstone_store::Snapshot;
 
 use super::{Shared, Start};
 use crate::batch::Halt;
@@ -13,7 +11,7 @@ use crate::commit::{FAILED_LISTED_MAX, OpenTarget, StageState};
 use crate::engine::Flow;
 use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
 use crate::scan::Found;
-use crate::stage::{StageRun, TransformCounters};
+use crate::stage::StageRun;
 
 /// What the rounds of a session have come to so far.
 #[derive(Default)]
@@ -114,13 +112,17 @@ pub(super) fn report(
         let prepared = stage.stage.transforms.iter().zip(&stage.transforms);
         for ((transform, prepared), counts) in prepared.zip(&stage.counters.transforms) {
             let counts = TransformCounts {
+                code: prepared.record.recipe.code.to_string(),
                 recipe: prepared.recipe_id,
-                ..counted(counts, &prepared.record)
+                ..counts.counts()
             };
             transforms.insert(transform.name.clone(), counts);
         }
         if let Some(fold) = &stage.fold {
-            let counts = counted(&fold.counters, &fold.record);
+            let counts = TransformCounts {
+                code: fold.record.recipe.code.to_string(),
+                ..fold.counters.counts()
+            };
             transforms.insert(fold.plan.name.clone(), counts);
         }
     }
@@ -154,18 +156,5 @@ pub(super) fn report(
         failures,
         failed,
         interrupted: tally.interrupted,
-    }
-}
-
-/// What was counted of the calls of a function.
-fn counted(counts: &TransformCounters, record: &RecipeRecord) -> TransformCounts {
-    let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    TransformCounts {
-        called: get(&counts.called),
-        reused: get(&counts.reused),
-        failed: get(&counts.failed),
-        seconds: get(&counts.nanoseconds) as f64 / 1e9,
-        code: record.recipe.code.to_string(),
-        recipe: RecipeId::default(),
     }
 }
