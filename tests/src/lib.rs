@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod guest;
+mod lists;
 mod project;
 
 pub use guest::{Guest, guest, guest_text};
+pub use lists::lists_guest;
 pub use project::{FLOW, Outcome, Project};
