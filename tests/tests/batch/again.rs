@@ -91,8 +91,7 @@ fn a_row_that_is_to_be_tried_again_is_until_it_goes_well() {
 fn a_row_is_not_tried_again_without_end() {
     for batched in [false, true] {
         let project = judged(&["a", ">0"], batched);
-        let mut engine_runs = (0..2).map(|_| run(&project));
-        let first = engine_runs.next().expect("there are two");
+        let first = run(&project);
         let [failed] = &first.report.failed[..] else {
             panic!("one row fails: {:?}", first.report.failed);
         };
@@ -108,7 +107,7 @@ fn a_row_is_not_tried_again_without_end() {
         );
         let of_row = first.rows.iter().filter(|key| *key == "0001").count();
         assert_eq!(of_row, 8);
-        let next = engine_runs.next().expect("there are two");
+        let next = run(&project);
         assert_eq!(next.rows, ["0001"; 8], "it was not remembered");
         assert_eq!(project.rows(), ["0000|a"]);
     }
