@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flowstone::core::{Argument, CacheMode, Stage, TargetPlan, Transform, to_json};
+use flowstone::core::{Argument, CacheMode, Stage, TargetPlan, Transform, format_size, to_json};
 use flowstone::{PinState, argument_text};
 use serde_json::{Value as Json, json};
 
@@ -71,6 +71,14 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
                 let _ = writeln!(text, "  {line}");
             }
             let _ = writeln!(text, "  -> {}", result(stage, transform));
+            if let Some(batch) = transform.batch {
+                let bytes = format_size(batch.bytes_max);
+                let _ = writeln!(
+                    text,
+                    "  for up to {} rows or {bytes} in one call",
+                    batch.rows_max
+                );
+            }
             if let Some(pin) = pins.get(&transform.name) {
                 let _ = writeln!(text, "  {pin}");
             }
