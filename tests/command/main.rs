@@ -7,6 +7,8 @@ mod gc;
 mod history;
 mod hostile;
 mod kill;
+mod meeting;
 mod pin;
 mod support;
 mod verbs;
+mod watch;

@@ -20,8 +20,9 @@ pub(crate) fn command(project: &Project) -> Command {
 pub(crate) fn lay_out(project: &Project) -> PathBuf {
     let flow = project.path("flow.toml");
     std::fs::write(&flow, &project.flow).expect("the project takes files");
-    std::fs::write(project.path("sample.wasm"), guest(project.guest))
-        .expect("the project takes files");
+    let component = project.component.clone();
+    let component = component.unwrap_or_else(|| guest(project.guest));
+    std::fs::write(project.path("sample.wasm"), component).expect("the project takes files");
     flow
 }
 

@@ -22,6 +22,10 @@ use crate::guest::{ALLOC, STARTS};
 /// /// that follows, in milliseconds since 1970; with `>` always, after the milliseconds that follow.
 /// judge: func(line: string) -> result<string, failure>;
 /// judge-all: func(line: list<string>) -> list<result<string, failure>>;
+/// /// The length in bytes of what was found, a thousand where nothing was.
+/// found: func(found: list<option<string>>) -> list<u32>;
+/// /// The sum. It is `skip` where one of them is nothing.
+/// sum: func(a: u32, b: u32) -> result<u32, failure>;
 /// ```
 ///
 /// # Panics
@@ -223,6 +227,29 @@ const TEMPLATE: &str = r#"
           (local.set $at (i32.add (local.get $at) (i32.const 1)))
           (br $next)))
       (call $list (local.get $items) (local.get $count)))
+    (func (export "found") (param $found i32) (param $count i32) (result i32)
+      (local $at i32) (local $items i32) (local $one i32)
+      (local.set $items (call $alloc (i32.mul (local.get $count) (i32.const 4))))
+      (block $done
+        (loop $next
+          (br_if $done (i32.eq (local.get $at) (local.get $count)))
+          (local.set $one (i32.add (local.get $found) (i32.mul (local.get $at) (i32.const 12))))
+          (i32.store (i32.add (local.get $items) (i32.mul (local.get $at) (i32.const 4)))
+            (if (result i32) (i32.load8_u (local.get $one))
+              (then (i32.load offset=8 (local.get $one)))
+              (else (i32.const 1000))))
+          (local.set $at (i32.add (local.get $at) (i32.const 1)))
+          (br $next)))
+      (call $list (local.get $items) (local.get $count)))
+    (func (export "sum") (param $a i32) (param $b i32) (result i32)
+      (local $out i32)
+      (local.set $out (call $alloc (i32.const 32)))
+      (if (i32.and (i32.ne (local.get $a) (i32.const 0)) (i32.ne (local.get $b) (i32.const 0)))
+        (then
+          (i32.store8 (local.get $out) (i32.const 0))
+          (i32.store offset=8 (local.get $out) (i32.add (local.get $a) (local.get $b))))
+        (else (call $failed (i32.const 2) (local.get $out))))
+      (local.get $out))
     (func (export "roll") (param $texts i32) (param $count i32) (result i32)
       (local $at i32) (local $items i32) (local $random i64)
       (local.set $random (call $roll))
@@ -247,6 +274,10 @@ const TEMPLATE: &str = r#"
     (canon lift (core func $i "keep") (memory $memory) (realloc $realloc)))
   (func (export "scale") (param "line" (list string)) (param "times" u32) (result (list u32))
     (canon lift (core func $i "scale") (memory $memory) (realloc $realloc)))
+  (func (export "found") (param "found" (list (option string))) (result (list u32))
+    (canon lift (core func $i "found") (memory $memory) (realloc $realloc)))
+  (func (export "sum") (param "a" u32) (param "b" u32) (result (result u32 (error $failure)))
+    (canon lift (core func $i "sum") (memory $memory) (realloc $realloc)))
   (func (export "roll") (param "line" (list string)) (result (list u64))
     (canon lift (core func $i "roll") (memory $memory) (realloc $realloc)))
   (func (export "judge") (param "line" string) (result (result string (error $failure)))

@@ -4,6 +4,7 @@ mod cache;
 mod history;
 mod pins;
 mod store;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub(crate) use self::pins::{
 };
 
 pub(crate) use self::store::{CacheVerifyArgs, GcArgs};
+pub(crate) use self::watch::WatchArgs;
 
 use crate::words::WordArgs;
 
@@ -94,6 +96,17 @@ pub(crate) enum Verb {
             flowstone run --json | jq .targets"
     )]
     Run(RunArgs),
+    /// Keep the targets of a flow up to date until it is stopped
+    #[command(
+        long_about = "Keep the targets of a flow up to date until it is stopped.\n\n\
+            First everything is brought up to date, as a run does. Then changes are worked on as they come: files are \
+            watched, databases and other files are asked now and then, and every source is listed in full once in a while. \
+            When the flow file or a plugin changes, the new flow takes over; one that is broken is reported, and the old one \
+            goes on. Times of day are UTC. Ctrl-c or SIGTERM stops it in good order: status 0 when nothing was cut off.",
+        after_help = "Examples:\n  flowstone watch\n  flowstone watch handbook/ --rescan 5m --metrics 9464\n  \
+            flowstone watch --json | jq 'select(.event == \"round\")'"
+    )]
+    Watch(WatchArgs),
     /// Call one function of a component
     #[command(
         long_about = "Call one function of a component, with arguments and result as WAVE text.\n\n\

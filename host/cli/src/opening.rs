@@ -26,29 +26,80 @@ pub(crate) struct Opened {
     pub(crate) plugins: Vec<(String, String, String)>,
 }
 
-/// Opens a flow. Nothing is run.
-pub(crate) fn open(settings: &FlowSettings, output: Output) -> Result<Opened, Failure> {
+/// A flow file as it was read, with the places of its components.
+pub(crate) struct Draft {
+    text: FlowText,
+    file: FlowFile,
+    origins: Vec<(String, Origin)>,
+}
+
+/// A flow file with its components, not checked against them yet.
+pub(crate) struct Built {
+    text: FlowText,
+    file: FlowFile,
+    components: BTreeMap<String, Vec<u8>>,
+    /// As [`Opened::plugins`].
+    plugins: Vec<(String, String, String)>,
+}
+
+/// Reads a flow file. A flow that cannot be run leaves nothing behind: no store has been made yet.
+pub(crate) fn draft(settings: &FlowSettings) -> Result<Draft, Failure> {
     let text = read_flow(settings)?;
     let file = parse(&text, settings)?;
-    // Before the store is made: a flow that cannot be run leaves nothing behind.
     let origins = origins(&file, &text, settings)?;
+    Ok(Draft {
+        text,
+        file,
+        origins,
+    })
+}
+
+impl Draft {
+    /// Where the components come from: the plugins' names and origins.
+    pub(crate) fn origins(&self) -> &[(String, Origin)] {
+        &self.origins
+    }
+
+    /// Reads the components, and builds those that are not as new as their sources.
+    pub(crate) fn build(self, settings: &FlowSettings, output: Output) -> Result<Built, Failure> {
+        let mut components = BTreeMap::new();
+        let mut plugins = Vec::with_capacity(self.origins.len());
+        for (name, origin) in self.origins {
+            let bytes = match &origin {
+                Origin::Component(path) => read_component(path)?,
+                Origin::Source(folder) => build::component(&name, folder, &settings.store, output)?,
+            };
+            let digest = flowstone::scan_component(&bytes)
+                .map_or_else(|_| String::new(), |scan| scan.digest.to_string());
+            plugins.push((name.clone(), origin.path().display().to_string(), digest));
+            components.insert(name, bytes);
+        }
+        Ok(Built {
+            text: self.text,
+            file: self.file,
+            components,
+            plugins,
+        })
+    }
+}
+
+impl Built {
+    /// Checks the flow against its components.
+    pub(crate) fn check(self, engine: &Engine, settings: &FlowSettings) -> Result<Flow, Failure> {
+        engine
+            .flow(&self.file, settings.place.clone(), self.components)
+            .map_err(|error| Failure::from(error).in_flow(&self.text))
+    }
+}
+
+/// Opens a flow. Nothing is run.
+pub(crate) fn open(settings: &FlowSettings, output: Output) -> Result<Opened, Failure> {
+    let draft = draft(settings)?;
     make_store(&settings.store)?;
     let engine = Engine::open(&settings.store, settings.engine.clone())?;
-    let mut components = BTreeMap::new();
-    let mut plugins = Vec::with_capacity(origins.len());
-    for (name, origin) in origins {
-        let bytes = match &origin {
-            Origin::Component(path) => read_component(path)?,
-            Origin::Source(folder) => build::component(&name, folder, &settings.store, output)?,
-        };
-        let digest = flowstone::scan_component(&bytes)
-            .map_or_else(|_| String::new(), |scan| scan.digest.to_string());
-        plugins.push((name.clone(), origin.path().display().to_string(), digest));
-        components.insert(name, bytes);
-    }
-    let flow = engine
-        .flow(&file, settings.place.clone(), components)
-        .map_err(|error| Failure::from(error).in_flow(&text))?;
+    let mut built = draft.build(settings, output)?;
+    let plugins = std::mem::take(&mut built.plugins);
+    let flow = built.check(&engine, settings)?;
     Ok(Opened {
         engine,
         flow,
@@ -138,8 +189,11 @@ fn read_flow(settings: &FlowSettings) -> Result<FlowText, Failure> {
     }
 }
 
-enum Origin {
+/// Where a component comes from.
+pub(crate) enum Origin {
+    /// A file that is one.
     Component(PathBuf),
+    /// A folder that it is built from.
     Source(PathBuf),
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn usage_json(error: &clap::Error) {
 }
 
 /// `{"error": {"kind", "message", "detail", "hints", "diagnostics"}}`
-fn object(failure: &Failure) -> Json {
+pub(crate) fn object(failure: &Failure) -> Json {
     let diagnostics: Vec<Json> = failure
         .diagnostics
         .iter()
@@ -75,7 +75,7 @@ fn object(failure: &Failure) -> Json {
     }})
 }
 
-fn text(failure: &Failure, output: Output) -> String {
+pub(crate) fn text(failure: &Failure, output: Output) -> String {
     let paint = output.paint_notes();
     let mut text = String::new();
     if let Some(flow) = &failure.flow {

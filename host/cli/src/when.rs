@@ -14,6 +14,14 @@ pub(crate) fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// The time of day now, in UTC: `12:30:00`.
+pub(crate) fn time_of_day() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let second = now.map_or(0, |since| since.as_secs()) % DAY;
+    let (hour, minute) = (second / HOUR, second % HOUR / MINUTE);
+    format!("{hour:02}:{minute:02}:{:02}", second % MINUTE)
+}
+
 /// How long ago something was, in the largest unit that fits: `just now`, `5 min ago`, `3 days ago`.
 pub(crate) fn ago(seconds: u64) -> String {
     let now = SystemTime::now()

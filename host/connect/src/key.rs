@@ -22,6 +22,9 @@ const TEXT: u8 = 2;
 const BYTES: u8 = 3;
 const JSON: u8 = 4;
 
+/// Begins the key of a record that has none, in a source with key columns. No UTF-8, so no part of a key begins with it.
+pub(crate) const NO_KEY: u8 = 0xff;
+
 /// Appends a part. A key is its parts one after the other, and no key is the beginning of another one with as many
 /// parts: text and bytes end in `00 01`, and a zero byte in them is written `00 ff`.
 pub fn push_part(key: &mut Vec<u8>, part: &KeyPart<'_>) {
@@ -102,6 +105,28 @@ pub fn show_part(part: &KeyPart<'_>) -> String {
             text
         }),
     }
+}
+
+/// The key of a record for people: the values of the key columns, or the number of the record.
+pub(crate) fn display_joined(key: &[u8]) -> String {
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+    match key {
+        // A record number has a zero in front, which is no part of a joined key (see `push_part`).
+        [0, ..] => number(key).map(|number| number.to_string()),
+        [NO_KEY, rest @ ..] => number(rest).map(|number| format!("record {number}")),
+        key => split_key(key).map(|(parts, rest)| {
+            let mut shown = parts
+                .iter()
+                .map(|part: &KeyPart<'_>| show_part(part))
+                .collect::<Vec<_>>()
+                .join(",");
+            if let Some(number) = number(rest) {
+                let _ = write!(shown, " (record {number})");
+            }
+            shown
+        }),
+    }
+    .unwrap_or_else(|| printable(key))
 }
 
 /// Bytes for people: lossy where they are not UTF-8, with control characters escaped, so that no name can play tricks

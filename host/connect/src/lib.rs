@@ -37,11 +37,14 @@ mod location;
 mod options;
 #[cfg(any(feature = "csv", feature = "jsonl"))]
 mod records;
+#[cfg(any(feature = "csv", feature = "jsonl", feature = "sqlite"))]
+mod sorter;
 mod source;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stamp;
 mod target;
+mod watch;
 
 pub use error::{ConnectError, KeyParseError, RowError};
 pub use hint::Hint;
@@ -54,3 +57,4 @@ pub use target::{
     Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target, check_target_inside,
     implied_key, open_target, target_keys, target_kinds, target_place,
 };
+pub use watch::{Change, Poll, Push, Tell, Watch};

@@ -1,5 +1,7 @@
 //! The options of sources and targets: what the flow file says, and how the kinds read it.
 
+use std::time::Duration;
+
 use flowstone_core::{OptionError, OptionValue, Options};
 
 /// Reads the options of one source or target, and refuses those it does not know.
@@ -49,7 +51,12 @@ impl<'a> OptionReader<'a> {
     }
 
     /// A list of strings; one string stands for a list of one.
-    #[cfg(any(feature = "files", feature = "csv", feature = "jsonl"))]
+    #[cfg(any(
+        feature = "files",
+        feature = "csv",
+        feature = "jsonl",
+        feature = "sqlite"
+    ))]
     pub(crate) fn list(&self, name: &str) -> Result<Option<Vec<&'a str>>, OptionError> {
         match self.options.get(name) {
             None => Ok(None),
@@ -70,6 +77,22 @@ impl<'a> OptionReader<'a> {
                 OptionError::new(name, format!("option `{name}` must be {expected}"))
             }),
             Some(other) => Err(wrong_type(name, expected, other)),
+        }
+    }
+
+    /// A span of time such as `2s`, longer than none; nothing where it is left out.
+    #[cfg(feature = "files")]
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>, OptionError> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        let duration = flowstone_core::parse_duration(text);
+        match duration.filter(|duration| !duration.is_zero()) {
+            Some(duration) => Ok(Some(duration)),
+            None => Err(OptionError::new(
+                name,
+                format!("option `{name}` must be a time such as \"2s\""),
+            )),
         }
     }
 }

@@ -7,6 +7,7 @@ use flowstone_core::{Column, OptionError, OptionValue, Options, SourceColumns, T
 
 use crate::error::{ConnectError, RowError};
 use crate::hint::Hint;
+use crate::watch::{Always, Tell, Watch};
 
 /// A source: a collection of rows that something else keeps.
 pub trait Source: Send + Sync {
@@ -36,6 +37,16 @@ pub trait Source: Send + Sync {
             }
         }
         Ok(None)
+    }
+
+    /// Begins to watch for changes. What is told outlives the source.
+    ///
+    /// # Errors
+    ///
+    /// When the source is not there to be watched.
+    fn watch(&self, tell: Tell) -> Result<Watch, ConnectError> {
+        drop(tell);
+        Ok(Watch::List(Box::new(Always)))
     }
 
     /// The values of the columns that were asked for when the source was opened, in that order, of one row.
@@ -81,6 +92,9 @@ pub(crate) enum Locator {
     /// A record in a file of records.
     #[cfg(any(feature = "csv", feature = "jsonl"))]
     Record(Box<crate::records::RecordAt>),
+    /// Nowhere: the row is no good, and listing it has shown why.
+    #[cfg(feature = "sqlite")]
+    Broken(Box<str>),
 }
 
 /// The kinds of sources in this build.
@@ -92,6 +106,8 @@ pub fn source_kinds() -> &'static [&'static str] {
         "csv",
         #[cfg(feature = "jsonl")]
         "jsonl",
+        #[cfg(feature = "sqlite")]
+        "sqlite",
     ]
 }
 
@@ -104,6 +120,8 @@ pub fn source_columns(kind: &str) -> Option<SourceColumns> {
         "csv" => Some(SourceColumns::Open),
         #[cfg(feature = "jsonl")]
         "jsonl" => Some(SourceColumns::Open),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Some(SourceColumns::Open),
         _ => None,
     }
 }
@@ -136,6 +154,8 @@ pub fn source_key(kind: &str, options: &Options) -> Option<Vec<String>> {
 pub fn reading_options(kind: &str, options: &Options) -> String {
     let names: &[&str] = match kind {
         "csv" => &["delimiter", "header"],
+        // With times as hints, another database or query gives other rows with the same times.
+        "sqlite" => &["path", "table", "query", "updated-at"],
         _ => &[],
     };
     let given = names
@@ -157,6 +177,8 @@ pub fn check_source(kind: &str, options: &Options) -> Result<(), OptionError> {
         "csv" => crate::records::check_csv(options),
         #[cfg(feature = "jsonl")]
         "jsonl" => crate::records::check_jsonl(options),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::sqlite::TableOptions::read(options).map(drop),
         _ => Err(OptionError {
             candidates: source_kinds().iter().map(|&kind| kind.to_owned()).collect(),
             ..OptionError::new("kind", format!("there is no source of kind `{kind}`"))
@@ -183,6 +205,8 @@ pub fn open_source(
         "csv" => crate::records::open_csv(options, columns, base),
         #[cfg(feature = "jsonl")]
         "jsonl" => crate::records::open_jsonl(options, columns, base),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::sqlite::open_source(options, columns, base),
         _ => Err(ConnectError::UnknownKind {
             role: "source",
             kind: kind.to_owned(),
@@ -194,8 +218,7 @@ pub fn open_source(
 /// A key of a source as text for people: lossy, with control characters escaped. Works also for a source that is gone.
 pub fn display_key(kind: &str, key: &[u8]) -> String {
     match kind {
-        #[cfg(any(feature = "csv", feature = "jsonl"))]
-        "csv" | "jsonl" => crate::records::display_key(key),
+        "csv" | "jsonl" | "sqlite" => crate::key::display_joined(key),
         _ => crate::key::printable(key),
     }
 }

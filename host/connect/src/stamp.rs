@@ -1,5 +1,7 @@
 //! File stamps: what the file system says about a file's version, and when that can be trusted.
 
+use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Metadata;
@@ -70,6 +72,11 @@ impl Stamp {
             device: 0,
             complete: false,
         }
+    }
+
+    /// The stamp of the file at a path; links are followed.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|metadata| Self::of(&Metadata::from_just_metadata(metadata)))
     }
 
     /// Whether no write after `seen`, the time at which the stamp was taken (or earlier), can leave the same stamp.

@@ -12,6 +12,7 @@ mod reused;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use flowstone_connect::{Entry, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey, RunId};
@@ -54,6 +55,10 @@ pub(crate) struct Evaluated {
 }
 
 /// What the committer knows of a stage.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub(crate) struct StageState {
     pub(crate) source: String,
     pub(crate) kind: String,
@@ -67,6 +72,8 @@ pub(crate) struct StageState {
     pub(crate) second: bool,
     /// Whether the rows looked at now are those that are due: they have been counted before.
     pub(crate) due: bool,
+    /// How many of these were counted as failed.
+    pub(crate) failed_before: u64,
     /// Whether rows may be looked at for the sake of other rows than their source's.
     pub(crate) takes_due: bool,
     /// Whether its rows come from other stages.
@@ -127,9 +134,8 @@ impl<'a> Committer<'a> {
         store: &'a Store,
         books: &'a mut Books,
         targets: &'a mut Vec<OpenTarget>,
-        stages: &'a mut Vec<StageState>,
+        (stages, failed): (&'a mut Vec<StageState>, &'a mut Vec<FailedRow>),
         shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer),
-        failed: &'a mut Vec<FailedRow>,
         feeds: &'a Feeds,
         (run, begun): (RunId, &'a mut Option<Begun>),
     ) -> Self {
@@ -163,6 +169,7 @@ impl<'a> Committer<'a> {
             permit,
         } = batch;
         let (run, begun) = (self.run, self.begun.take());
+        let began = Instant::now();
         self.keep_reused(reused)?;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
@@ -212,6 +219,7 @@ impl<'a> Committer<'a> {
         self.observer.event(&Event::BatchCommitted {
             batch: number,
             rows: updates.len() as u64,
+            time: began.elapsed(),
         });
         let has_intent = !intent.rows.is_empty();
         self.pending = Some(Settlement {

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use flowstone_connect::check_target_inside;
 use flowstone_core::{
-    Argument, ComponentDigest, FlowFile, Identity, Interface, Plan, RelationRef, TargetPlan, Value,
+    Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
+    RelationRef, Stage, TargetPlan, Value,
 };
 use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
@@ -249,7 +250,7 @@ impl Component {
     }
 }
 
-/// How an argument of a transform is given, as text for people: a literal, or the path of a column.
+/// How an argument of a transform is given, as text for people: a literal, the path of a column, or what is looked up.
 pub fn argument_text(plan: &Plan, stage: usize, transform: usize, position: usize) -> String {
     let stage = &plan.stages[stage];
     let transform = &stage.transforms[transform];
@@ -257,6 +258,21 @@ pub fn argument_text(plan: &Plan, stage: usize, transform: usize, position: usiz
         Argument::Literal(value) => {
             flowstone_core::to_wave(value, &transform.function.params[position].ty)
         }
-        Argument::Column(column) => stage.column_path(column),
+        Argument::Column(column) => match column.kind {
+            ColumnKind::Lookup(lookup) => lookup_text(plan, stage, &stage.lookups[lookup]),
+            _ => stage.column_path(column),
+        },
     }
+}
+
+/// What is looked up: `company (id = product.company-id)`.
+fn lookup_text(plan: &Plan, stage: &Stage, lookup: &Lookup) -> String {
+    let within = &plan.stages[lookup.relation.stage].relations[lookup.relation.relation]
+        .rows
+        .spec;
+    let pairs = within.columns.iter().zip(&lookup.keys);
+    let pairs = pairs.map(|(on, key)| format!("{} = {}", on.name, stage.column_path(key)));
+    let all = if lookup.many { "all of " } else { "" };
+    let pairs = pairs.collect::<Vec<_>>().join(", ");
+    format!("{all}{} ({pairs})", lookup.within)
 }

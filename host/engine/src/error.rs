@@ -92,3 +92,10 @@ pub enum Error {
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
+
+impl Error {
+    /// Whether it is about one source, and the others can go on.
+    pub(crate) fn is_of_source(&self) -> bool {
+        matches!(self, Error::Source { .. } | Error::TooManyDeletes { .. })
+    }
+}

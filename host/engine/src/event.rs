@@ -5,6 +5,9 @@ use std::time::Duration;
 use flowstone_core::RunId;
 use flowstone_sandbox::LogLine;
 
+use crate::error::Error;
+use crate::report::RoundReport;
+
 /// How a row of a source differs from the last run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -14,6 +17,17 @@ pub enum Change {
     Changed,
     /// It is no longer there.
     Removed,
+}
+
+/// How a source tells of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchKind {
+    /// It tells of them as they happen.
+    Push,
+    /// It is asked for the latest.
+    Recent,
+    /// It is listed when something in it may have changed.
+    List,
 }
 
 /// Something that happened during a run.
@@ -101,7 +115,40 @@ pub enum Event<'a> {
         batch: u64,
         /// How many rows of sources it held.
         rows: u64,
+        /// How long it took to write it, to the store and to the targets.
+        time: Duration,
     },
+    /// A round of a flow that is watched is done, and settled.
+    RoundDone {
+        /// What it did.
+        report: &'a RoundReport,
+    },
+    /// A source of a flow is watched now.
+    SourceWatched {
+        /// The source's name.
+        source: &'a str,
+        /// How it tells of changes.
+        kind: WatchKind,
+    },
+    /// A source of a flow that is watched cannot be had, or lacks too many rows. The others go on.
+    SourceFailed {
+        /// The source's name.
+        source: &'a str,
+        /// What is wrong.
+        error: &'a Error,
+    },
+    /// A source that could not be had is listed again.
+    SourceRecovered {
+        /// The source's name.
+        source: &'a str,
+    },
+    /// No round can be done for now: it is tried again.
+    Stalled {
+        /// Why not.
+        reason: &'a str,
+    },
+    /// Rounds are done again.
+    Resumed,
     /// The stored results of a transform are about to be compared with calls.
     VerifyStarted {
         /// The transform's name.

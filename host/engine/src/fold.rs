@@ -53,7 +53,7 @@ pub(crate) struct PreparedFold<'a> {
     /// The types of the relation's columns.
     types: Vec<Type>,
     result: (Type, Fingerprint),
-    pub(crate) counters: Meter,
+    pub(crate) meter: Meter,
     callable: OnceLock<Callable>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> PreparedFold<'a> {
             relation,
             types,
             result: (ty, print),
-            counters: Meter::default(),
+            meter: Meter::default(),
             callable: OnceLock::new(),
         }
     }
@@ -211,9 +211,9 @@ impl<'s> Folding<'s> {
         if outcome.is_err() && run.stop.is_set() {
             return Err(Halt::Interrupted);
         }
-        let counts = &fold.counters;
-        counts.called.fetch_add(1, Ordering::Relaxed);
-        counts.call(1, time, Duration::ZERO);
+        let meter = &fold.meter;
+        meter.called.fetch_add(1, Ordering::Relaxed);
+        meter.call(1, time, Duration::ZERO);
         let log = match &outcome {
             Ok(output) => &output.log,
             Err(error) => &error.log,
@@ -238,7 +238,7 @@ impl<'s> Folding<'s> {
             },
         };
         if matches!(made, Element::Failed { .. }) {
-            counts.failed.fetch_add(1, Ordering::Relaxed);
+            meter.failed.fetch_add(1, Ordering::Relaxed);
         }
         Ok(made)
     }

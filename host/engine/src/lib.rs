@@ -27,6 +27,7 @@ mod history;
 mod identity;
 mod lineage;
 mod lists;
+mod live;
 mod meter;
 mod overrides;
 mod pins;
@@ -53,7 +54,7 @@ pub use cache::{
 };
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
-pub use event::{Change, Event, Observer};
+pub use event::{Change, Event, Observer, WatchKind};
 pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
@@ -70,6 +71,7 @@ pub use flowstone_store::{
 pub use gc::{Collection, GcOptions};
 pub use history::Runs;
 pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
+pub use live::{Live, Signals, Turn, TurnEnd, WatchOptions};
 pub use overrides::Overrides;
 pub use pins::{
     AdoptReport, DropReport, EarlierCode, MoveReport, PinAdoption, PinCode, PinError, PinProof,
@@ -78,7 +80,8 @@ pub use pins::{
 pub use reason::Cause;
 pub use report::{
     FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Queue,
-    Reason, RowsPerCall, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
+    Reason, RoundReport, RowsPerCall, RunReport, SourceCounts, TargetCounts, TransformCounts,
+    TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;

@@ -38,24 +38,80 @@ impl Meter {
         self.latency.add(time_ns);
     }
 
-    /// What it has come to. What stands for the code is left to be filled in.
+    /// Takes what it has come to; it begins at zero again.
+    pub(crate) fn take(&self) -> Measures {
+        let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
+        Measures {
+            called: take(&self.called),
+            reused: take(&self.reused),
+            failed: take(&self.failed),
+            calls: take(&self.calls),
+            nanoseconds: take(&self.nanoseconds),
+            rows: take(&self.rows),
+            rows_max: take(&self.rows_max),
+            queue_ns: take(&self.queue_ns),
+            queue_ns_max: take(&self.queue_ns_max),
+            latency: self.latency.0.iter().map(take).collect(),
+        }
+    }
+}
+
+/// What a meter has come to.
+#[derive(Default)]
+pub(crate) struct Measures {
+    called: u64,
+    reused: u64,
+    failed: u64,
+    calls: u64,
+    nanoseconds: u64,
+    rows: u64,
+    rows_max: u64,
+    queue_ns: u64,
+    queue_ns_max: u64,
+    /// How many calls each bucket has; none before the first.
+    latency: Vec<u64>,
+}
+
+impl Measures {
+    /// Adds what came later.
+    pub(crate) fn add(&mut self, more: &Measures) {
+        let sums = [
+            (&mut self.called, more.called),
+            (&mut self.reused, more.reused),
+            (&mut self.failed, more.failed),
+            (&mut self.calls, more.calls),
+            (&mut self.nanoseconds, more.nanoseconds),
+            (&mut self.rows, more.rows),
+            (&mut self.queue_ns, more.queue_ns),
+        ];
+        for (sum, more) in sums {
+            *sum += more;
+        }
+        self.rows_max = self.rows_max.max(more.rows_max);
+        self.queue_ns_max = self.queue_ns_max.max(more.queue_ns_max);
+        self.latency.resize(BUCKETS, 0);
+        for (sum, more) in self.latency.iter_mut().zip(&more.latency) {
+            *sum += more;
+        }
+    }
+
+    /// The figures. What stands for the code is left to be filled in.
     pub(crate) fn counts(&self) -> TransformCounts {
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let seconds = get(&self.nanoseconds) as f64 / 1e9;
-        let calls = get(&self.calls);
+        let seconds = self.nanoseconds as f64 / 1e9;
+        let calls = self.calls;
         let per_call = |sum: f64| if calls == 0 { 0.0 } else { sum / calls as f64 };
-        let rows = get(&self.rows);
-        let [p50, p95, p99] = self.latency.quantiles([0.50, 0.95, 0.99]);
+        let rows = self.rows;
+        let [p50, p95, p99] = quantiles(&self.latency, [0.50, 0.95, 0.99]);
         TransformCounts {
-            called: get(&self.called),
-            reused: get(&self.reused),
-            failed: get(&self.failed),
+            called: self.called,
+            reused: self.reused,
+            failed: self.failed,
             calls,
             seconds,
             latency: Latency { p50, p95, p99 },
             rows_per_call: RowsPerCall {
                 mean: per_call(rows as f64),
-                max: get(&self.rows_max),
+                max: self.rows_max,
             },
             rows_per_second: if seconds > 0.0 {
                 rows as f64 / seconds
@@ -63,8 +119,8 @@ impl Meter {
                 0.0
             },
             queue: Queue {
-                mean: per_call(get(&self.queue_ns) as f64 / 1e9),
-                max: get(&self.queue_ns_max) as f64 / 1e9,
+                mean: per_call(self.queue_ns as f64 / 1e9),
+                max: self.queue_ns_max as f64 / 1e9,
             },
             ..TransformCounts::default()
         }
@@ -93,23 +149,20 @@ impl Histogram {
     fn add(&self, number: u64) {
         self.0[bucket(number)].fetch_add(1, Ordering::Relaxed);
     }
+}
 
-    /// The times, in seconds, that these shares of all do not exceed; zeros when there are none.
-    fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
-        let counts: Vec<u64> = (self.0.iter())
-            .map(|count| count.load(Ordering::Relaxed))
-            .collect();
-        let total: u64 = counts.iter().sum();
-        shares.map(|share| {
-            let rank = ((total as f64 * share).ceil() as u64).max(1);
-            let mut below = 0;
-            let reached = counts.iter().position(|count| {
-                below += count;
-                below >= rank
-            });
-            reached.map_or(0.0, |bucket| middle(bucket) / 1e9)
-        })
-    }
+/// The times, in seconds, that these shares of all do not exceed; zeros when there are none.
+fn quantiles<const N: usize>(buckets: &[u64], shares: [f64; N]) -> [f64; N] {
+    let total: u64 = buckets.iter().sum();
+    shares.map(|share| {
+        let rank = ((total as f64 * share).ceil() as u64).max(1);
+        let mut below = 0;
+        let reached = buckets.iter().position(|count| {
+            below += count;
+            below >= rank
+        });
+        reached.map_or(0.0, |bucket| middle(bucket) / 1e9)
+    })
 }
 
 fn bucket(number: u64) -> usize {
@@ -160,16 +213,13 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_what_was_added() {
-        let histogram = Histogram::default();
-        assert!(histogram.quantiles([0.5])[0] < f64::EPSILON);
-        for number in 1..=1000u64 {
-            histogram.add(number * 1_000_000);
+        assert!(quantiles(&[], [0.5])[0] < f64::EPSILON);
+        let meter = Meter::default();
+        for number in 1..=1000 {
+            meter.call(1, Duration::from_millis(number), Duration::ZERO);
         }
-        for (found, expected) in histogram
-            .quantiles([0.5, 0.95, 0.99])
-            .iter()
-            .zip([0.5, 0.95, 0.99])
-        {
+        let shares = [0.5, 0.95, 0.99];
+        for (found, expected) in quantiles(&meter.take().latency, shares).iter().zip(shares) {
             assert!(
                 (found - expected).abs() < expected / 30.0,
                 "{found} for {expected}"
@@ -180,10 +230,10 @@ mod tests {
     #[test]
     fn calls_rows_and_waits_are_counted() {
         let meter = Meter::default();
-        assert_eq!(meter.counts(), TransformCounts::default());
+        assert_eq!(meter.take().counts(), TransformCounts::default());
         meter.call(10, Duration::from_millis(2), Duration::from_millis(1));
         meter.call(30, Duration::from_millis(2), Duration::from_millis(3));
-        let counts = meter.counts();
+        let counts = meter.take().counts();
         assert_eq!(counts.calls, 2);
         assert_eq!(
             counts.rows_per_call,
@@ -200,5 +250,21 @@ mod tests {
             }
         );
         assert!((counts.rows_per_second - 10_000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_taken_in_parts_adds_up_to_the_whole() {
+        let (meter, whole) = (Meter::default(), Meter::default());
+        let mut sum = Measures::default();
+        for part in [[3, 50], [7, 20], [1, 1]] {
+            for rows in part {
+                let (time, queued) = (Duration::from_millis(rows), Duration::from_micros(rows));
+                meter.call(rows as usize, time, queued);
+                whole.call(rows as usize, time, queued);
+            }
+            sum.add(&meter.take());
+        }
+        assert_eq!(meter.take().counts(), TransformCounts::default());
+        assert_eq!(sum.counts(), whole.take().counts());
     }
 }

@@ -194,15 +194,14 @@ impl<'a> Planning<'a> {
                 ControlFlow::Break(())
             }
         };
-        match found.kept {
-            Some(kept) => hand_out(kept, &mut visit),
-            None => {
-                let mut found = Found {
-                    pass,
-                    ..Found::default()
-                };
-                go_over(run, &snapshot, &mut found, visit)?;
-            }
+        if let Some(kept) = found.kept {
+            hand_out(kept, &mut visit);
+        } else {
+            let mut found = Found {
+                pass,
+                ..Found::default()
+            };
+            go_over(run, &snapshot, &mut found, visit)?;
         }
         outcome?;
         self.batch(gathered.rest())

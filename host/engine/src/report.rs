@@ -40,6 +40,40 @@ pub struct RunReport {
     pub interrupted: bool,
 }
 
+/// What a round of a flow that is watched did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RoundReport {
+    /// The run that it is part of.
+    pub run: RunId,
+    /// Whether all rows of all sources were looked at.
+    pub whole: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// Per source that was looked at.
+    pub sources: BTreeMap<String, SourceCounts>,
+    /// Per transform.
+    pub transforms: BTreeMap<String, TransformCounts>,
+    /// Per target.
+    pub targets: BTreeMap<String, TargetCounts>,
+    /// How many rows are failed now.
+    pub failures: u64,
+    /// The first rows that failed in this round.
+    pub failed: Vec<FailedRow>,
+}
+
+impl RoundReport {
+    /// Whether there is anything to tell: a row, a call, a failure or something in a target.
+    pub fn did_something(&self) -> bool {
+        let rows = |counts: &SourceCounts| counts.added + counts.changed + counts.removed > 0;
+        let calls = |counts: &TransformCounts| counts.called > 0;
+        let written = |counts: &TargetCounts| counts.inserted + counts.updated + counts.deleted > 0;
+        self.sources.values().any(rows)
+            || self.transforms.values().any(calls)
+            || self.targets.values().any(written)
+            || !self.failed.is_empty()
+    }
+}
+
 /// The rows of a source, compared with the last run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -54,6 +88,13 @@ pub struct SourceCounts {
     pub removed: u64,
     /// Ones with the same content.
     pub unchanged: u64,
+}
+
+impl SourceCounts {
+    /// Whether no row came, went or changed.
+    pub(crate) fn is_as_before(&self) -> bool {
+        self.added + self.changed + self.removed == 0
+    }
 }
 
 /// The calls of a transform.

@@ -1,5 +1,6 @@
 //! A run: a session with one round over everything, and the record of it.
 
+mod late;
 mod options;
 mod prepare;
 mod round;
@@ -12,7 +13,8 @@ use std::time::{Instant, SystemTime};
 
 pub use self::options::{CacheOptions, RunOptions};
 pub(crate) use self::prepare::{Shared, started};
-use self::round::Scope;
+pub(crate) use self::round::{Part, Round, Scope};
+pub(crate) use self::session::Session;
 pub(crate) use self::turn::{pass_of, standing};
 use crate::batch::Halt;
 use crate::engine::{Engine, Flow};
@@ -36,10 +38,10 @@ impl Engine {
         stop: &AtomicBool,
         observer: &dyn Observer,
     ) -> Result<RunReport, Error> {
-        let (ground, books) = self.ground(flow, options, stop, observer)?;
+        let (ground, books) = self.ground(flow, (options, false), stop, observer)?;
         let mut session = self.session(&ground, books)?;
         match session.round(&Scope::All) {
-            Ok(()) | Err(Halt::Interrupted) => session.finish(),
+            Ok(_) | Err(Halt::Interrupted) => session.finish(),
             Err(Halt::Error(error)) => Err(error),
         }
     }

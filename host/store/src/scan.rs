@@ -28,13 +28,27 @@ pub(crate) fn prefix_range(
     table: &ReadOnlyTable<Bytes, Bytes>,
     prefix: u32,
 ) -> Result<RawRange<Bytes>, StoreError> {
-    let start = prefix.to_be_bytes();
-    let end = prefix.checked_add(1).map(u32::to_be_bytes);
+    beginning_with(place, table, &prefix.to_be_bytes())
+}
+
+/// The entries whose keys begin with these bytes.
+pub(crate) fn beginning_with(
+    place: &Place,
+    table: &ReadOnlyTable<Bytes, Bytes>,
+    start: &[u8],
+) -> Result<RawRange<Bytes>, StoreError> {
+    // What comes after all of them is their beginning with its last byte raised, as far as that goes.
+    let raised = start.iter().rposition(|byte| *byte != 0xff);
+    let end = raised.map(|at| {
+        let mut end = start[..=at].to_vec();
+        end[at] += 1;
+        end
+    });
     let end = end
         .as_ref()
         .map_or(Bound::Unbounded, |end| Bound::Excluded(&end[..]));
     table
-        .range_owned::<&[u8]>((Bound::Included(&start[..]), end))
+        .range_owned::<&[u8]>((Bound::Included(start), end))
         .map_err(|error| place.redb(READ, error))
 }
 

@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::{Found, READ, read, read_owner};
 use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
-use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, prefix_range};
+use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, beginning_with, prefix_range};
 use crate::tables::{
     BUILD, Bytes, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE,
     MEMBER, MEMO, META, OBJECT, OWNER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
@@ -91,6 +91,25 @@ impl Snapshot {
         let range = self
             .place
             .guarded(|| prefix_range(&self.place, &self.head, collection.0))?;
+        Ok(RowIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// The rows of a collection whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::rows`].
+    pub fn rows_below(
+        &self,
+        collection: CollectionId,
+        prefix: &[u8],
+    ) -> Result<RowIter, StoreError> {
+        let start = row_key(collection, prefix);
+        let range = self
+            .place
+            .guarded(|| beginning_with(&self.place, &self.head, &start))?;
         Ok(RowIter {
             scan: Scan::of(&self.place, range),
         })

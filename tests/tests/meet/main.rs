@@ -1,7 +1,10 @@
 //! Rows that meet: reduces, lookups, unions, folds and state, by the calls that they make and do not make.
 
+mod combine;
 mod lookup;
+mod property;
 mod reduce;
+mod state;
 mod union;
 
 use flowstone_tests::{Project, meeting};

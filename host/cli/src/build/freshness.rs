@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -101,6 +102,22 @@ impl Record {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// The state of all files of a folder, and of those on record: another one when one of them changed.
+pub(super) fn state(folder: &Path, record: Option<&Record>) -> u64 {
+    let mut paths = files_of(folder).unwrap_or_default();
+    paths.extend(
+        record
+            .into_iter()
+            .flat_map(|record| record.files.keys().cloned()),
+    );
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        let stamp = stamp(&path).map(|stamp| (stamp.bytes, stamp.modified));
+        (path, stamp).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn identity(bytes: &[u8]) -> String {

@@ -80,6 +80,16 @@ pub(crate) fn component(
     Ok(bytes)
 }
 
+/// The state of the files that a component is built from: another one when one of them changed.
+pub(crate) fn state(plugin: &str, folder: &Path, store: &Path) -> u64 {
+    let Ok(folder) = fs::canonicalize(folder) else {
+        return 0;
+    };
+    let record = fs::read(Place::new(plugin, &folder, store).record).ok();
+    let record = record.and_then(|bytes| Record::read(&bytes));
+    freshness::state(&folder, record.as_ref())
+}
+
 /// Where a built component lies.
 struct Place {
     wasm: PathBuf,

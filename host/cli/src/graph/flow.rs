@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flowstone::RunReport;
 use flowstone::core::{
-    Argument, CacheMode, ColumnKind, ColumnRef, OptionValue, Options, Plan, Stage, TargetPlan,
-    Transform, to_wave,
+    Argument, CacheMode, ColumnKind, ColumnRef, Fold, FoldKind, Gather, OptionValue, Options, Plan,
+    REDUCE, STATE, Stage, StateArgument, TargetPlan, Transform, UNION, to_wave,
 };
 
 use super::{Counts, Edge, Graph, Node, NodeKind, RunNote, Status, Taken};
@@ -20,71 +20,118 @@ impl Graph {
             nodes: Vec::new(),
             edges: Vec::new(),
         };
+        let mut places: Vec<Place<'_>> = Vec::with_capacity(plan.stages.len());
         for stage in &plan.stages {
-            graph.add(stage, run);
+            places.push(Place {
+                stage,
+                source: graph.nodes.len(),
+            });
+            graph.add(&places, run);
         }
         graph
     }
 
-    fn add(&mut self, stage: &Stage, run: Option<&RunReport>) {
-        // The source comes first, then the transforms, in the order of the stage.
-        let source = self.nodes.len();
-        let transform_at = |index: usize| source + 1 + index;
-        let maker = |collection: usize| {
-            let maker =
-                (stage.transforms.iter()).position(|transform| transform.makes == Some(collection));
-            maker.map_or(source, transform_at)
+    /// Adds the last of the stages: its root comes first, then the transforms, in their order.
+    fn add(&mut self, places: &[Place<'_>], run: Option<&RunReport>) {
+        let Some(here) = places.last() else {
+            return;
         };
-        let giver = |column: &ColumnRef| match column.kind {
-            ColumnKind::Result(index) | ColumnKind::ResultField(index, _) => transform_at(index),
-            ColumnKind::Source(_) | ColumnKind::Row | ColumnKind::Field(_) => {
-                maker(column.collection)
-            }
-        };
-        let takes = |name: &str, column: &ColumnRef| {
-            let taken = Taken {
-                name: name.to_owned(),
-                column: stage.column_path(column),
-            };
-            (giver(column), column.collection, taken)
-        };
-        self.nodes.push(source_node(stage, run));
+        let stage = here.stage;
+        self.nodes.push(root_node(places, stage, run));
+        for origin in stage.source.gather.iter().flat_map(|gather| &gather.from) {
+            let from = &places[origin.relation.stage];
+            let rows = &from.stage.relations[origin.relation.relation].rows;
+            self.link(from.columns(rows), rows.collection, from);
+        }
         for transform in &stage.transforms {
             let params = transform.arguments.iter().zip(&transform.function.params);
-            let taken = params.filter_map(|(argument, param)| match argument {
-                Argument::Column(column) => Some(takes(&param.name, column)),
+            let columns = params.filter_map(|(argument, param)| match argument {
+                Argument::Column(column) => Some((&*param.name, column)),
                 Argument::Literal(_) => None,
             });
-            let taken = taken.collect();
+            let mut taken = Vec::new();
+            let mut looked_up = Vec::new();
+            for (name, column) in columns {
+                if let ColumnKind::Lookup(lookup) = column.kind {
+                    let lookup = &stage.lookups[lookup];
+                    taken.extend(lookup.keys.iter().map(|key| here.taken(name, key)));
+                    looked_up.push((name, lookup.relation));
+                } else {
+                    taken.push(here.taken(name, column));
+                }
+            }
             self.nodes.push(transform_node(stage, transform, run));
-            self.link(taken, transform.collection, maker(transform.collection));
+            self.link(taken, transform.collection, here);
+            for (name, relation) in looked_up {
+                let from = &places[relation.stage];
+                let rows = &from.stage.relations[relation.relation].rows;
+                let found = rows.columns.iter().skip(rows.spec.key.len());
+                let found = found.map(|column| from.taken(name, column)).collect();
+                self.link(found, rows.collection, from);
+            }
         }
         for target in &stage.targets {
-            let columns = target.spec.columns.iter().zip(&target.columns);
-            let taken = columns
-                .map(|(column, from)| takes(&column.name, from))
-                .collect();
             self.nodes.push(target_node(stage, target, run));
-            self.link(taken, target.collection, maker(target.collection));
+            self.link(here.columns(target), target.collection, here);
         }
     }
 
-    /// The edges to the last node: one from each node that it takes columns from, and one from its rows' maker where
-    /// no column is of these rows.
-    fn link(&mut self, taken: Vec<(usize, usize, Taken)>, rows: usize, maker: usize) {
+    /// The edges to the last node: one from each node that it takes columns from, and one from the maker of the rows where no
+    /// column is of these.
+    fn link(&mut self, taken: Vec<(usize, usize, Taken)>, rows: usize, from: &Place<'_>) {
         let to = self.nodes.len() - 1;
         let mut by_giver: BTreeMap<usize, Vec<Taken>> = BTreeMap::new();
         if taken.iter().all(|(_, collection, _)| *collection != rows) {
-            by_giver.insert(maker, Vec::new());
+            by_giver.insert(from.maker(rows), Vec::new());
         }
         for (from, _, taken) in taken {
             by_giver.entry(from).or_default().push(taken);
         }
-        self.edges.extend(
-            by_giver
-                .into_iter()
-                .map(|(from, takes)| Edge { from, to, takes }),
-        );
+        for (from, takes) in by_giver {
+            // A step may read the same node in several ways, such as two lookups in one collection.
+            let mut edges = self.edges.iter_mut().rev().take_while(|edge| edge.to == to);
+            match edges.find(|edge| edge.from == from) {
+                Some(edge) => edge.takes.extend(takes),
+                None => self.edges.push(Edge { from, to, takes }),
+            }
+        }
+    }
+}
+
+/// A stage, and where its nodes are.
+struct Place<'p> {
+    stage: &'p Stage,
+    /// The node of its root. Those of the transforms follow.
+    source: usize,
+}
+
+impl Place<'_> {
+    /// The node that makes the rows of a collection.
+    fn maker(&self, collection: usize) -> usize {
+        let mut transforms = self.stage.transforms.iter();
+        let maker = transforms.position(|transform| transform.makes == Some(collection));
+        maker.map_or(self.source, |index| self.source + 1 + index)
+    }
+
+    /// What is taken under a name: the node that gives it, the collection whose column it is, and what it is.
+    fn taken(&self, name: &str, column: &ColumnRef) -> (usize, usize, Taken) {
+        let giver = match column.kind.transform() {
+            Some(index) => self.source + 1 + index,
+            None => self.maker(column.collection),
+        };
+        let taken = Taken {
+            name: name.to_owned(),
+            column: self.stage.column_path(column),
+        };
+        (giver, column.collection, taken)
+    }
+
+    /// What rows that are kept take: the columns of a target or of a relation.
+    fn columns(&self, rows: &TargetPlan) -> Vec<(usize, usize, Taken)> {
+        let columns = rows.spec.columns.iter().zip(&rows.columns);
+        columns
+            .map(|(column, from)| self.taken(&column.name, from))
+            .collect()
     }
 }
 
@@ -104,7 +151,7 @@ fn id(kind: &str, name: &str) -> String {
     format!("{kind}.{name}")
 }
 
-fn source_node(stage: &Stage, run: Option<&RunReport>) -> Node {
+fn root_node(places: &[Place<'_>], stage: &Stage, run: Option<&RunReport>) -> Node {
     let source = &stage.source;
     let counts = run.and_then(|run| run.sources.get(&source.name)).copied();
     let failed = run.map_or(0, |run| failed(stage, run, None));
@@ -114,13 +161,27 @@ fn source_node(stage: &Stage, run: Option<&RunReport>) -> Node {
         Some(counts) if counts.added + counts.changed + counts.removed > 0 => Status::Worked,
         Some(_) => Status::Unchanged,
     };
+    let kind = match &*source.kind {
+        REDUCE => NodeKind::Reduce,
+        UNION => NodeKind::Union,
+        STATE => NodeKind::State,
+        _ => NodeKind::Source,
+    };
+    let settings = match &source.gather {
+        Some(gather) => gather_settings(places, kind, gather),
+        None => options(&source.options),
+    };
+    let fold = source
+        .gather
+        .as_ref()
+        .and_then(|gather| gather.fold.as_ref());
     Node {
-        id: id("source", &source.name),
-        kind: NodeKind::Source,
+        id: id(kind.name(), &source.name),
+        kind,
         name: source.name.clone(),
-        does: source.kind.clone(),
-        settings: options(&source.options),
-        literals: BTreeMap::new(),
+        does: fold.map_or_else(|| source.kind.clone(), called),
+        settings,
+        literals: fold.map_or_else(BTreeMap::new, fold_literals),
         status,
         counts: counts.map(Counts::Source),
         failed,
@@ -202,6 +263,51 @@ fn transform_settings(stage: &Stage, transform: &Transform) -> BTreeMap<String, 
         set("grants", grants.join(", "));
     }
     settings
+}
+
+/// What a flow says of a step that gathers rows.
+fn gather_settings(
+    places: &[Place<'_>],
+    kind: NodeKind,
+    gather: &Gather,
+) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
+    let names: Vec<&str> = gather.from.iter().map(|origin| &*origin.name).collect();
+    let from = match kind {
+        NodeKind::Reduce => "over",
+        NodeKind::State => "each",
+        _ => "of",
+    };
+    set(from, names.join(", "));
+    if let Some(origin) = gather.from.first() {
+        let relations = &places[origin.relation.stage].stage.relations;
+        let spec = &relations[origin.relation.relation].rows.spec;
+        let keys: Vec<&str> = (spec.key.iter().map(|&at| &*spec.columns[at].name)).collect();
+        if !keys.is_empty() {
+            set("by", keys.join(", "));
+        }
+    }
+    if let Some(FoldKind::State { rows_max, .. }) = gather.fold.as_ref().map(|fold| &fold.kind) {
+        set("rows", rows_max.to_string());
+    }
+    settings
+}
+
+fn called(fold: &Fold) -> String {
+    format!("{}.{}", fold.plugin, fold.function.short_name())
+}
+
+fn fold_literals(fold: &Fold) -> BTreeMap<String, String> {
+    let FoldKind::State { arguments, .. } = &fold.kind else {
+        return BTreeMap::new();
+    };
+    let params = arguments.iter().zip(&fold.function.params);
+    let literals = params.filter_map(|(argument, param)| match argument {
+        StateArgument::Literal(value) => Some((param.name.clone(), to_wave(value, &param.ty))),
+        StateArgument::State | StateArgument::Members(_) => None,
+    });
+    literals.collect()
 }
 
 fn target_node(stage: &Stage, target: &TargetPlan, run: Option<&RunReport>) -> Node {

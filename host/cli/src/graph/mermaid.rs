@@ -12,6 +12,7 @@ pub(crate) fn mermaid(graph: &Graph) -> String {
     for (index, node) in graph.nodes.iter().enumerate() {
         let (open, close) = match node.kind {
             NodeKind::Source => ("([", "])"),
+            NodeKind::Reduce | NodeKind::Union | NodeKind::State => ("[[", "]]"),
             NodeKind::Transform => ("[", "]"),
             NodeKind::Target => ("[(", ")]"),
         };

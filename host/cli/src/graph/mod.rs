@@ -36,7 +36,7 @@ pub(crate) struct Graph {
     pub(crate) flow: String,
     /// The run whose outcome is shown; none before the first one.
     pub(crate) run: Option<RunNote>,
-    /// The sources, transforms and targets. What reads stands after what it reads.
+    /// The sources, steps and targets. What reads stands after what it reads.
     pub(crate) nodes: Vec<Node>,
     /// What reads from what.
     pub(crate) edges: Vec<Edge>,
@@ -66,7 +66,7 @@ pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     /// Its name in the flow.
     pub(crate) name: String,
-    /// What does the work: the kind of a source or target, the function of a transform.
+    /// What does the work: the kind of a source or target, the function of a step.
     pub(crate) does: String,
     /// What the flow says of it, as text: `each`, `path`, `pin` and so on.
     pub(crate) settings: BTreeMap<String, String>,
@@ -86,6 +86,12 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     /// A source and the collection that it makes.
     Source,
+    /// A reduce: the groups of a collection, and what is combined of them.
+    Reduce,
+    /// A union of collections.
+    Union,
+    /// A transform with state, and its collection.
+    State,
     /// A transform, and the collection that it makes, if it does.
     Transform,
     /// A target.
@@ -143,6 +149,20 @@ pub(crate) struct Taken {
 /// So many literals and settings are shown in a box.
 const FACTS_MAX: usize = 6;
 
+impl NodeKind {
+    /// Its name in `--json`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            NodeKind::Source => "source",
+            NodeKind::Reduce => "reduce",
+            NodeKind::Union => "union",
+            NodeKind::State => "state",
+            NodeKind::Transform => "transform",
+            NodeKind::Target => "target",
+        }
+    }
+}
+
 impl Status {
     /// The colours of a box and of its frame on a light ground, in the languages that know only one.
     pub(crate) fn colors(self) -> (&'static str, &'static str) {
@@ -170,7 +190,13 @@ impl Node {
     /// What kind of thing it is and what does the work, in one line.
     pub(crate) fn subtitle(&self) -> String {
         match self.kind {
-            NodeKind::Source => format!("source · {}", self.does),
+            // A step that calls nothing does what it is.
+            NodeKind::Reduce | NodeKind::Union if self.does == self.kind.name() => {
+                self.does.clone()
+            }
+            NodeKind::Source | NodeKind::Reduce | NodeKind::Union | NodeKind::State => {
+                format!("{} · {}", self.kind.name(), self.does)
+            }
             NodeKind::Transform => self.does.clone(),
             NodeKind::Target => format!("target · {}", self.does),
         }

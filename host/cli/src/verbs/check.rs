@@ -1,10 +1,15 @@
 //! `flowstone check`: the flow as it is wired, stage by stage; nothing is run.
 
+mod gathered;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flowstone::core::{Argument, CacheMode, Stage, TargetPlan, Transform, format_size, to_json};
+use flowstone::core::{
+    Argument, CacheMode, Column, ColumnKind, ColumnRef, Lookup, Plan, Stage, TargetPlan, Transform,
+    format_size, to_json,
+};
 use flowstone::{PinState, argument_text};
 use serde_json::{Value as Json, json};
 
@@ -47,19 +52,10 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
     let dim = |text: &str| paint.text(Style::Dim, text);
     let mut text = format!("flow {}\n", bold(&plan.name));
     for (number, stage) in plan.stages.iter().enumerate() {
-        let source = &stage.source;
-        let _ = writeln!(
-            text,
-            "\nsource {} {}",
-            bold(&source.name),
-            dim(&format!("({})", source.kind))
-        );
-        let columns: Vec<_> = source
-            .columns
-            .iter()
-            .map(|column| (&*column.name, column.ty.to_string()))
-            .collect();
-        for line in aligned(columns.iter().map(|(name, ty)| (*name, &**ty, ""))) {
+        let (what, from) = gathered::title(plan, stage);
+        let name = bold(&stage.source.name);
+        let _ = writeln!(text, "\n{what} {name} {}", dim(&format!("({from})")));
+        for line in gathered::lines(plan, stage) {
             let _ = writeln!(text, "  {line}");
         }
         for (index, transform) in stage.transforms.iter().enumerate() {
@@ -95,17 +91,39 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
             }
         }
     }
-    let size =
-        |count_of: fn(&Stage) -> usize| plan.stages.iter().map(count_of).sum::<usize>() as u64;
     let _ = writeln!(
         text,
-        "\n{}: {}, {}, {}",
+        "\n{}: {}",
         paint.text(Style::Green, "ok"),
-        count(plan.stages.len() as u64, "source"),
-        count(size(|stage| stage.transforms.len()), "transform"),
-        count(size(|stage| stage.targets.len()), "target"),
+        sizes(plan).join(", ")
     );
     text
+}
+
+/// How many there are of each kind of thing.
+fn sizes(plan: &Plan) -> Vec<String> {
+    let roots = |what: &str| {
+        let kinds = plan
+            .stages
+            .iter()
+            .map(|stage| gathered::title(plan, stage).0);
+        kinds.filter(|kind| *kind == what).count() as u64
+    };
+    let sum =
+        |count_of: fn(&Stage) -> usize| plan.stages.iter().map(count_of).sum::<usize>() as u64;
+    // A transform with state is a root, and a transform all the same.
+    let transforms = sum(|stage| stage.transforms.len()) + roots("state");
+    let mut sizes = vec![count(roots("source"), "source")];
+    for step in ["reduce", "union"] {
+        sizes.extend(
+            Some(roots(step))
+                .filter(|many| *many > 0)
+                .map(|many| count(many, step)),
+        );
+    }
+    sizes.push(count(transforms, "transform"));
+    sizes.push(count(sum(|stage| stage.targets.len()), "target"));
+    sizes
 }
 
 fn arguments(opened: &Opened, stage: usize, index: usize, transform: &Transform) -> Vec<String> {
@@ -236,18 +254,14 @@ fn aligned<'a>(parts: impl Iterator<Item = (&'a str, &'a str, &'a str)> + Clone)
 
 fn object(opened: &Opened, pins: &BTreeMap<String, PinState>) -> Json {
     let plan = opened.flow.plan();
-    let (mut sources, mut transforms, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+    let mut roots: BTreeMap<&str, Vec<Json>> = BTreeMap::new();
+    let (mut transforms, mut targets) = (Vec::new(), Vec::new());
     for stage in &plan.stages {
-        let columns = stage.source.columns.iter();
-        let columns =
-            columns.map(|column| json!({"name": column.name, "type": column.ty.to_string()}));
-        sources.push(json!({
-            "name": stage.source.name,
-            "kind": stage.source.kind,
-            "columns": columns.collect::<Vec<_>>(),
-        }));
+        let (list, root) = gathered::object(plan, stage);
+        roots.entry(list).or_default().push(root);
         for transform in &stage.transforms {
             transforms.push(transform_object(
+                plan,
                 stage,
                 transform,
                 pins.get(&transform.name),
@@ -278,17 +292,29 @@ fn object(opened: &Opened, pins: &BTreeMap<String, PinState>) -> Json {
         "flow": plan.name,
         "ok": true,
         "plugins": plugins.collect::<Vec<_>>(),
-        "sources": sources,
+        "sources": roots.remove("sources").unwrap_or_default(),
+        "reduces": roots.remove("reduces").unwrap_or_default(),
+        "unions": roots.remove("unions").unwrap_or_default(),
+        "states": roots.remove("states").unwrap_or_default(),
         "transforms": transforms,
         "targets": targets,
     })
 }
 
-fn transform_object(stage: &Stage, transform: &Transform, pin: Option<&PinState>) -> Json {
+fn transform_object(
+    plan: &Plan,
+    stage: &Stage,
+    transform: &Transform,
+    pin: Option<&PinState>,
+) -> Json {
     let arguments = transform.function.params.iter().zip(&transform.arguments);
     let arguments = arguments.map(|(param, argument)| {
         let (given, what) = match argument {
             Argument::Literal(value) => ("value", to_json(value, &param.ty)),
+            Argument::Column(ColumnRef {
+                kind: ColumnKind::Lookup(at),
+                ..
+            }) => ("lookup", lookup_object(plan, stage, &stage.lookups[*at])),
             Argument::Column(column) => ("from", Json::from(stage.column_path(column))),
         };
         json!({"name": param.name, "type": param.ty.to_string(), given: what})
@@ -311,6 +337,23 @@ fn transform_object(stage: &Stage, transform: &Transform, pin: Option<&PinState>
         "max_age_seconds": transform.cache.age_max.map(|age| age.as_secs()),
         "grants": transform.grants.names(),
         "impure": transform.grants.is_impure(),
+    })
+}
+
+fn lookup_object(plan: &Plan, stage: &Stage, lookup: &Lookup) -> Json {
+    let relations = &plan.stages[lookup.relation.stage].relations;
+    let columns = &relations[lookup.relation.relation].rows.spec.columns;
+    let (on, takes) = columns.split_at(lookup.keys.len());
+    let names = |columns: &[Column]| -> Vec<String> {
+        columns.iter().map(|column| column.name.clone()).collect()
+    };
+    let key = lookup.keys.iter().map(|key| stage.column_path(key));
+    json!({
+        "in": lookup.within,
+        "key": key.collect::<Vec<_>>(),
+        "on": names(on),
+        "takes": names(takes),
+        "many": lookup.many,
     })
 }
 

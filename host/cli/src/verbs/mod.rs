@@ -15,6 +15,7 @@ mod plan;
 mod run;
 mod runs;
 mod verify;
+mod watch;
 
 use crate::args::Verb;
 use crate::failure::Failure;
@@ -26,6 +27,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Check(args) => check::check(args, output),
         Verb::Plan(args) => plan::plan(args, output),
         Verb::Run(args) => run::run(args, output),
+        Verb::Watch(args) => watch::watch(args, output),
         Verb::Call(args) => call::call(args, output),
         Verb::Inspect(args) => inspect::inspect(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),

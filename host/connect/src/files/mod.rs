@@ -1,5 +1,6 @@
 //! The folder as a source, and as a target.
 
+mod changes;
 mod folders;
 mod globs;
 mod manifest;

@@ -2,7 +2,7 @@
 //!
 //! Options: `root`, the folder; `include` and `exclude`, globs over paths below the root (`**` spans folders, `*` does
 //! not; an exclude that matches a folder leaves out all below it); `hidden`, whether names that begin with a dot count;
-//! `max-size`, above which a file's content is not read.
+//! `max-size`, above which a file's content is not read; `poll`, for file systems that do not tell of changes.
 //!
 //! The key is the path below the root with `/` between names. A symbolic link to a file inside the root is read as
 //! that file; links to folders are not followed (they could turn in circles), and links that lead out of the root, or
@@ -12,6 +12,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::ambient_authority;
@@ -19,12 +20,14 @@ use cap_std::fs::{Dir, File, OpenOptions};
 use flowstone_core::{Column, OptionError, Options, Type, Value};
 
 use crate::error::{ConnectError, RowError};
+use crate::files::changes;
 use crate::files::globs::Filter;
-use crate::files::walk::Walk;
+use crate::files::walk::{Walk, find, same_folder, shown};
 use crate::location::is_escape;
 use crate::options::OptionReader;
 use crate::source::{Entries, Entry, Source};
 use crate::stamp::Stamp;
+use crate::watch::{Tell, Watch};
 
 /// `max-size` where the flow says nothing: 256 MiB.
 const SIZE_MAX_DEFAULT: u64 = 256 << 20;
@@ -45,13 +48,15 @@ pub(crate) struct SourceOptions {
     root: PathBuf,
     filter: Filter,
     size_max: u64,
+    /// How often the folder is listed while it is watched; none where the system tells of changes.
+    poll: Option<Duration>,
 }
 
 impl SourceOptions {
     pub(crate) fn read(options: &Options) -> Result<Self, OptionError> {
         let options = OptionReader::new(
             options,
-            &["root", "include", "exclude", "hidden", "max-size"],
+            &["root", "include", "exclude", "hidden", "max-size", "poll"],
         )?;
         let include = options.list("include")?.unwrap_or_else(|| vec!["**/*"]);
         let exclude = options.list("exclude")?.unwrap_or_default();
@@ -59,6 +64,7 @@ impl SourceOptions {
             root: PathBuf::from(options.required_text("root")?),
             filter: Filter::new(&include, &exclude, options.bool("hidden", false)?)?,
             size_max: options.size("max-size", SIZE_MAX_DEFAULT)?,
+            poll: options.duration("poll")?,
         })
     }
 }
@@ -81,11 +87,12 @@ pub(crate) fn open_source(
         root: RwLock::new(root),
         filter: Arc::new(options.filter),
         size_max: options.size_max,
+        poll: options.poll,
         columns,
     }))
 }
 
-fn open_root(path: &Path) -> Result<Dir, ConnectError> {
+pub(crate) fn open_root(path: &Path) -> Result<Dir, ConnectError> {
     Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ConnectError::Missing {
             what: "the root folder of the source",
@@ -105,6 +112,7 @@ struct FileTree {
     root: RwLock<Arc<Dir>>,
     filter: Arc<Filter>,
     size_max: u64,
+    poll: Option<Duration>,
     columns: Vec<Field>,
 }
 
@@ -147,14 +155,35 @@ impl Source for FileTree {
     fn entries(&self) -> Result<Entries<'_>, ConnectError> {
         let root = Arc::new(open_root(&self.root_path)?);
         *self.root.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&root);
-        let with_content = self.columns.iter().any(|field| field.is_content());
         let walk = Walk::new(
             root,
             self.root_path.clone(),
             Arc::clone(&self.filter),
-            with_content,
+            self.with_content(),
         )?;
         Ok(Box::new(walk))
+    }
+
+    fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
+        let then = Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner));
+        let now = open_root(&self.root_path)?;
+        let failed = |error| ConnectError::io("look into", &self.root_path, error);
+        // Files that another folder in the root's place does not have are not gone: the next scan tells.
+        if !same_folder(
+            &now.dir_metadata().map_err(failed)?,
+            &then.dir_metadata().map_err(failed)?,
+        ) {
+            return Err(ConnectError::incomplete(
+                &self.root_path,
+                "the root folder was replaced since it was listed",
+            ));
+        }
+        find(&now, &self.filter, self.with_content(), key)
+            .map_err(|error| ConnectError::io("look at", &self.root_path.join(shown(key)), error))
+    }
+
+    fn watch(&self, tell: Tell) -> Result<Watch, ConnectError> {
+        changes::watch(&self.root_path, &self.filter, self.poll, tell)
     }
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
@@ -165,8 +194,7 @@ impl Source for FileTree {
         }
         let mut file = self.open(path)?;
         let stamp = stamp_of(&file)?;
-        let with_content = self.columns.iter().any(|field| field.is_content());
-        let content = if with_content {
+        let content = if self.with_content() {
             self.read(&mut file, &stamp)?
         } else {
             Vec::new()
@@ -185,6 +213,10 @@ impl Source for FileTree {
 }
 
 impl FileTree {
+    fn with_content(&self) -> bool {
+        self.columns.iter().any(|field| field.is_content())
+    }
+
     fn open(&self, path: &str) -> Result<File, RowError> {
         let root = Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner));
         // Not blocking: what was a file when it was listed may be a FIFO now.

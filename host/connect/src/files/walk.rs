@@ -1,6 +1,6 @@
 //! The walk over a folder: every wanted file once, in the byte order of full paths, holding only the folders on the way.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::error::ConnectError;
 use crate::files::globs::Filter;
 use crate::hint::Hint;
 use crate::location::is_escape;
-use crate::source::{Entry, Locator};
+use crate::source::Entry;
 use crate::stamp::{FileTime, Stamp};
 
 /// A walk under way: an iterator over the files, depth first.
@@ -152,44 +152,24 @@ impl Walk {
                 continue;
             }
             let seen = level.seen;
-            let metadata = match kind {
-                Kind::Link => self.root.metadata(shown(&path)),
-                _ => level.dir.symlink_metadata(&name),
+            let place = Place {
+                root: &self.root,
+                dir: &level.dir,
+                name: &name,
             };
-            match metadata {
-                Ok(metadata) if metadata.is_file() => {
-                    return Ok(Some(self.entry(path, &metadata, seen)));
+            match place.look(&path, kind == Kind::Link) {
+                Ok(Some(Seen::File(metadata))) => {
+                    return Ok(Some(entry(path, &metadata, seen, self.with_content)));
                 }
-                // It was replaced by something else since it was listed, or the link leads to no file.
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if kind == Kind::Link => {
-                    if !leads_nowhere(&error) {
-                        // There is a file; that it cannot be reached now is for `load` to say.
-                        return Ok(Some(Entry {
-                            key: path,
-                            hint: Hint::unknown(),
-                            size: 0,
-                            locator: Locator::Key,
-                        }));
-                    }
+                Ok(Some(Seen::Unreachable)) => {
+                    return Ok(Some(Entry::new(path, Hint::unknown(), 0)));
                 }
+                Ok(None) => {}
                 Err(error) => return Err(self.broken("look at", &path, &error)),
             }
         }
         self.check_root()?;
         Ok(None)
-    }
-
-    fn entry(&self, key: Vec<u8>, metadata: &Metadata, seen: FileTime) -> Entry {
-        let stamp = Stamp::of(metadata);
-        let size = if self.with_content { stamp.size } else { 0 };
-        Entry {
-            hint: stamp.hint(seen),
-            size: size + key.len() as u64,
-            key,
-            locator: Locator::Key,
-        }
     }
 
     /// Leaves the innermost folder. When it was removed while it was walked, what was seen of it is no full listing.
@@ -254,6 +234,107 @@ impl Name {
     }
 }
 
+/// What is under a name.
+enum Seen {
+    File(Metadata),
+    /// A link to a file that cannot be reached now: why not is for `load` to say.
+    Unreachable,
+}
+
+/// A name in a folder below the root.
+struct Place<'a> {
+    root: &'a Dir,
+    dir: &'a Dir,
+    name: &'a OsStr,
+}
+
+impl Place<'_> {
+    /// The file that is there, or that a link there leads to; none when it is something else, or gone.
+    fn look(&self, path: &[u8], is_link: bool) -> io::Result<Option<Seen>> {
+        let metadata = if is_link {
+            self.root.metadata(shown(path))
+        } else {
+            self.dir.symlink_metadata(self.name)
+        };
+        match metadata {
+            Ok(metadata) if metadata.is_file() => Ok(Some(Seen::File(metadata))),
+            // It was replaced by something else since it was listed, or the link leads to no file.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_link => Ok((!leads_nowhere(&error)).then_some(Seen::Unreachable)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn entry(key: Vec<u8>, metadata: &Metadata, seen: FileTime, with_content: bool) -> Entry {
+    let stamp = Stamp::of(metadata);
+    let size = if with_content { stamp.size } else { 0 };
+    let size = size + key.len() as u64;
+    Entry::new(key, stamp.hint(seen), size)
+}
+
+/// The file with this path, by the rules of the walk; none when the walk would not list it.
+pub(crate) fn find(
+    root: &Dir,
+    filter: &Filter,
+    with_content: bool,
+    key: &[u8],
+) -> io::Result<Option<Entry>> {
+    let seen = FileTime::now();
+    let mut dir = root.try_clone()?;
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(b'/', &key[from..]) {
+        let (folder, name) = (&key[..from + at], &key[from..from + at]);
+        if !is_name(name) || !filter.takes_name(name) || !filter.enters(folder) {
+            return Ok(None);
+        }
+        // Links to folders are not followed, and what is no folder holds no file.
+        let opened = match dir.symlink_metadata(shown(name)) {
+            Ok(metadata) if metadata.is_dir() => dir.open_dir_nofollow(shown(name)),
+            Ok(_) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        dir = match opened {
+            Ok(dir) => dir,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        from += at + 1;
+    }
+    let name = &key[from..];
+    if !is_name(name) || !filter.takes_name(name) || !filter.takes_file(key) {
+        return Ok(None);
+    }
+    let is_link = match dir.symlink_metadata(shown(name)) {
+        Ok(metadata) => metadata.is_symlink(),
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let place = Place {
+        root,
+        dir: &dir,
+        name: shown(name).as_os_str(),
+    };
+    Ok(match place.look(key, is_link)? {
+        Some(Seen::File(metadata)) => Some(entry(key.to_vec(), &metadata, seen, with_content)),
+        Some(Seen::Unreachable) => Some(Entry::new(key.to_vec(), Hint::unknown(), 0)),
+        None => None,
+    })
+}
+
+/// Whether bytes can be one name of a path.
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.contains(&0)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
 /// Whether a link cannot lead to a file inside the root: it dangles, turns in circles, or leads out.
 fn leads_nowhere(error: &io::Error) -> bool {
     is_escape(error)
@@ -284,25 +365,25 @@ fn was_removed(_: &Dir) -> bool {
 }
 
 #[cfg(unix)]
-fn same_folder(a: &Metadata, b: &Metadata) -> bool {
+pub(crate) fn same_folder(a: &Metadata, b: &Metadata) -> bool {
     use cap_std::fs::MetadataExt;
     (a.ino(), a.dev()) == (b.ino(), b.dev())
 }
 
 #[cfg(not(unix))]
-fn same_folder(a: &Metadata, b: &Metadata) -> bool {
+pub(crate) fn same_folder(a: &Metadata, b: &Metadata) -> bool {
     a.is_dir() && b.is_dir()
 }
 
 /// The path that the bytes of a key are.
 #[cfg(unix)]
-fn shown(path: &[u8]) -> &Path {
+pub(crate) fn shown(path: &[u8]) -> &Path {
     use std::os::unix::ffi::OsStrExt;
-    Path::new(std::ffi::OsStr::from_bytes(path))
+    Path::new(OsStr::from_bytes(path))
 }
 
 /// The path that the bytes of a key are; what is not Unicode cannot be loaded anyway.
 #[cfg(not(unix))]
-fn shown(path: &[u8]) -> &Path {
+pub(crate) fn shown(path: &[u8]) -> &Path {
     Path::new(std::str::from_utf8(path).unwrap_or("?"))
 }

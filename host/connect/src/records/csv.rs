@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use crate::error::ConnectError;
 use crate::key::{KeyPart, push_part};
 use crate::records::format::bad_value;
-use crate::records::input::{Body, Input, Span};
+use crate::records::input::{Body, Input};
+use crate::sorter::Span;
 
 /// Whether a CSV file gives values of this type: scalars, and options of them, for which an empty field is none.
 pub(crate) fn accepts(ty: &Type) -> bool {

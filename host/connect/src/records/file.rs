@@ -9,9 +9,11 @@ use flowstone_core::{Column, OptionError, Options, Value};
 use crate::error::{ConnectError, RowError};
 use crate::options::OptionReader;
 use crate::records::format::{Format, Layout};
-use crate::records::input::{OpenFile, Span};
+use crate::records::input::OpenFile;
 use crate::records::scan::{ByNumber, begin_sorted, hash};
+use crate::sorter::Span;
 use crate::source::{Entries, Entry, Locator, Source};
+use crate::watch::{FilePoll, Tell, Watch};
 
 /// The options of both formats, read and checked.
 pub(crate) struct FileOptions {
@@ -115,6 +117,10 @@ impl Source for RecordFile {
         } else {
             Box::new(begin_sorted(by_number)?)
         })
+    }
+
+    fn watch(&self, _: Tell) -> Result<Watch, ConnectError> {
+        Ok(Watch::List(Box::new(FilePoll::new(self.path.clone()))))
     }
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {

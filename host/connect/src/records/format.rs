@@ -7,9 +7,10 @@ use flowstone_core::{Column, Type, Value};
 use crate::error::ConnectError;
 #[cfg(feature = "csv")]
 use crate::records::csv;
-use crate::records::input::{Body, Input, OpenFile, Span};
+use crate::records::input::{Body, Input, OpenFile};
 #[cfg(feature = "jsonl")]
 use crate::records::jsonl;
+use crate::sorter::Span;
 
 /// A format with its settings, as the flow file has them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -154,15 +154,6 @@ impl Input {
     }
 }
 
-/// Where a record lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) offset: u64,
-    pub(crate) len: u64,
-    /// The line it begins in; the first is 1.
-    pub(crate) line: u64,
-}
-
 /// The bytes of the record at hand, as long as they are not too many.
 #[derive(Default)]
 pub(crate) struct Body {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json};
 use crate::error::ConnectError;
 use crate::key::{KeyPart, push_part};
 use crate::records::format::bad_value;
-use crate::records::input::{Body, Input, Span};
+use crate::records::input::{Body, Input};
+use crate::sorter::Span;
 
 /// Which fields of the objects become values.
 #[derive(Debug)]

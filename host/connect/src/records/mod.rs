@@ -21,7 +21,6 @@ mod input;
 #[cfg(feature = "jsonl")]
 mod jsonl;
 mod scan;
-mod sorter;
 
 use flowstone_core::{Column, OptionError, Options};
 
@@ -31,7 +30,6 @@ use crate::error::ConnectError;
 use crate::source::Source;
 
 pub(crate) use file::RecordAt;
-pub(crate) use scan::display_key;
 
 #[cfg(feature = "csv")]
 pub(crate) use csv::accepts as csv_accepts;

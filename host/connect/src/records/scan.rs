@@ -1,22 +1,18 @@
 //! Scans: the records of a file as entries, by number as they come, or sorted by key.
 
-use std::collections::VecDeque;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::error::ConnectError;
 use crate::hint::Hint;
-use crate::key::{KeyPart, show_part, split_key};
+use crate::key::{NO_KEY, display_joined};
 use crate::records::file::{RecordAt, Scanned};
 use crate::records::format::{Layout, Reader};
 use crate::records::input::{Body, RECORD_BYTES_MAX};
-use crate::records::sorter::{Item, Sorted, Sorter};
+use crate::sorter::{Item, Sorted, Sorter};
 use crate::source::{Entry, Locator};
 
 /// The length of hints: half of BLAKE3, which is enough against accidents.
 const HASH_BYTES: usize = 16;
-/// Begins the key of a record that has none, in a source with key columns. No UTF-8, so no part of a key begins with it.
-const NO_KEY: u8 = 0xff;
 
 /// The hash of a record under the header of its file.
 pub(crate) fn hash(layout: &Layout, record: &[u8]) -> [u8; HASH_BYTES] {
@@ -133,8 +129,6 @@ pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError>
     Ok(ByKey {
         scanned: records.scanned,
         sorted: sorter.sort(&path)?,
-        page: VecDeque::new(),
-        first: None,
         done: false,
     })
 }
@@ -143,33 +137,22 @@ pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError>
 pub(crate) struct ByKey {
     scanned: Arc<Scanned>,
     sorted: Sorted,
-    page: VecDeque<Item>,
-    /// The first record that has the key at hand.
-    first: Option<Item>,
     done: bool,
 }
 
 impl ByKey {
     fn step(&mut self) -> Result<Option<Item>, ConnectError> {
-        if self.page.is_empty() {
-            self.page = self.sorted.page(&self.scanned.file.path)?.into();
-        }
-        let Some(mut item) = self.page.pop_front() else {
+        let Some((mut item, first)) = self.sorted.next(&self.scanned.file.path)? else {
             return Ok(None);
         };
-        match &self.first {
-            Some(first) if first.key == item.key => {
-                // After the key itself and before all greater ones, since no key is the beginning of another.
-                item.key.extend_from_slice(&item.number.to_be_bytes());
-                item.problem = Some(format!(
-                    "record {} has the same key as record {} in line {}: `{}`",
-                    item.number,
-                    first.number,
-                    first.span.line,
-                    display_key(&first.key),
-                ));
-            }
-            _ => self.first = Some(item.clone()),
+        if let Some(first) = first {
+            item.problem = Some(format!(
+                "record {} has the same key as record {} in line {}: `{}`",
+                item.number,
+                first.number,
+                first.span.line,
+                display_joined(&first.key),
+            ));
         }
         Ok(Some(item))
     }
@@ -186,26 +169,4 @@ impl Iterator for ByKey {
         self.done = !matches!(step, Some(Ok(_)));
         step.map(|item| item.map(|item| entry(item, &self.scanned)))
     }
-}
-
-/// The key of a record for people: the values of the key columns, or the number of the record.
-pub(crate) fn display_key(key: &[u8]) -> String {
-    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
-    match key {
-        // A record number has a zero in front, which is no part of a joined key (see `push_part`).
-        [0, ..] => number(key).map(|number| number.to_string()),
-        [NO_KEY, rest @ ..] => number(rest).map(|number| format!("record {number}")),
-        key => split_key(key).map(|(parts, rest)| {
-            let mut shown = parts
-                .iter()
-                .map(|part: &KeyPart<'_>| show_part(part))
-                .collect::<Vec<_>>()
-                .join(",");
-            if let Some(number) = number(rest) {
-                let _ = write!(shown, " (record {number})");
-            }
-            shown
-        }),
-    }
-    .unwrap_or_else(|| crate::key::printable(key))
 }

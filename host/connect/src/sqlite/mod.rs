@@ -1,4 +1,4 @@
-//! The target `sqlite`: a table of a database, one row per target row.
+//! SQLite: the target `sqlite`, a table of a database with one row per target row, and the source in its own module.
 //!
 //! Options: `path`, the database (made with its folders when it is not there), and `table`. The table belongs to
 //! flowstone as a whole: a table that flowstone did not make is never touched, and the other tables of the database are
@@ -13,6 +13,8 @@
 mod cell;
 mod layout;
 mod marker;
+mod source;
 mod table;
 
+pub(crate) use source::{TableOptions, open_source};
 pub(crate) use table::{check_target, open_target, target_keys};

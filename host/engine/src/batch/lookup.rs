@@ -4,6 +4,7 @@
 //! rule, and is kept in the relation itself.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use flowstone_core::{Fingerprint, Type, Value, decode, fingerprint};
@@ -54,10 +55,11 @@ impl Batch<'_> {
             self.roots[root]
                 .lookups
                 .push(LookupRecord { relation, key });
-            if !known.contains_key(&key) {
-                known.insert(key, self.matches(index, &key)?);
-            }
-            looked.push(match &known[&key] {
+            let found = match known.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(self.matches(index, &key)?),
+            };
+            looked.push(match found {
                 Ok(found) => Looked::Found(Arc::clone(found)),
                 Err(reason) => {
                     self.roots[root].failures.push(Failure {

@@ -116,3 +116,50 @@ pub(super) fn height(key: &[u8]) -> u8 {
 
 /// On this level, all elements are one chunk.
 pub(super) const HEIGHT_MAX: u8 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowstone_core::Case;
+
+    /// What comes of an err of the failure type.
+    fn failed(case: u32, payload: Option<Value>) -> (String, bool) {
+        let pair = Type::Tuple([Type::U64, Type::String].into());
+        let cases = [
+            ("invalid", Some(Type::String)),
+            ("retry-after", Some(pair)),
+            ("skip", None),
+        ];
+        let cases = cases.map(|(name, ty)| Case {
+            name: name.into(),
+            ty,
+        });
+        let err = Value::Variant(case, payload.map(Arc::new));
+        let returned = Value::Result(Err(Some(Arc::new(err))));
+        match Element::of_call(returned, Some(Some(&Type::Variant(cases.into())))) {
+            Element::Failed { reason, retry } => (reason, retry),
+            Element::Value { value } => panic!("it is a value: {value:?}"),
+        }
+    }
+
+    #[test]
+    fn failures_say_whether_the_next_run_tries_again() {
+        let reason = |text: &str| Some(Value::str(text));
+        assert_eq!(
+            failed(0, reason("too long")),
+            ("too long".to_owned(), false)
+        );
+        let later = Value::Tuple([Value::U64(50), Value::str("busy")].into());
+        let (reason, retry) = failed(1, Some(later));
+        assert!(reason.ends_with("busy") && retry, "{reason}");
+        let (reason, retry) = failed(2, None);
+        assert!(reason.contains("`skip`") && !retry, "{reason}");
+    }
+
+    #[test]
+    fn a_result_that_is_combined_is_a_value() {
+        let err = Value::Result(Err(None));
+        let made = Element::of_call(err.clone(), None);
+        assert!(matches!(made, Element::Value { value } if value == err));
+    }
+}

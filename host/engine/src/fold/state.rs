@@ -31,6 +31,12 @@ const STATES: u8 = 1;
 const BATCHES_MAX: usize = 64;
 const GROUPS_MAX: usize = 64;
 
+/// So many outputs of a group are held before they are written.
+const OUTPUTS_MAX: usize = 16 * 1024;
+
+/// A group, and the members of it that changed.
+type ChangedGroup = (Vec<u8>, BTreeSet<Vec<u8>>);
+
 /// A batch of members.
 struct Batch {
     /// The members' keys.
@@ -60,7 +66,7 @@ impl Folding<'_> {
         if groups.is_empty() {
             return Ok(ControlFlow::Break(()));
         }
-        let walk = |(group, changes): &(Vec<u8>, BTreeSet<Vec<u8>>)| {
+        let walk = |(group, changes): &ChangedGroup| {
             Walk::new(self, &snapshot, group).over(changes.clone())
         };
         let advanced: Vec<Advanced> = if let [only] = &groups[..] {
@@ -105,12 +111,9 @@ impl Folding<'_> {
     }
 
     /// Some groups in which something changed, each with the first members that did.
-    fn changed_groups(
-        &self,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<(Vec<u8>, BTreeSet<Vec<u8>>)>, StoreError> {
+    fn changed_groups(&self, snapshot: &Snapshot) -> Result<Vec<ChangedGroup>, StoreError> {
         let later = self.later();
-        let mut groups: Vec<(Vec<u8>, BTreeSet<Vec<u8>>)> = Vec::new();
+        let mut groups: Vec<ChangedGroup> = Vec::new();
         let mut count = 0;
         for change in snapshot.changes(self.fold.relation)? {
             let change = change?;
@@ -184,41 +187,37 @@ impl<'s> Walk<'s> {
 
     /// Looks at the batches that hang on these members.
     fn over(mut self, mut changes: BTreeSet<Vec<u8>>) -> Result<Advanced, Halt> {
-        let mut batches = 0;
-        while let Some(first) = changes.first().cloned() {
-            let (mut start, mut state) = self.begin(&first)?;
-            loop {
-                if batches == BATCHES_MAX || self.advanced.outputs.len() >= CHANGES_MAX * 4 {
-                    self.advanced.resume.push((start, false));
-                    return Ok(self.advanced);
-                }
-                batches += 1;
-                let (batch, next) = self.batch(&start)?;
-                self.drop_gone(&batch, &start, next.as_deref(), &changes);
-                let is_as_before = self.step(&batch, &mut state)?;
-                let before_next = |key: &Vec<u8>| next.as_ref().is_none_or(|next| key < next);
-                let left: BTreeSet<_> = (changes.iter().filter(|key| !before_next(key)))
-                    .cloned()
-                    .collect();
-                changes = left;
-                self.advanced
-                    .done
-                    .push((start.clone(), next.clone().unwrap_or_default()));
-                let Some(next) = next else {
+        let Some(first) = changes.first() else {
+            return Ok(self.advanced);
+        };
+        let (mut start, mut state) = self.begin(first)?;
+        for _ in 0..BATCHES_MAX {
+            if self.advanced.outputs.len() >= OUTPUTS_MAX {
+                break;
+            }
+            let (batch, next) = self.batch(&start)?;
+            self.drop_gone(&batch, (&start, next.as_deref()), &changes)?;
+            let is_as_before = self.step(&batch, &mut state)?;
+            changes.retain(|key| next.as_ref().is_some_and(|next| key >= next));
+            let done = (start.clone(), next.clone().unwrap_or_default());
+            self.advanced.done.push(done);
+            let Some(next) = next else {
+                return Ok(self.advanced);
+            };
+            if is_as_before {
+                let Some(other) = changes.first() else {
                     return Ok(self.advanced);
                 };
-                if is_as_before {
-                    let Some(other) = changes.first() else {
-                        return Ok(self.advanced);
-                    };
-                    // Batches of one stretch are counted off from its beginning.
-                    if self.start_of(other)? > start {
-                        break;
-                    }
+                // Batches of one stretch are counted off from its beginning.
+                let (later, before) = self.begin(other)?;
+                if later > start {
+                    (start, state) = (later, before);
+                    continue;
                 }
-                start = next;
             }
+            start = next;
         }
+        self.advanced.resume.push((start, false));
         Ok(self.advanced)
     }
 
@@ -272,46 +271,47 @@ impl<'s> Walk<'s> {
         Ok((batch, None))
     }
 
-    /// Drops what was made of members that are gone, and states after batches that are no more.
+    /// Drops what was made of members that are gone, and states of batches that are no more.
     fn drop_gone(
         &mut self,
         batch: &Batch,
-        start: &[u8],
-        next: Option<&[u8]>,
+        (start, next): (&[u8], Option<&[u8]>),
         changes: &BTreeSet<Vec<u8>>,
-    ) {
-        let within = |key: &[u8]| key >= start && next.is_none_or(|next| key < next);
-        for key in changes.iter().filter(|key| within(key)) {
+    ) -> Result<(), StoreError> {
+        let is_within = |key: &[u8]| key >= start && next.is_none_or(|next| key < next);
+        for key in changes.iter().filter(|key| is_within(key)) {
             if batch.keys.binary_search(key).is_err() {
                 self.advanced.outputs.push((key.clone(), None));
             }
         }
+        let place = (self.folding.fold.relation, self.group, STATES);
+        for step in self.snapshot.steps(place, start)? {
+            let (key, _) = step?;
+            if !is_within(&key) {
+                break;
+            }
+            if batch.keys.first() != Some(&key) {
+                self.advanced.states.push((key, None));
+            }
+        }
+        Ok(())
     }
 
     /// Brings a batch up to date. True when it was as it is: then so is all that hangs on nothing but its state.
     fn step(&mut self, batch: &Batch, state: &mut Option<Element>) -> Result<bool, Halt> {
+        // Where there is nothing any more, the next batch has another one before it.
         let Some(first) = batch.keys.first() else {
-            return Ok(true);
+            return Ok(false);
         };
         let print = self.print(batch, state.as_ref());
         let place = (self.folding.fold.relation, self.group, STATES);
-        let mut known = self.snapshot.steps(place, first)?.peekable();
-        let kept = known.next_if(|step| matches!(step, Ok((key, _)) if key == first));
-        if let Some((_, kept)) = kept.transpose()?
+        if let Some(kept) = self.snapshot.step(place, first)?
             && kept.fingerprint == print
             && let Some(after) = Element::of_step(&kept, self.state)
             && !after.is_retried()
         {
             *state = Some(after);
             return Ok(true);
-        }
-        let last = batch.keys.last().unwrap_or(first);
-        for step in known {
-            let (key, _) = step?;
-            if key > *last {
-                break;
-            }
-            self.advanced.states.push((key, None));
         }
         let (after, outputs) = self.call(batch, state.take(), &print)?;
         if after.is_retried() {

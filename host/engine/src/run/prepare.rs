@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use super::late::Late;
 use super::{RunOptions, now_s};
 
 use flowstone_connect::{
@@ -44,6 +45,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) recipes: Recipes,
     pub(crate) run: RunId,
     pub(crate) dry: bool,
+    /// Whether the work goes on where a source cannot be had.
+    pub(crate) lenient: bool,
 }
 
 impl Engine {
@@ -73,6 +76,7 @@ impl Engine {
             recipes: Recipes::read(&self.store.snapshot()?)?,
             run,
             dry: false,
+            lenient: false,
         })
     }
 
@@ -85,7 +89,7 @@ impl Engine {
     ) -> Result<StageRun<'a>, Error> {
         let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
         let source_plan = &stage.source;
-        let source = self.source(flow, source_plan, books)?;
+        let source = self.source(flow, source_plan, books, shared.lenient)?;
         let transforms = self.transforms(flow, stage, shared)?;
         let always = shared.options.cache.work_on_all(stage);
         let recipes: Vec<_> = transforms
@@ -108,7 +112,7 @@ impl Engine {
             column_types: column_types(&source_plan.columns),
             targets,
             lookups,
-            fold: self.fold(flow, stage, books, shared),
+            fold: fold(flow, stage, books, shared),
             transforms,
             counters: Counters::new(stage),
             always,
@@ -122,6 +126,7 @@ impl Engine {
         flow: &'a Flow,
         plan: &'a SourcePlan,
         books: &Books,
+        lenient: bool,
     ) -> Result<Box<dyn Source + 'a>, Error> {
         if let Some(gather) = &plan.gather {
             let relations = gather.from.iter();
@@ -138,34 +143,17 @@ impl Engine {
                     .collect(),
             }));
         }
-        let base = &flow.place.base;
-        open_source(&plan.kind, &plan.options, plan.columns.clone(), base).map_err(|error| {
-            Error::Source {
-                source_name: plan.name.clone(),
-                error,
-            }
+        let open = || {
+            let (kind, options) = (&plan.kind, &plan.options);
+            open_source(kind, options, plan.columns.clone(), &flow.place.base)
+        };
+        if lenient {
+            return Ok(Box::new(Late::new(Box::new(open))));
+        }
+        open().map_err(|error| Error::Source {
+            source_name: plan.name.clone(),
+            error,
         })
-    }
-
-    /// What a stage makes of its rows' members before there are rows.
-    fn fold<'a>(
-        &self,
-        flow: &'a Flow,
-        stage: &'a Stage,
-        books: &Books,
-        shared: &Shared<'_>,
-    ) -> Option<PreparedFold<'a>> {
-        let gather = stage.source.gather.as_ref()?;
-        let fold = gather.fold.as_ref()?;
-        let rows = flow.relation(gather.from.first()?.relation);
-        let types = rows.columns.iter().map(|column| column.ty.clone());
-        let mode = shared.options.cache.mode_of(&fold.name, fold.cache.mode);
-        Some(PreparedFold::new(
-            fold,
-            flow.code(&fold.plugin),
-            mode,
-            (number(books, rows).0, types.collect()),
-        ))
     }
 
     /// Everything of the calls of a stage's transforms that is the same for all rows.
@@ -279,6 +267,26 @@ impl Engine {
         }
         Ok(stages)
     }
+}
+
+/// What a stage makes of its rows' members before there are rows.
+fn fold<'a>(
+    flow: &'a Flow,
+    stage: &'a Stage,
+    books: &Books,
+    shared: &Shared<'_>,
+) -> Option<PreparedFold<'a>> {
+    let gather = stage.source.gather.as_ref()?;
+    let plan = gather.fold.as_ref()?;
+    let rows = flow.relation(gather.from.first()?.relation);
+    let types = rows.columns.iter().map(|column| column.ty.clone());
+    let mode = shared.options.cache.mode_of(&plan.name, plan.cache.mode);
+    Some(PreparedFold::new(
+        plan,
+        flow.code(&plan.plugin),
+        mode,
+        (number(books, rows).0, types.collect()),
+    ))
 }
 
 /// The targets and relations of a stage, and what each is to the stage's rows.

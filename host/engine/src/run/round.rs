@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use flowstone_store::Snapshot;
 
 use super::session::Session;
-use super::summary::state_of;
+use super::summary::{LookedAt, since, state_of};
 use super::turn::Turns;
 use crate::batch::{Halt, Item};
 use crate::commit::Committer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
+use crate::report::{FailedRow, RoundReport, SourceCounts};
 use crate::scan::{Found, Pass, go_over, scan, scan_keys};
 use crate::stage::StageRun;
 
@@ -21,9 +23,43 @@ use crate::stage::StageRun;
 pub(crate) enum Scope {
     /// All rows of all sources.
     All,
-    #[expect(dead_code, reason = "batch runs look at everything")]
-    /// The rows with these keys, by the name of their source; of sources that are not named, none.
-    Keys(BTreeMap<String, BTreeSet<Vec<u8>>>),
+    /// Parts of sources, by their names; of sources that are not named, nothing.
+    Some(BTreeMap<String, Part>),
+}
+
+/// What a round looks at in a source.
+pub(crate) enum Part {
+    /// All of its rows.
+    Whole,
+    /// The rows with these keys.
+    Keys(BTreeSet<Vec<u8>>),
+}
+
+impl Scope {
+    /// What it looks at in a source.
+    pub(crate) fn part(&self, source: &str) -> Option<&Part> {
+        match self {
+            Scope::All => Some(&Part::Whole),
+            Scope::Some(parts) => parts.get(source),
+        }
+    }
+}
+
+/// What a round did.
+pub(crate) struct Round {
+    pub(crate) report: RoundReport,
+    /// What was wrong with sources that were left as they are; only where the session is lenient.
+    pub(crate) faults: Faults,
+}
+
+/// What is wrong with sources, by their names.
+type Faults = Vec<(String, Error)>;
+
+/// What a scan found in a stage.
+struct Scanned<'s> {
+    found: Found,
+    /// What was looked at; nothing where the source is left as it is.
+    part: Option<&'s Part>,
 }
 
 impl Session<'_> {
@@ -31,38 +67,62 @@ impl Session<'_> {
     ///
     /// # Errors
     ///
-    /// When the session cannot go on: the store, a source or a target failed as a whole, or too many rows are gone.
-    pub(crate) fn round(&mut self, scope: &Scope) -> Result<(), Halt> {
+    /// When the session cannot go on: the store or a target failed as a whole. Also when a source did, or too many rows are
+    /// gone, unless the session is lenient.
+    pub(crate) fn round(&mut self, scope: &Scope) -> Result<Round, Halt> {
         let outcome = self.do_round(scope);
         self.tally.interrupted |= matches!(outcome, Err(Halt::Interrupted));
         outcome
     }
 
-    fn do_round(&mut self, scope: &Scope) -> Result<(), Halt> {
+    fn do_round(&mut self, scope: &Scope) -> Result<Round, Halt> {
+        let at = Instant::now();
         // All sources are listed, and guarded, before anything is changed.
-        let mut found = self.scan(scope)?;
+        let (mut scanned, mut faults) = self.scan(scope)?;
         if self.open.is_none() && self.open_targets()? {
-            found = self.scan(&Scope::All)?;
+            (scanned, faults) = self.scan(&Scope::All)?;
         }
-        self.work(scope, found)
+        let before = self.targets();
+        let (sources, failed) = self.work(scanned)?;
+        let report = RoundReport {
+            run: self.ground.shared.run,
+            whole: matches!(scope, Scope::All),
+            seconds: at.elapsed().as_secs_f64(),
+            sources,
+            transforms: self.measure(),
+            targets: since(self.targets(), &before),
+            failures: self.tally.failures(),
+            failed,
+        };
+        Ok(Round { report, faults })
     }
 
-    fn scan(&self, scope: &Scope) -> Result<Vec<Found>, Halt> {
+    fn scan<'s>(&self, scope: &'s Scope) -> Result<(Vec<Scanned<'s>>, Faults), Halt> {
         let snapshot = self.engine.store.snapshot()?;
-        let mut all = Vec::with_capacity(self.stages.len());
+        let (mut all, mut faults) = (Vec::with_capacity(self.stages.len()), Vec::new());
         for (index, stage) in self.stages.iter().enumerate() {
-            let found = match scope {
+            let name = &stage.stage.source.name;
+            let part = scope.part(name);
+            let found = match part {
                 // Its rows are known when those that they come from are settled.
-                _ if stage.stage.source.gather.is_some() => Found::default(),
-                Scope::All => self.scan_whole(index, stage, &snapshot)?,
-                Scope::Keys(keys) => match keys.get(&stage.stage.source.name) {
-                    Some(keys) => scan_keys(stage, &snapshot, keys)?,
-                    None => Found::default(),
-                },
+                _ if stage.stage.source.gather.is_some() => Ok(Found::default()),
+                None => Ok(Found::default()),
+                Some(Part::Whole) => self.scan_whole(index, stage, &snapshot),
+                Some(Part::Keys(keys)) => self.scan_some(stage, keys, &snapshot),
             };
-            all.push(found);
+            all.push(match found {
+                Ok(found) => Scanned { found, part },
+                Err(Halt::Error(error)) if self.lenient && error.is_of_source() => {
+                    faults.push((name.clone(), error));
+                    Scanned {
+                        found: Found::default(),
+                        part: None,
+                    }
+                }
+                Err(halt) => return Err(halt),
+            });
         }
-        Ok(all)
+        Ok((all, faults))
     }
 
     fn scan_whole(
@@ -86,37 +146,98 @@ impl Session<'_> {
         Ok(found)
     }
 
-    fn work(&mut self, scope: &Scope, found: Vec<Found>) -> Result<(), Halt> {
+    /// The guard holds for what all rounds since the last listing took away together: rows may go a few at a time.
+    fn scan_some(
+        &self,
+        stage: &StageRun<'_>,
+        keys: &BTreeSet<Vec<u8>>,
+        snapshot: &Snapshot,
+    ) -> Result<Found, Halt> {
+        let found = scan_keys(stage, snapshot, keys)?;
+        let (most, now) = self.tally.rows_of(&stage.stage.source.name);
+        let left = (now + found.rows).saturating_sub(found.known);
+        let together = Found {
+            known: most,
+            removed: most.saturating_sub(left),
+            ..Found::default()
+        };
+        let guarded = found.removed > 0 && !self.ground.shared.options.allow_deletes;
+        if guarded && together.is_mass_delete() {
+            return Err(too_many(stage, together.removed, most).into());
+        }
+        Ok(found)
+    }
+
+    /// The keys of the rows that the store knows below a prefix; none when there are more than `most`.
+    pub(crate) fn keys_below(
+        &self,
+        source: &str,
+        prefix: &[u8],
+        most: usize,
+    ) -> Result<Option<Vec<Vec<u8>>>, Error> {
+        let named = |stage: &&StageRun<'_>| stage.stage.source.name == source;
+        let Some(stage) = self.stages.iter().find(named) else {
+            return Ok(Some(Vec::new()));
+        };
+        let snapshot = self.engine.store.snapshot()?;
+        let mut keys = Vec::new();
+        for row in snapshot.rows_below(stage.collection, prefix)? {
+            if keys.len() == most {
+                return Ok(None);
+            }
+            keys.push(row?.0);
+        }
+        Ok(Some(keys))
+    }
+
+    fn work(
+        &mut self,
+        scanned: Vec<Scanned<'_>>,
+    ) -> Result<(BTreeMap<String, SourceCounts>, Vec<FailedRow>), Halt> {
         let shared = &self.ground.shared;
         shared.calls.begin();
         let snapshot = self.engine.store.snapshot()?;
-        let mut states = Vec::with_capacity(self.stages.len());
-        for (stage, found) in self.stages.iter().zip(&found) {
-            if matches!(scope, Scope::All) {
-                shared.observer.event(&Event::SourceScanned {
-                    source: &stage.stage.source.name,
-                    rows: found.rows,
-                    pending: found.pending,
-                });
+        let (mut states, mut found) = (Vec::new(), Vec::new());
+        let mut looked_at = Vec::with_capacity(self.stages.len());
+        for (stage, scanned) in self.stages.iter().zip(scanned) {
+            let is_gathered = stage.stage.source.gather.is_some();
+            match scanned.part {
+                // What failed there is looked at in every round.
+                _ if is_gathered => self.tally.forget_failed(stage, None),
+                Some(Part::Whole) => {
+                    shared.observer.event(&Event::SourceScanned {
+                        source: &stage.stage.source.name,
+                        rows: scanned.found.rows,
+                        pending: scanned.found.pending,
+                    });
+                    self.tally.forget_failed(stage, None);
+                }
+                Some(Part::Keys(keys)) => self.tally.forget_failed(stage, Some(keys)),
+                None => {}
             }
-            if let Scope::Keys(keys) = scope
-                && let Some(keys) = keys.get(&stage.stage.source.name)
-            {
-                self.tally.forget_failed(stage, keys);
-            }
-            self.tally.list_failed(stage, found, &snapshot)?;
-            states.push(state_of(stage, found));
+            self.tally.list_failed(stage, &scanned.found, &snapshot)?;
+            looked_at.push(match scanned.part {
+                _ if is_gathered => LookedAt::Gathered,
+                None => LookedAt::Nothing,
+                Some(Part::Whole) => LookedAt::Whole {
+                    rows: scanned.found.rows,
+                },
+                Some(Part::Keys(_)) => LookedAt::Some {
+                    failed_before: scanned.found.known_failed,
+                },
+            });
+            states.push(state_of(stage, &scanned.found));
+            found.push(scanned.found);
         }
         drop(snapshot);
-        let known_failed: Vec<u64> = found.iter().map(|found| found.known_failed).collect();
         let open = self.open.get_or_insert_default();
+        let mut failed = Vec::new();
         let mut committer = Committer::new(
             &self.engine.store,
             &mut self.books,
             open,
-            &mut states,
+            (&mut states, &mut failed),
             (&shared.calls, &shared.commits, shared.observer),
-            &mut self.tally.failed,
             &self.feeds,
             (shared.run, &mut self.begun),
         );
@@ -128,9 +249,9 @@ impl Session<'_> {
         let outcome = turns.take(found, &mut committer);
         // Also after a halt: what the targets hold is settled.
         let settled = committer.end();
-        self.tally
-            .add(states, &known_failed, matches!(scope, Scope::All));
-        outcome.and(settled.map_err(Halt::Error))
+        let sources = self.tally.add(states, &looked_at, &failed);
+        outcome.and(settled.map_err(Halt::Error))?;
+        Ok((sources, failed))
     }
 }
 

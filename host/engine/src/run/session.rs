@@ -2,11 +2,12 @@
 
 use std::sync::atomic::AtomicBool;
 
+use flowstone_connect::{Tell, Watch};
 use flowstone_core::{Fingerprint, Reader, RunId, Stage};
 use flowstone_store::{CollectionId, StoreError, Writer};
 
 use super::prepare::left_stages;
-use super::summary::{Tally, report};
+use super::summary::Tally;
 use super::{RunOptions, Shared, Start};
 use crate::books::{Books, put_stage_names};
 use crate::commit::{Begun, Feed, Feeds, OpenTarget};
@@ -23,7 +24,7 @@ pub(crate) struct Ground<'a> {
     pub(super) shared: Shared<'a>,
     /// The sources that left the flow.
     left: Vec<(CollectionId, Stage)>,
-    start: Start,
+    pub(super) start: Start,
 }
 
 /// A flow that is worked on. Its rounds come one after the other.
@@ -39,14 +40,18 @@ pub(crate) struct Session<'a> {
     /// The run's beginning, until it is written.
     pub(super) begun: Option<Begun>,
     pub(super) tally: Tally,
+    /// Whether a round goes on where a source cannot be had, or lacks too many rows.
+    pub(super) lenient: bool,
 }
 
 impl Engine {
     /// Takes up what an earlier run left undone, and makes ready what a session stands on: numbers, recipes, threads.
+    ///
+    /// A `lenient` session goes on where a source cannot be had, or lacks too many rows.
     pub(crate) fn ground<'a>(
         &self,
         flow: &'a Flow,
-        options: &RunOptions,
+        (options, lenient): (&RunOptions, bool),
         stop: &'a AtomicBool,
         observer: &'a dyn Observer,
     ) -> Result<(Ground<'a>, Books), Error> {
@@ -68,6 +73,7 @@ impl Engine {
         let mut shared = self.shared(run, stop, observer)?;
         shared.observed = options.observed;
         shared.options = options.clone();
+        shared.lenient = lenient;
         self.register(flow, &mut shared)?;
         let left = left_stages(&books, flow);
         let ground = Ground {
@@ -94,6 +100,7 @@ impl Engine {
             open: None,
             begun: None,
             tally: Tally::default(),
+            lenient: ground.shared.lenient,
         };
         session.make_stages()?;
         Ok(session)
@@ -108,6 +115,28 @@ impl Session<'_> {
         self.stages = self.engine.stages(flow, left, &self.books, shared)?;
         self.feeds = feeds(flow, &self.books);
         Ok(())
+    }
+
+    /// From now on a round goes on where a source cannot be had, or lacks too many rows.
+    pub(crate) fn be_lenient(&mut self) {
+        self.lenient = true;
+    }
+
+    /// The names of the flow's sources.
+    pub(crate) fn source_names(&self) -> Vec<String> {
+        let stages = self.ground.flow.plan.stages.iter();
+        stages.map(|stage| stage.source.name.clone()).collect()
+    }
+
+    /// Begins to watch a source of the flow.
+    pub(crate) fn watch(&self, source: &str, tell: Tell) -> Result<Watch, Error> {
+        let named = |stage: &&StageRun<'_>| stage.stage.source.name == source;
+        let stage = self.stages.iter().find(named);
+        let stage = stage.ok_or(Error::Internal("a source without a stage was watched"))?;
+        stage.source.watch(tell).map_err(|error| Error::Source {
+            source_name: source.to_owned(),
+            error,
+        })
     }
 
     /// Opens the targets. True when one of them is not as the store knows it: all rows have to be looked at again then.
@@ -145,13 +174,8 @@ impl Session<'_> {
 
     /// Ends the session: writes the run's record, and takes away what nothing refers to any more.
     pub(crate) fn finish(mut self) -> Result<RunReport, Error> {
-        let report = report(
-            (self.ground.flow, &self.ground.shared, &self.ground.start),
-            &self.stages,
-            &self.books,
-            std::mem::take(&mut self.tally),
-            self.open.take().unwrap_or_default(),
-        );
+        let report = self.report();
+        self.open = None;
         let json = history::record(&report, &self.books)?;
         let complete = !report.interrupted;
         let books = &mut self.books;
@@ -165,7 +189,7 @@ impl Session<'_> {
             books.targets.remove(id);
         }
         let names = self.stage_names();
-        let (books, left) = (&self.books, &self.ground.left);
+        let (books, left, lenient) = (&self.books, &self.ground.left, self.lenient);
         self.engine
             .store
             .write(|writer: &mut Writer<'_>| -> Result<(), StoreError> {
@@ -183,7 +207,11 @@ impl Session<'_> {
                 for (stage, names) in &names {
                     put_stage_names(writer, stage, names)?;
                 }
-                writer.put_run(report.run, &json)
+                // A run that did nothing leaves no record where others follow at once.
+                if self.begun.is_none() || !lenient {
+                    writer.put_run(report.run, &json)?;
+                }
+                Ok(())
             })?;
         if complete {
             self.engine

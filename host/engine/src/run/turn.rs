@@ -87,7 +87,7 @@ impl Turns<'_> {
         let state = &mut committer.stages[index];
         state.due = true;
         // They are counted anew.
-        state.failures = state.failures.saturating_sub(found.known_failed);
+        state.failed_before = found.known_failed;
         self.work_through(index, found, committer)
     }
 

@@ -46,6 +46,46 @@ fn what_is_shared_between_threads_can_be() {
 }
 
 #[test]
+fn rows_below_are_those_whose_keys_begin_so() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let store = open(&dir);
+    let keys: [&[u8]; 8] = [
+        b"",
+        b"a",
+        b"a/",
+        b"a/b",
+        b"a/c/d",
+        b"a0",
+        b"\xff",
+        b"\xff\xff\x01",
+    ];
+    for collection in [2, 3, u32::MAX] {
+        write(&store, |writer| {
+            keys.iter().try_for_each(|key| {
+                writer.put_row(CollectionId(collection), key, &head(1), &lineage(1))
+            })
+        });
+    }
+    let snapshot = store.snapshot().unwrap();
+    for collection in [3, u32::MAX] {
+        for prefix in keys
+            .into_iter()
+            .chain([b"a/c".as_slice(), b"b", b"\xff\xff"])
+        {
+            let rows = snapshot
+                .rows_below(CollectionId(collection), prefix)
+                .unwrap();
+            let found: Vec<Vec<u8>> = rows.map(|row| row.unwrap().0).collect();
+            let expected: Vec<&[u8]> = keys
+                .into_iter()
+                .filter(|key| key.starts_with(prefix))
+                .collect();
+            assert_eq!(found, expected, "{prefix:?}");
+        }
+    }
+}
+
+#[test]
 fn every_kind_of_record_is_read_back_by_a_later_process() {
     let dir = tempfile::TempDir::new().unwrap();
     let intent = Intent {

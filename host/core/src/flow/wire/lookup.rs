@@ -34,17 +34,7 @@ impl Wiring<'_> {
         let row = looked_up(parameter, decl, wanted, errors)?;
         let on = self.looked_on(within, parameter, decl, errors)?;
         if on.len() != decl.keys.len() {
-            let message = format!(
-                "the lookup `{}` has {} columns in `key`, but {} in `on`",
-                decl.param.value,
-                decl.keys.len(),
-                on.len()
-            );
-            let names: Vec<&str> = on.iter().map(|on| &*on.value).collect();
-            errors.push(Diagnostic::at(&decl.keys[0].span, message).help(format!(
-                "each column of `key` must equal one of `on`: {}",
-                suggest("", names)
-            )));
+            errors.push(counts_fault(decl, &on));
             return None;
         }
         let mut keys = Vec::with_capacity(on.len());
@@ -287,6 +277,21 @@ impl Wiring<'_> {
         self.relations[relation].columns = columns;
         relation
     }
+}
+
+fn counts_fault(decl: &LookupDecl, on: &[Located<String>]) -> Diagnostic {
+    let message = format!(
+        "the lookup `{}` has {} columns in `key`, but {} in `on`",
+        decl.param.value,
+        decl.keys.len(),
+        on.len()
+    );
+    let names = on.iter().map(|on| &*on.value);
+    let help = format!(
+        "each column of `key` must equal one of `on`: {}",
+        suggest("", names)
+    );
+    Diagnostic::at(&decl.keys[0].span, message).help(help)
 }
 
 /// The type of a row that is looked up, which the parameter says.

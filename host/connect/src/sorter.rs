@@ -3,18 +3,27 @@
 //! SQLite keeps the database in memory until its cache is full, then in a file that has no name any more, so nothing is
 //! left behind however the process ends. `CREATE TABLE ... ORDER BY` is its external merge sort.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 
 use crate::database::failure;
 use crate::error::ConnectError;
-use crate::records::input::Span;
 
 /// The memory that a sort may take, in KiB.
 const CACHE_KIB: u32 = 16 << 10;
 /// How many records are handed out at once.
 const PAGE: i64 = 512;
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+    /// The line it begins in; the first is 1.
+    pub(crate) line: u64,
+}
 
 /// What is sorted: a record without its content.
 #[derive(Clone, Debug)]
@@ -36,8 +45,11 @@ pub(crate) struct Sorter {
 /// Gives them back in order of key, then of number.
 pub(crate) struct Sorted {
     connection: Connection,
-    /// The number of records handed out so far.
+    /// The number of records taken out of it so far.
     taken: i64,
+    page: VecDeque<Item>,
+    /// The first record that has the key at hand.
+    first: Option<Item>,
 }
 
 impl Sorter {
@@ -94,13 +106,35 @@ impl Sorter {
         Ok(Sorted {
             connection: self.connection,
             taken: 0,
+            page: VecDeque::new(),
+            first: None,
         })
     }
 }
 
 impl Sorted {
+    /// The next record in order. Where an earlier one has the same key, that one comes along, and the key is made one of its
+    /// own: it lies behind the key itself and before all greater ones, since no key is the beginning of another.
+    pub(crate) fn next(
+        &mut self,
+        source: &Path,
+    ) -> Result<Option<(Item, Option<&Item>)>, ConnectError> {
+        if self.page.is_empty() {
+            self.page = self.page(source)?.into();
+        }
+        let Some(mut item) = self.page.pop_front() else {
+            return Ok(None);
+        };
+        if (self.first.as_ref()).is_some_and(|first| first.key == item.key) {
+            item.key.extend_from_slice(&item.number.to_be_bytes());
+            return Ok(Some((item, self.first.as_ref())));
+        }
+        self.first = Some(item.clone());
+        Ok(Some((item, None)))
+    }
+
     /// The next records in order; none at the end.
-    pub(crate) fn page(&mut self, source: &Path) -> Result<Vec<Item>, ConnectError> {
+    fn page(&mut self, source: &Path) -> Result<Vec<Item>, ConnectError> {
         let failed = |error| failure(source, "read the sorted records", error);
         let sql = "SELECT key, number, offset, len, line, hash, problem FROM sorted WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
         let mut statement = self.connection.prepare(sql).map_err(failed)?;

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Random edits under `flowstone watch`, with kill -9 in between; at the end the table must equal that of a fresh build.
+
+    cargo build --release -p flowstone-cli
+    cargo build --release --target wasm32-wasip2 -p text
+    benches/live/soak.py [--minutes 10] [--files 2000] [--seed 1]
+"""
+
+import argparse
+import queue
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import BINARY, PLUGIN, Watch, lay_out, text
+
+
+def table(project: Path) -> list:
+    database = sqlite3.connect(project / "out/chunks.db")
+    return database.execute("SELECT * FROM chunk ORDER BY path, ordinal").fetchall()
+
+
+class Folder:
+    """The documents, and what is done to them."""
+
+    def __init__(self, docs: Path, rng: random.Random, files: int):
+        self.docs, self.rng, self.fresh = docs, rng, files
+        for number in range(files):
+            self.write(f"{number % 20}/{number}.txt")
+
+    def write(self, name: str) -> None:
+        path = self.docs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(self.rng, self.rng.randint(0, 4000)))
+
+    def some(self) -> Path | None:
+        files = [path for path in self.docs.rglob("*") if path.is_file()]
+        return self.rng.choice(files) if files else None
+
+    def step(self) -> str:
+        """One edit of some kind."""
+        what = self.rng.choices(
+            ["edit", "add", "remove", "rename", "replace", "touch", "burst", "move folder", "move out"],
+            [40, 15, 12, 8, 8, 5, 3, 3, 2])[0]
+        path = self.some()
+        if what == "add" or path is None:
+            self.fresh += 1
+            self.write(f"{self.rng.randint(0, 25)}/{self.fresh}.txt")
+        elif what == "edit":
+            path.write_text(text(self.rng, self.rng.randint(0, 4000)))
+        elif what == "remove":
+            path.unlink()
+        elif what == "rename":
+            self.fresh += 1
+            path.rename(path.with_name(f"{self.fresh}.txt"))
+        elif what == "replace":
+            beside = path.with_name("." + path.name)
+            beside.write_text(text(self.rng))
+            beside.rename(path)
+        elif what == "touch":
+            path.touch()
+        elif what == "burst":
+            for _ in range(self.rng.randint(10, 60)):
+                self.fresh += 1
+                self.write(f"burst{self.rng.randint(0, 3)}/{self.fresh}.txt")
+        elif what == "move folder":
+            self.fresh += 1
+            if path.parent != self.docs:
+                path.parent.rename(self.docs / f"moved{self.fresh}")
+        elif path.parent != self.docs:
+            # Out of the folder and back, changed meanwhile.
+            away = self.docs.parent / "away"
+            path.parent.rename(away)
+            (away / path.name).write_text(text(self.rng))
+            self.fresh += 1
+            away.rename(self.docs / f"back{self.fresh}")
+        return what
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--binary", type=Path, default=BINARY)
+    parser.add_argument("--plugin", type=Path, default=PLUGIN)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="flowstone-soak-") as folder:
+        docs, project = Path(folder) / "docs", Path(folder) / "project"
+        documents = Folder(docs, rng, arguments.files)
+        lay_out(project, arguments.plugin, docs)
+
+        def start() -> Watch:
+            watch = Watch(arguments.binary, project, "--rescan", "20s")
+            watch.until("round")
+            return watch
+
+        watch = start()
+        end = time.monotonic() + arguments.minutes * 60
+        edits = kills = rounds = 0
+        next_kill, next_sample = time.monotonic() + 40, time.monotonic() + 5
+        memory, life = [], []
+        while time.monotonic() < end:
+            documents.step()
+            edits += 1
+            time.sleep(rng.random() * 0.15)
+            now = time.monotonic()
+            if now > next_sample:
+                life.append(watch.status("VmRSS"))
+                next_sample = now + 5
+            if now > next_kill:
+                # In the middle of work, most likely.
+                documents.step()
+                time.sleep(rng.random() * 0.1)
+                watch.process.kill()
+                watch.process.wait()
+                memory.append(life)
+                life, kills = [], kills + 1
+                documents.step()
+                watch = start()
+                next_kill = now + rng.uniform(20, 120)
+            while True:
+                try:
+                    rounds += watch.events.get_nowait()["event"] == "round"
+                except queue.Empty:
+                    break
+        memory.append(life)
+        # What is not told of is found by a full listing; two of them pass.
+        time.sleep(45)
+        watch.process.send_signal(signal.SIGTERM)
+        watch.until("stopped")
+        status = watch.process.wait()
+        fresh = Path(folder) / "fresh"
+        lay_out(fresh, arguments.plugin, docs)
+        subprocess.run([str(arguments.binary), "run", str(fresh), "--quiet"], check=True)
+        same = table(project) == table(fresh)
+        checked = subprocess.run(
+            [str(arguments.binary), "cache", "verify", str(project), "--quiet"], check=False).returncode
+        store = sum(path.stat().st_size for path in (project / ".flowstone").rglob("*") if path.is_file())
+        shutil.rmtree(docs)
+    longest = max(memory, key=len)
+    mb = [f"{sample / 1e6:.0f}" for sample in longest]
+    print(f"{arguments.minutes:g} minutes: {edits} edits, {kills} kills, {rounds} rounds")
+    print(f"memory of the longest life, every 5 s, in MB: {' '.join(mb)}")
+    print(f"store: {store / 1e6:.0f} MB; it verifies with status {checked}; stopped with status {status}")
+    print("the table equals that of a fresh build" if same else "THE TABLE DIFFERS FROM THAT OF A FRESH BUILD")
+    sys.exit(0 if same and status == 0 else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+//! What a person sees of flows in which rows meet.
+
+use flowstone_tests::{Project, meeting};
+
+use crate::support::{assert_seen, lay_out, regex_of_folder};
+
+/// A flow with every step in which rows meet.
+const FLOW: &str = r#"
+name = "meet"
+
+[plugin.sample]
+component = "sample.wasm"
+
+[source.page]
+kind = "files"
+root = "docs"
+
+[source.note]
+kind = "csv"
+path = "notes.csv"
+key = "path"
+on-error = "drop"
+
+[transform.line]
+call = "sample.lines"
+each = "page"
+from = { content = "page.content" }
+rows = true
+
+[union.text]
+of = ["line", "note"]
+
+[reduce.whole]
+call = "sample.join"
+over = "line"
+by = ["page.path"]
+from = { lines = "line" }
+
+[reduce.first]
+call = "sample.rows"
+over = "line"
+by = ["page.path"]
+rows = true
+from = { lines = "line" }
+
+[reduce.all]
+call = "sample.same"
+over = "whole"
+by = []
+from = { line = "whole" }
+combine = "sample.concat"
+
+[transform.length]
+call = "sample.running"
+each = "note"
+from = { lines = "note.text" }
+state = { by = ["author"], rows = 10 }
+
+[transform.found]
+call = "sample.pair"
+each = "note"
+from = { line = "note.text" }
+lookup = { found = { in = "whole", key = "note.path" } }
+
+[transform.others]
+call = "sample.pairs"
+each = "length"
+from = { line = "length.text" }
+lookup = { found = { in = "note", key = "length.path", on = "path", many = true, take = "text" } }
+
+[target.index]
+kind = "sqlite"
+path = "out/meet.db"
+table = "text"
+rows = "text"
+key = ["path", "origin"]
+columns = { path = "text.path", origin = "text.origin" }
+"#;
+
+fn project() -> Project {
+    let mut project = Project::new();
+    project.component = Some(meeting(0));
+    FLOW.clone_into(&mut project.flow);
+    lay_out(&project);
+    project
+}
+
+#[test]
+fn check_shows_what_is_gathered_and_looked_up() {
+    let project = project();
+    assert_seen!(&project, "check_meeting", &["check"]);
+    assert_seen!(&project, "check_meeting_json", &["check", "--json"]);
+}
+
+#[test]
+fn a_graph_has_a_node_for_every_step_in_which_rows_meet() {
+    assert_seen!(
+        &project(),
+        "graph_meeting",
+        &["graph", "--format", "mermaid"]
+    );
+}
