@@ -100,3 +100,13 @@ fn a_graph_has_a_node_for_every_step_in_which_rows_meet() {
         &["graph", "--format", "mermaid"]
     );
 }
+
+#[test]
+fn a_run_tells_of_every_step_in_which_rows_meet() {
+    let project = project();
+    project.write("a.md", "one\n").write("b.md", "three\n");
+    let notes = "path,text,author\na.md,first,ann\nc.md,second,bob\n";
+    std::fs::write(project.path("notes.csv"), notes).expect("the project takes files");
+    assert_seen!(&project, "run_meeting", &["run", "--quiet", "--json"]);
+    assert_seen!(&project, "run_meeting_again", &["run", "--quiet", "--json"]);
+}

@@ -2,6 +2,9 @@
 
 mod kinds;
 
+use std::collections::BTreeMap;
+
+use flowstone_core::FlowFile;
 use kinds::shop::{CLUSTER, PRODUCT, SESSION, STATS, TOTAL, wire, with};
 use kinds::shown::shown;
 
@@ -114,4 +117,18 @@ plans! {
         SESSION.replace("state = { by = [\"user\"], rows = 100 }", "state = true"),
         "[reduce.sessions]\ncall = \"shop.mean\"\nover = \"session\"\nby = [\"session.number\"]\nfrom = { prices = \"price\" }\n",
     ];
+}
+
+#[test]
+fn the_flows_of_the_reference_are_read() {
+    let reference = include_str!("../../../docs/flow.md");
+    let blocks = reference.split("```toml\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().expect("a block ends"));
+    let mut steps = 0;
+    for block in blocks.filter(|block| block.starts_with('[')) {
+        let read = FlowFile::parse(&with(block), &BTreeMap::new());
+        read.unwrap_or_else(|errors| panic!("{errors} in:\n{block}"));
+        steps += 1;
+    }
+    assert!(steps >= 5, "the reference shows how rows meet");
 }

@@ -55,10 +55,6 @@ pub(crate) struct Evaluated {
 }
 
 /// What the committer knows of a stage.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own"
-)]
 pub(crate) struct StageState {
     pub(crate) source: String,
     pub(crate) kind: String,
@@ -74,10 +70,19 @@ pub(crate) struct StageState {
     pub(crate) due: bool,
     /// How many of these were counted as failed.
     pub(crate) failed_before: u64,
-    /// Whether rows may be looked at for the sake of other rows than their source's.
-    pub(crate) takes_due: bool,
-    /// Whether its rows come from other stages.
-    pub(crate) is_gathered: bool,
+    /// What may be noted of its rows as due.
+    pub(crate) due_rows: DueRows,
+}
+
+/// Which rows of a stage are looked at for the sake of others than their source's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DueRows {
+    /// None.
+    None,
+    /// Those that look up what changed.
+    Readers,
+    /// All: they come from other stages.
+    All,
 }
 
 /// So many rows are tried again in the same run; the next run tries the rest.
@@ -117,10 +122,7 @@ struct Operations {
 struct Settlement {
     batch: u64,
     collection: CollectionId,
-    /// Whether rows of the collection may be due.
-    takes_due: bool,
-    /// Whether they come from other stages.
-    is_gathered: bool,
+    due_rows: DueRows,
     updates: Vec<RowUpdate>,
     /// What is done to relations.
     relations: Vec<RelationOp>,
@@ -134,12 +136,12 @@ impl<'a> Committer<'a> {
         store: &'a Store,
         books: &'a mut Books,
         targets: &'a mut Vec<OpenTarget>,
-        (stages, failed): (&'a mut Vec<StageState>, &'a mut Vec<FailedRow>),
-        shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer),
-        feeds: &'a Feeds,
+        stages: &'a mut Vec<StageState>,
+        shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer, &'a Feeds),
+        failed: &'a mut Vec<FailedRow>,
         (run, begun): (RunId, &'a mut Option<Begun>),
     ) -> Self {
-        let (calls, commits, observer) = shared;
+        let (calls, commits, observer, feeds) = shared;
         Self {
             store,
             books,
@@ -225,8 +227,7 @@ impl<'a> Committer<'a> {
         self.pending = Some(Settlement {
             batch: number,
             collection,
-            takes_due: self.stages[stage].takes_due,
-            is_gathered: self.stages[stage].is_gathered,
+            due_rows: self.stages[stage].due_rows,
             updates,
             relations,
             targets,
@@ -420,9 +421,7 @@ impl Settlement {
         }
         for update in &self.updates {
             settle_lookups(writer, self.collection, update)?;
-            if self.takes_due {
-                settle_due(writer, (self.collection, self.is_gathered), update)?;
-            }
+            settle_due(writer, (self.collection, self.due_rows), update)?;
             match &update.kind {
                 UpdateKind::Touch { head, .. } => {
                     writer.put_head(self.collection, &update.key, head)?;

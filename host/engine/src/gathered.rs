@@ -138,8 +138,7 @@ fn size(row: &Member) -> u64 {
     row.columns.iter().map(bytes).sum()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
-fn failed(error: StoreError) -> ConnectError {
+fn failed(error: impl std::fmt::Display) -> ConnectError {
     ConnectError::Gathered(error.to_string())
 }
 

@@ -15,6 +15,7 @@ use flowstone_store::{CollectionId, RecipeId, RowHead, RowState, Store, TargetId
 use crate::answer::Typed;
 use crate::batch::Root;
 use crate::calls::Calls;
+use crate::commit::DueRows;
 use crate::error::Error;
 use crate::event::Observer;
 use crate::fold::PreparedFold;
@@ -312,9 +313,15 @@ impl StageRun<'_> {
             })
     }
 
-    /// Whether rows may have to be looked at for the sake of other rows than their source's.
-    pub(crate) fn takes_due(&self) -> bool {
-        self.stage.source.gather.is_some() || !self.lookups.is_empty()
+    /// Which rows may have to be looked at for the sake of others than their source's.
+    pub(crate) fn due_rows(&self) -> DueRows {
+        if self.stage.source.gather.is_some() {
+            DueRows::All
+        } else if self.lookups.is_empty() {
+            DueRows::None
+        } else {
+            DueRows::Readers
+        }
     }
 
     /// Whether this flow has been run on the row, and running it again would give the same.

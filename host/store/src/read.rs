@@ -46,11 +46,27 @@ impl<R: Record> Found<R> {
         match self {
             Self::Record(record) => Ok(Some(record)),
             Self::Nothing => Ok(None),
-            Self::Damage => Err(place.damaged(format!(
-                "a record in the table `{table}` does not check out"
-            ))),
+            Self::Damage => Err(does_not_check_out(place, table)),
         }
     }
+}
+
+/// Whether what is stored under `key` was written there, for those who need nothing of what it says.
+pub(crate) fn check<K: Key + 'static>(
+    place: &Place,
+    spec: &TableSpec<K>,
+    key: &K::SelfType<'_>,
+    stored: &[u8],
+) -> Result<(), StoreError> {
+    unseal(spec.tag, K::as_bytes(key).as_ref(), stored)
+        .map(drop)
+        .ok_or_else(|| does_not_check_out(place, spec.name))
+}
+
+fn does_not_check_out(place: &Place, table: &str) -> StoreError {
+    place.damaged(format!(
+        "a record in the table `{table}` does not check out"
+    ))
 }
 
 /// Looks up one record.

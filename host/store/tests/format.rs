@@ -1,5 +1,5 @@
-//! A store that an earlier version wrote is read by this one. `tests/format-2/` was written by the first version
-//! that was released with it, with the ignored test below; a later format gets a folder of its own.
+//! A store that an earlier version wrote is read by this one. `tests/format-3/` was written by the first version
+//! that has this format, with the ignored test below; a later format gets a folder of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,21 @@ use flowstone_core::{
     Param, Recipe, RecipeRecord, RunId, Type,
 };
 use flowstone_store::{
-    CallRecord, CollectionId, Intent, IntentRow, Lineage, MemoRecord, Outcome, Owner, RecipeId,
-    RowHead, RowState, Store, StoreError, StoreOptions, Stored, TargetId, TargetRow, Usage, Why,
+    CallRecord, ChangedElement, CollectionId, Intent, IntentRow, Lineage, LookupRecord, Member,
+    MemoRecord, Outcome, Owner, RecipeId, RowHead, RowState, Snapshot, Step, Store, StoreError,
+    StoreOptions, Stored, TargetId, TargetRow, Usage, Why, Writer, member_key,
 };
 use tempfile::TempDir;
 
 const PAGES: CollectionId = CollectionId(1);
 const INDEX: TargetId = TargetId(2);
+const PEOPLE: TargetId = TargetId(3);
+
+/// A group with a byte that is written as two, on a level of a fold.
+const GROUP: (TargetId, &[u8], u8) = (PEOPLE, b"a\0b", 2);
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-2")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-3")
 }
 
 fn fingerprint(byte: u8) -> Fingerprint {
@@ -88,10 +93,30 @@ fn lineage() -> Lineage {
         good: false,
         targets: vec![target],
         failure: Some("no heading".into()),
-        lookups: vec![flowstone_store::LookupRecord {
-            relation: INDEX,
-            key: [4; 16],
-        }],
+        lookups: vec![lookup()],
+    }
+}
+
+fn lookup() -> LookupRecord {
+    LookupRecord {
+        relation: PEOPLE,
+        key: [4; 16],
+    }
+}
+
+fn member() -> Member {
+    Member {
+        columns: vec![
+            (fingerprint(13), b"Ada".to_vec()),
+            (fingerprint(14), Vec::new()),
+        ],
+    }
+}
+
+fn step() -> Step {
+    Step {
+        fingerprint: fingerprint(15),
+        bytes: b"sum".to_vec(),
     }
 }
 
@@ -190,6 +215,7 @@ fn write_the_fixture() {
         writer.put_recipe(RecipeId(1), &recipe())?;
         writer.add_usage(&MemoKey::from_bytes([8; 32]), RunId(1), 300)?;
         writer.put_functions(&ComponentDigest::from_bytes([10; 32]), 7, &functions())?;
+        write_relation(writer)?;
         writer.put_run(RunId(1), r#"{"run":1}"#)?;
         writer.put_meta("collection/page", b"1")
     });
@@ -201,6 +227,15 @@ fn write_the_fixture() {
     // Made anew by every open.
     std::fs::remove_file(dir.join("lock")).unwrap();
     std::fs::remove_dir(dir.join("tmp")).unwrap();
+}
+
+fn write_relation(writer: &mut Writer<'_>) -> Result<(), StoreError> {
+    writer.put_member(PEOPLE, &member_key(GROUP.1, b"ada"), Some(&member()))?;
+    writer.put_reader(&lookup(), PAGES, b"page.md", true)?;
+    writer.put_due(PAGES, b"other.md")?;
+    writer.put_step(GROUP, b"ada", Some(&step()))?;
+    writer.put_change(GROUP, b"ada", true)?;
+    writer.put_change(GROUP, b"bob", false)
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -217,7 +252,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_store_of_format_2_is_read() {
+fn a_store_of_format_3_is_read() {
     let dir = TempDir::new().unwrap();
     copy(&fixture(), dir.path());
     let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
@@ -274,6 +309,12 @@ fn a_store_of_format_2_is_read() {
         store.build(&component).unwrap().as_deref(),
         Some(&b"a component"[..])
     );
+    check_relation(&snapshot);
+    let due: Result<_, StoreError> = store.write(|writer| writer.make_readers_due(&lookup()));
+    due.unwrap();
+    let due = store.snapshot().unwrap().due(PAGES).unwrap();
+    let due: Vec<_> = due.map(Result::unwrap).collect();
+    assert_eq!(due, [&b"other.md"[..], b"page.md"]);
     let next: Result<_, StoreError> =
         store.write(|writer| Ok([writer.next_recipe()?, writer.next_recipe()?]));
     assert_eq!(next.unwrap(), [RecipeId(2), RecipeId(3)]);
@@ -285,4 +326,26 @@ fn a_store_of_format_2_is_read() {
         snapshot.meta("collection/page").unwrap().as_deref(),
         Some(&b"1"[..])
     );
+}
+
+fn check_relation(snapshot: &Snapshot) {
+    let groups = snapshot.groups(PEOPLE).unwrap();
+    let groups: Vec<_> = groups.map(|group| group.unwrap().0).collect();
+    assert_eq!(groups, [GROUP.1]);
+    let members = snapshot.members(PEOPLE, GROUP.1, b"").unwrap();
+    let members: Vec<_> = members.map(Result::unwrap).collect();
+    assert_eq!(members, [(b"ada".to_vec(), member())]);
+    assert!(snapshot.is_due(PAGES, b"other.md").unwrap());
+    let steps = snapshot.steps(GROUP, b"").unwrap();
+    let steps: Vec<_> = steps.map(Result::unwrap).collect();
+    assert_eq!(steps, [(b"ada".to_vec(), step())]);
+    let changed = |element: &[u8], structure| ChangedElement {
+        group: GROUP.1.to_vec(),
+        level: GROUP.2,
+        element: element.to_vec(),
+        structure,
+    };
+    let changes = snapshot.changes(PEOPLE).unwrap();
+    let changes: Vec<_> = changes.map(Result::unwrap).collect();
+    assert_eq!(changes, [changed(b"ada", true), changed(b"bob", false)]);
 }

@@ -57,7 +57,7 @@ impl Batch<'_> {
                 .push(LookupRecord { relation, key });
             let found = match known.entry(key) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => place.insert(self.matches(index, &key)?),
+                Entry::Vacant(new) => new.insert(self.matches(index, &key)?),
             };
             looked.push(match found {
                 Ok(found) => Looked::Found(Arc::clone(found)),

@@ -10,6 +10,7 @@ use flowstone_store::{
     split_member_key,
 };
 
+use super::DueRows;
 use crate::reconcile::{Content, RowUpdate, UpdateKind};
 
 /// What becomes of a change of a relation.
@@ -135,10 +136,10 @@ pub(super) fn settle_lookups(
 /// Notes that a row has been looked at. A gathered one that failed stays due: nothing else would bring it up again.
 pub(super) fn settle_due(
     writer: &mut Writer<'_>,
-    (collection, is_gathered): (CollectionId, bool),
+    (collection, rows): (CollectionId, DueRows),
     update: &RowUpdate,
 ) -> Result<(), StoreError> {
-    if !update.settles_due {
+    if rows == DueRows::None || !update.settles_due {
         return Ok(());
     }
     let head = match &update.kind {
@@ -146,7 +147,9 @@ pub(super) fn settle_due(
         UpdateKind::Remove { .. } => None,
     };
     match head.map(|head| head.state) {
-        Some(RowState::Failed { .. }) if is_gathered => writer.put_due(collection, &update.key),
+        Some(RowState::Failed { .. }) if rows == DueRows::All => {
+            writer.put_due(collection, &update.key)
+        }
         _ => writer.remove_due(collection, &update.key),
     }
 }

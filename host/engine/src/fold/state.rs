@@ -34,7 +34,7 @@ const GROUPS_MAX: usize = 64;
 /// So many outputs of a group are held before they are written.
 const OUTPUTS_MAX: usize = 16 * 1024;
 
-/// A group, and the members of it that changed.
+/// A group, and members of it that changed.
 type ChangedGroup = (Vec<u8>, BTreeSet<Vec<u8>>);
 
 /// A batch of members.

@@ -277,13 +277,13 @@ fn fold<'a>(
     shared: &Shared<'_>,
 ) -> Option<PreparedFold<'a>> {
     let gather = stage.source.gather.as_ref()?;
-    let plan = gather.fold.as_ref()?;
+    let fold = gather.fold.as_ref()?;
     let rows = flow.relation(gather.from.first()?.relation);
     let types = rows.columns.iter().map(|column| column.ty.clone());
-    let mode = shared.options.cache.mode_of(&plan.name, plan.cache.mode);
+    let mode = shared.options.cache.mode_of(&fold.name, fold.cache.mode);
     Some(PreparedFold::new(
-        plan,
-        flow.code(&plan.plugin),
+        fold,
+        flow.code(&fold.plugin),
         mode,
         (number(books, rows).0, types.collect()),
     ))

@@ -236,9 +236,9 @@ impl Session<'_> {
             &self.engine.store,
             &mut self.books,
             open,
-            (&mut states, &mut failed),
-            (&shared.calls, &shared.commits, shared.observer),
-            &self.feeds,
+            &mut states,
+            (&shared.calls, &shared.commits, shared.observer, &self.feeds),
+            &mut failed,
             (shared.run, &mut self.begun),
         );
         let turns = Turns {

@@ -258,7 +258,6 @@ pub(super) fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         second: false,
         due: false,
         failed_before: 0,
-        takes_due: stage.takes_due(),
-        is_gathered: stage.stage.source.gather.is_some(),
+        due_rows: stage.due_rows(),
     }
 }

@@ -7,7 +7,7 @@ use crate::codec::Record;
 use crate::encoding::{ChangeRecord, Nothing};
 use crate::error::StoreError;
 use crate::place::Place;
-use crate::read::Found;
+use crate::read::{Found, check};
 use crate::record::{Member, Step};
 use crate::tables::{Bytes, CHANGE, DUE, MEMBER, STEP, TableSpec, split_group};
 
@@ -109,6 +109,7 @@ impl Iterator for PublishedIter {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.scan.next(Iterator::next, |place, key, stored| {
+            check(place, &MEMBER, &key, stored)?;
             let row = key.get(size_of::<u32>()..).map(<[u8]>::to_vec);
             let row = row.ok_or_else(|| place.damaged("a row of a relation has no key"))?;
             Ok((row, stored.len() as u64))
@@ -130,6 +131,7 @@ impl GroupIter {
 
     fn row(&mut self) -> Option<Result<(Vec<u8>, u64), StoreError>> {
         self.scan.next(Iterator::next, |place, key, stored| {
+            check(place, &MEMBER, &key, stored)?;
             let (group, _) = group_of(place, key)?;
             Ok((group, stored.len() as u64))
         })

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use redb::ReadOnlyTable;
 
 use super::Snapshot;
+use crate::encoding::Nothing;
 use crate::error::StoreError;
 use crate::read::{READ, read};
 use crate::record::{CollectionId, Member, Step, TargetId};
@@ -12,7 +13,7 @@ use crate::scan::{
     ChangeIter, DueIter, GroupIter, MemberIter, PublishedIter, RawRange, Scan, StepIter,
     prefix_range,
 };
-use crate::tables::{Bytes, MEMBER, STEP, group_key, level_key, row_key};
+use crate::tables::{Bytes, DUE, MEMBER, STEP, group_key, level_key, row_key};
 use crate::writer::after;
 
 impl Snapshot {
@@ -129,10 +130,9 @@ impl Snapshot {
     pub fn is_due(&self, collection: CollectionId, key: &[u8]) -> Result<bool, StoreError> {
         let key = row_key(collection, key);
         self.place.guarded(|| {
-            let found = self.due.get(&*key);
-            Ok(found
-                .map_err(|error| self.place.redb(READ, error))?
-                .is_some())
+            let found: Option<Nothing> =
+                read(&self.place, &DUE, &self.due, &*key)?.or_damaged(&self.place, DUE.name)?;
+            Ok(found.is_some())
         })
     }
 

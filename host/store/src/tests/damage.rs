@@ -176,10 +176,14 @@ fn another_format_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_store_of_format_1_which_lacks_tables_is_named_by_its_format() {
+fn a_store_of_an_older_format_which_lacks_tables_is_named_by_its_format() {
+    (1..FORMAT).for_each(assert_named_and_left_alone);
+}
+
+fn assert_named_and_left_alone(format: u32) {
     let dir = TempDir::new().unwrap();
     drop(redb::Database::create(dir.path().join("store.redb")).unwrap());
-    let mut value = 1_u32.to_le_bytes().to_vec();
+    let mut value = format.to_le_bytes().to_vec();
     codec::seal(META.tag, b"format", &mut value);
     put_raw(&dir, &META, "format", &value);
     put_raw(&dir, &MEMO, &hash(1), &[1; 90]);
@@ -188,7 +192,7 @@ fn a_store_of_format_1_which_lacks_tables_is_named_by_its_format() {
         let Err(error) = Store::open(dir.path(), StoreOptions::default()) else {
             panic!("opened")
         };
-        assert!(matches!(error, StoreError::Format { found: 1, .. }));
+        assert!(matches!(error, StoreError::Format { found, .. } if found == format));
         assert!(error.to_string().contains("use the version that wrote it"));
     }
     let database = redb::Database::open(dir.path().join("store.redb")).unwrap();

@@ -6,18 +6,20 @@ use flowstone_core::{
     CodeId, ComponentDigest, Fingerprint, Function, FunctionDigest, Grant, Interface,
     LiteralArgument, Maker, MemoKey, Param, Recipe, RecipeRecord, RunId, Type,
 };
-use proptest::prelude::*;
 
 use crate::codec::{Record, decode, seal, unseal};
 use crate::encoding::{
-    BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, OwnerRecord, Raw,
+    BuildRecord, ChangeRecord, CompiledRecord, FunctionsRecord, Nothing, ObjectRecord, OwnerRecord,
+    Raw,
 };
+use crate::tables::{level_key, readers_key, row_key};
 use crate::{
     CallRecord, CollectionId, Intent, IntentRow, Lineage, LookupRecord, Member, MemoRecord,
-    Outcome, Owner, RecipeId, RowHead, RowState, Stored, TargetId, TargetRow, Usage, Why,
+    Outcome, Owner, RecipeId, RowHead, RowState, Step, Stored, TargetId, TargetRow, Usage, Why,
+    member_key,
 };
 
-fn bytes(record: &impl Record) -> Vec<u8> {
+pub(super) fn bytes(record: &impl Record) -> Vec<u8> {
     let mut out = Vec::new();
     record.write(&mut out);
     out
@@ -40,11 +42,11 @@ fn hex(bytes: &[u8]) -> String {
     out.trim_end().to_owned()
 }
 
-fn fingerprint(byte: u8) -> Fingerprint {
+pub(super) fn fingerprint(byte: u8) -> Fingerprint {
     Fingerprint::from_bytes([byte; 32])
 }
 
-fn memo(stored: Stored) -> MemoRecord {
+pub(super) fn memo(stored: Stored) -> MemoRecord {
     let outcome = Outcome::Value {
         fingerprint: fingerprint(0xaa),
         parts: vec![fingerprint(0xbb)],
@@ -70,7 +72,7 @@ fn target_row() -> TargetRow {
     }
 }
 
-fn lineage(failure: Option<String>) -> Lineage {
+pub(super) fn lineage(failure: Option<String>) -> Lineage {
     Lineage {
         columns: vec![fingerprint(0xcc)],
         calls: vec![CallRecord {
@@ -93,7 +95,7 @@ fn lineage(failure: Option<String>) -> Lineage {
     }
 }
 
-fn intent() -> Intent {
+pub(super) fn intent() -> Intent {
     Intent {
         rows: vec![IntentRow {
             collection: CollectionId(1),
@@ -205,8 +207,32 @@ fn records_keep_their_byte_form() {
             }),
             "bbx32 6869",
         ),
+        (bytes(&ChangeRecord { structure: false }), "00"),
         (bytes(&ChangeRecord { structure: true }), "01"),
         (bytes(&Nothing), ""),
+    ];
+    for (bytes, golden) in golden {
+        assert_eq!(hex(&bytes).replace(' ', ""), golden.replace(' ', ""));
+    }
+}
+
+#[test]
+fn the_keys_of_relations_keep_their_byte_form() {
+    let relation = TargetId(0x0102_0304);
+    let lookup = LookupRecord {
+        relation,
+        key: [0x33; 16],
+    };
+    let reader = [
+        readers_key(&lookup),
+        row_key(CollectionId(0x0506_0708), b"a"),
+    ];
+    let golden = [
+        (member_key(b"", b""), "0001"),
+        (member_key(b"ab", b"c"), "61620001 63"),
+        (member_key(b"a\0\xff", b"\0"), "6100ffff0001 00"),
+        (level_key(relation, b"a", 7), "01020304 610001 07"),
+        (reader.concat(), "01020304 33x16 05060708 61"),
     ];
     for (bytes, golden) in golden {
         assert_eq!(hex(&bytes).replace(' ', ""), golden.replace(' ', ""));
@@ -318,102 +344,5 @@ fn the_checksum_keeps_its_recipe() {
         changed[index] ^= 0x10;
         assert_eq!(unseal(3, b"key", &changed), None);
         assert_eq!(unseal(3, b"key", &value[..index]), None);
-    }
-}
-
-#[test]
-fn a_record_cut_short_or_prolonged_is_no_record() {
-    fn check<R: Record>(whole: &R, at_least: usize) {
-        let whole = bytes(whole);
-        assert!(decode::<R>(&whole).is_some());
-        for len in at_least..whole.len() {
-            assert!(
-                decode::<R>(&whole[..len]).is_none(),
-                "{len} of {} bytes",
-                whole.len()
-            );
-        }
-    }
-    check(&memo(Stored::Inline(b"hi".to_vec())), 0);
-    check(&lineage(Some("no".into())), 0);
-    check(&intent(), 0);
-    assert!(decode::<Lineage>(&[bytes(&lineage(None)), vec![0]].concat()).is_none());
-    assert!(decode::<MemoRecord>(&[bytes(&memo(Stored::Object)), vec![0]].concat()).is_none());
-    let mut head = vec![0; 65 + 64];
-    assert!(decode::<RowHead>(&head).is_some());
-    head.push(0);
-    assert!(decode::<RowHead>(&head).is_none(), "the hint is too long");
-}
-
-#[test]
-fn numbers_have_one_byte_form() {
-    for (form, number) in [
-        (&[0_u8][..], Some(0)),
-        (&[0x80, 0], None),
-        (&[0x80, 1], Some(128)),
-        (&[0x80], None),
-    ] {
-        let memo = decode::<MemoRecord>(&[form, &[0, 0, 0, 0, 2, 0]].concat());
-        assert_eq!(memo.map(|memo| memo.cost_ns), number);
-    }
-    let beyond = [&[0xff; 9][..], &[2, 0, 0, 0, 0, 2, 0]].concat();
-    assert_eq!(decode::<MemoRecord>(&beyond), None);
-    // The number of a recipe has 32 bits, and there are seven reasons.
-    for (recipe, why, fits) in [
-        (&[0xff, 0xff, 0xff, 0xff, 0x0f][..], 5, true),
-        (&[0xff, 0xff, 0xff, 0xff, 0x1f], 5, false),
-        (&[0], 6, true),
-        (&[0], 7, false),
-    ] {
-        let form = [&[0, 0], recipe, &[why, 0, 3]].concat();
-        assert_eq!(decode::<MemoRecord>(&form).is_some(), fits);
-    }
-}
-
-#[test]
-fn a_count_that_lies_allocates_nothing() {
-    let count = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-    assert!(decode::<Lineage>(&count).is_none());
-    assert!(decode::<Intent>(&count).is_none());
-}
-
-#[test]
-fn types_nested_without_end_are_no_record() {
-    let deep = format!(
-        r#"{{"functions":[{{"name":"f","params":[],"result":{}"U8"{},"docs":null}}],"unsupported":[],"imports":[]}}"#,
-        r#"{"List":"#.repeat(1_000_000),
-        "}".repeat(1_000_000)
-    );
-    assert!(decode::<Interface>(deep.as_bytes()).is_none());
-    let recipe = String::from_utf8(bytes(&super::recipe(1))).unwrap();
-    let deeper = recipe.replace(
-        r#""U32""#,
-        &format!(
-            r#"{}"U8"{}"#,
-            r#"{"List":"#.repeat(1_000_000),
-            "}".repeat(1_000_000)
-        ),
-    );
-    assert!(decode::<RecipeRecord>(recipe.as_bytes()).is_some());
-    assert!(decode::<RecipeRecord>(deeper.as_bytes()).is_none());
-}
-
-proptest! {
-    #[test]
-    fn what_decodes_encodes_to_the_same_bytes(input in proptest::collection::vec(0_u8..4, 0..120)) {
-        fn check<R: Record>(input: &[u8]) {
-            if let Some(record) = decode::<R>(input) {
-                assert_eq!(bytes(&record), input);
-            }
-        }
-        check::<MemoRecord>(&input);
-        check::<RowHead>(&input);
-        check::<Lineage>(&input);
-        check::<Intent>(&input);
-        check::<OwnerRecord<'_>>(&input);
-        check::<ObjectRecord<'_>>(&input);
-        check::<CompiledRecord>(&input);
-        check::<BuildRecord>(&input);
-        check::<Usage>(&input);
     }
 }

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use flowstone_core::{FunctionDigest, RecipeRecord, RunId};
 
+use super::relation::{RawRecord, dump_relations};
 use super::{
     component, fingerprint, hash, head, lineage, memo, memo_key, recipe, target_row, text_value,
 };
 use crate::{
-    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RecipeId, RowHead, Store,
-    StoreError, TargetId, Usage, Writer,
+    ChangedElement, CollectionId, Intent, IntentRow, Lineage, LookupRecord, Member, MemoRecord,
+    Owner, RecipeId, RowHead, Step, Store, StoreError, TargetId, Usage, Writer, member_key,
 };
 
 pub(super) const STEPS: u64 = 6;
 
 const PAGES: CollectionId = CollectionId(0);
 const INDEX: TargetId = TargetId(1);
+const PEOPLE: TargetId = TargetId(2);
 const MEMOS_PER_STEP: u64 = 20;
 
 fn name(row: u64) -> Vec<u8> {
@@ -61,7 +63,44 @@ pub(super) fn step(writer: &mut Writer<'_>, step: u64) -> Result<(), StoreError>
     let (encoding, value, _) = text_value(char::from(b'a' + step as u8), 3000);
     writer.put_object(&value, &encoding)?;
     writer.put_run(RunId(step + 1), "{}")?;
+    relate(writer, step)?;
     writer.put_meta("step", &step.to_le_bytes())
+}
+
+/// What a step of the history does to a relation, its readers, the rows that are due and a fold.
+fn relate(writer: &mut Writer<'_>, step: u64) -> Result<(), StoreError> {
+    let lookup = |step: u64| LookupRecord {
+        relation: PEOPLE,
+        key: *hash(step).first_chunk().unwrap(),
+    };
+    let (group, level) = (step.to_be_bytes(), step as u8);
+    for number in 0..4 {
+        let column = (fingerprint(step + number), name(step * number));
+        let member = Member {
+            columns: vec![column],
+        };
+        // The first is the same one in all steps, with other values.
+        let of: &[u8] = if number == 0 { b"\0" } else { &group };
+        writer.put_member(PEOPLE, &member_key(of, &name(number)), Some(&member))?;
+        writer.put_reader(&lookup(step), PAGES, &name(step + number), true)?;
+        writer.put_change((PEOPLE, of, level), &name(number), number == 1)?;
+        let value = Step {
+            fingerprint: fingerprint(number),
+            bytes: name(step),
+        };
+        writer.put_step((PEOPLE, &group, number as u8), b"", Some(&value))?;
+    }
+    writer.put_due(PAGES, &name(100 + step))?;
+    let Some(before) = step.checked_sub(1) else {
+        return Ok(());
+    };
+    let group = before.to_be_bytes();
+    writer.put_member(PEOPLE, &member_key(&group, &name(1)), None)?;
+    writer.remove_due(PAGES, &name(100 + before))?;
+    writer.make_readers_due(&lookup(before))?;
+    writer.put_reader(&lookup(before), PAGES, &name(before), false)?;
+    writer.clear_steps(PEOPLE, &group, 2)?;
+    writer.clear_changes((PEOPLE, &group, before as u8), b"page-2", b"")
 }
 
 /// What a store holds.
@@ -74,6 +113,11 @@ pub(super) struct Contents {
     rows: Vec<(Vec<u8>, RowHead, Option<Lineage>)>,
     owners: Vec<(Vec<u8>, Owner)>,
     intents: Vec<(u64, Intent)>,
+    relations: Vec<RawRecord>,
+    /// The same, as callers see them.
+    members: Vec<(Vec<u8>, Option<Member>)>,
+    due: Vec<Vec<u8>>,
+    changes: Vec<ChangedElement>,
     objects: Vec<Option<Vec<u8>>>,
     runs: Vec<u64>,
     step: Option<Vec<u8>>,
@@ -94,6 +138,12 @@ impl Contents {
             snapshot.object(&value, &ty)
         };
         snapshot.object(&fingerprint(0), &fingerprint(1))?;
+        let mut members = Vec::new();
+        for row in snapshot.published(PEOPLE)? {
+            let (key, _) = row?;
+            let member = snapshot.member(PEOPLE, &key)?;
+            members.push((key, member));
+        }
         Ok(Self {
             memos: snapshot.memos(&keys)?,
             usage: keys
@@ -107,6 +157,10 @@ impl Contents {
             rows,
             owners: snapshot.owned(INDEX)?.collect::<Result<_, _>>()?,
             intents: snapshot.intents()?,
+            relations: dump_relations(store)?,
+            members,
+            due: snapshot.due(PAGES)?.collect::<Result<_, _>>()?,
+            changes: snapshot.changes(PEOPLE)?.collect::<Result<_, _>>()?,
             objects: (0..STEPS).map(object).collect::<Result<_, _>>()?,
             runs: snapshot
                 .runs()?
@@ -140,6 +194,10 @@ impl Contents {
             && self.rows.iter().all(row)
             && part(&self.owners, &whole.owners)
             && part(&self.intents, &whole.intents)
+            && part(&self.relations, &whole.relations)
+            && part(&self.members, &whole.members)
+            && part(&self.due, &whole.due)
+            && part(&self.changes, &whole.changes)
             && part(&self.runs, &whole.runs)
             && (self.step.is_none() || self.step == whole.step)
     }

@@ -6,11 +6,13 @@ mod cache;
 mod compiled;
 mod crash;
 mod damage;
+mod decode;
 mod gc;
 mod golden;
 mod history;
 mod model;
 mod objects;
+mod relation;
 mod speed;
 mod verify;
 

@@ -61,7 +61,8 @@ pub struct VerifyReport {
     pub records: u64,
     /// Those that are not what was stored. With repair they are dropped.
     pub records_damaged: u64,
-    /// The records of rows, their lineage, owners of target rows, intents and meta entries.
+    /// The records of rows, their lineage, owners of target rows, intents and meta entries, and those of relations: their
+    /// rows, who looked them up, which rows are due, and the steps and changes of folds.
     pub rows: u64,
     /// Those that are not what was stored. They stay: a run that comes to one says so, and stops.
     pub rows_damaged: u64,

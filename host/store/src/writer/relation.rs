@@ -7,12 +7,12 @@ use redb::ReadableTable;
 use super::Writer;
 use crate::encoding::{ChangeRecord, Nothing};
 use crate::error::StoreError;
-use crate::read::READ;
+use crate::read::{Found, READ, check};
 use crate::record::{
     CollectionId, KEY_BYTES_MAX, LookupRecord, Member, MemberChange, Step, TargetId,
 };
 use crate::slots::{Session, Slot, Tables, WRITE, limit};
-use crate::tables::{Bytes, MEMBER, STEP, group_key, level_key, readers_key, row_key};
+use crate::tables::{Bytes, MEMBER, READER, STEP, group_key, level_key, readers_key, row_key};
 
 impl Writer<'_> {
     /// Writes the row of a relation with this [`member_key`](crate::member_key), or removes it, and says what that changed.
@@ -28,9 +28,9 @@ impl Writer<'_> {
         key: &[u8],
         row: Option<&Member>,
     ) -> Result<MemberChange, StoreError> {
-        let key = [&relation.0.to_be_bytes()[..], key].concat();
         self.run(|tables, session, buffer| {
             limit("the key of a row of a relation", key.len(), KEY_BYTES_MAX)?;
+            let key = [&relation.0.to_be_bytes()[..], key].concat();
             let known: Option<Member> = tables
                 .member
                 .get(session, &*key)?
@@ -83,13 +83,13 @@ impl Writer<'_> {
         key: &[u8],
         reads: bool,
     ) -> Result<(), StoreError> {
-        let key = [&readers_key(lookup)[..], &row_key(collection, key)].concat();
         self.run(|tables, session, buffer| {
+            let table_key = [&readers_key(lookup)[..], &row_key(collection, key)].concat();
             if reads {
                 limit("the key of a row", key.len(), KEY_BYTES_MAX)?;
-                tables.reader.put(session, buffer, &*key, &Nothing)
+                tables.reader.put(session, buffer, &*table_key, &Nothing)
             } else {
-                tables.reader.remove(session, &*key)
+                tables.reader.remove(session, &*table_key)
             }
         })
     }
@@ -109,10 +109,12 @@ impl Writer<'_> {
                 .range::<&[u8]>(&*prefix..)
                 .map_err(read)?;
             for entry in range {
-                let (key, _) = entry.map_err(read)?;
+                let (key, stored) = entry.map_err(read)?;
                 let Some(row) = key.value().strip_prefix(&prefix[..]) else {
                     break;
                 };
+                // A key that is another than was written would make the wrong row due.
+                check(session.place, &READER, &key.value(), stored.value())?;
                 due.put(session, buffer, row, &Nothing)?;
             }
             Ok(())
@@ -130,8 +132,8 @@ impl Writer<'_> {
         element: &[u8],
         step: Option<&Step>,
     ) -> Result<MemberChange, StoreError> {
-        let key = [&level_key(relation, group, level)[..], element].concat();
         self.run(|tables, session, buffer| {
+            let key = limited_key((relation, group, level), element)?;
             let known: Option<Step> = tables
                 .step
                 .get(session, &*key)?
@@ -150,7 +152,8 @@ impl Writer<'_> {
         })
     }
 
-    /// Notes that an element of a fold is another, or came or went. One that came or went stays noted as such.
+    /// Notes that an element of a fold is another, or came or went. One that came or went stays noted as such, and one
+    /// whose note does not check out counts as such, which only adds work.
     ///
     /// # Errors
     ///
@@ -161,11 +164,16 @@ impl Writer<'_> {
         element: &[u8],
         structure: bool,
     ) -> Result<(), StoreError> {
-        let key = [&level_key(relation, group, level)[..], element].concat();
         self.run(|tables, session, buffer| {
-            let known: Option<ChangeRecord> = tables.change.get(session, &*key)?.or_miss();
-            let structure = structure || known.is_some_and(|known| known.structure);
-            let record = ChangeRecord { structure };
+            let key = limited_key((relation, group, level), element)?;
+            let known = match tables.change.get::<ChangeRecord>(session, &*key)? {
+                Found::Record(known) => known.structure,
+                Found::Damage => true,
+                Found::Nothing => false,
+            };
+            let record = ChangeRecord {
+                structure: structure || known,
+            };
             tables.change.put(session, buffer, &*key, &record)
         })
     }
@@ -261,6 +269,18 @@ impl Writer<'_> {
         let end = after(&start);
         self.run(|tables, session, _| clear(&mut tables.due, session, &start, &end))
     }
+}
+
+/// The key of an element of a fold, in `step` and `change`. Its group and its own key may be as long as those of a row of a
+/// relation: what stands before and between them does not count.
+fn limited_key(
+    (relation, group, level): (TargetId, &[u8], u8),
+    element: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    let key = [&level_key(relation, group, level)[..], element].concat();
+    let bytes = key.len() - size_of::<u32>() - size_of::<u8>();
+    limit("the key of an element of a fold", bytes, KEY_BYTES_MAX)?;
+    Ok(key)
 }
 
 /// The first key behind all that begin with `prefix`; empty where there is none.

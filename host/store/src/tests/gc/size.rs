@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::tests::relation::dump_relations;
 use crate::tests::{open, write};
+use crate::{LookupRecord, Member, Step, TargetId, member_key};
 
 /// An entry of about a kilobyte.
 fn large(number: u64, run: u64) -> MemoRecord {
@@ -139,6 +141,59 @@ fn entries_of_a_great_many_runs_are_cut_at_the_right_one() {
         report.bytes_after.abs_diff(target) < target / 100,
         "{report:?}, {target}"
     );
+}
+
+#[test]
+fn what_relations_hold_counts_and_stays() {
+    const RECORDS: u64 = 300;
+    type Put = fn(&mut Writer<'_>, &[u8]) -> Result<(), StoreError>;
+    let kinds: [(&str, Put); 5] = [
+        ("relation", |writer, key| {
+            let member = Member {
+                columns: Vec::new(),
+            };
+            let put = writer.put_member(TargetId(0), &member_key(b"", key), Some(&member));
+            put.map(drop)
+        }),
+        ("reader", |writer, key| {
+            let lookup = LookupRecord {
+                relation: TargetId(0),
+                key: [0; 16],
+            };
+            writer.put_reader(&lookup, CollectionId(0), key, true)
+        }),
+        ("due", |writer, key| writer.put_due(CollectionId(0), key)),
+        ("step", |writer, key| {
+            let step = Step {
+                fingerprint: fingerprint(0),
+                bytes: Vec::new(),
+            };
+            let put = writer.put_step((TargetId(0), b"", 0), key, Some(&step));
+            put.map(drop)
+        }),
+        ("change", |writer, key| {
+            writer.put_change((TargetId(0), b"", 0), key, false)
+        }),
+    ];
+    let dir = TempDir::new().unwrap();
+    let (store, _disk) = fast(&dir);
+    for (what, put) in kinds {
+        let before = store.live_bytes().unwrap();
+        write(&store, |writer| {
+            (0..RECORDS).try_for_each(|number| put(writer, &hash(number).repeat(4)))
+        })
+        .unwrap();
+        let grown = store.live_bytes().unwrap() - before;
+        assert!(grown >= RECORDS * 128, "{what}: {grown} bytes more");
+    }
+    let records = dump_relations(&store).unwrap();
+    assert_eq!(records.len() as u64, 5 * RECORDS);
+    // Whatever can go goes.
+    let mut policy = at_most(1);
+    policy.used_since = RunId(100);
+    policy.runs_since = RunId(100);
+    assert!(collect(&store, &policy, 7, None).over_max);
+    assert_eq!(dump_relations(&store).unwrap(), records);
 }
 
 proptest! {

@@ -13,11 +13,12 @@ use tempfile::TempDir;
 use super::damage::put_raw;
 use super::{component, fingerprint, hash, head, lineage, memo_key, recipe, text_value, write};
 use crate::tables::{
-    BUILD, FUNCTIONS, HEAD, INTERFACE, LINEAGE, MEMO, OBJECT, RECIPE, RUN, USAGE, usage_key,
+    BUILD, CHANGE, DUE, FUNCTIONS, HEAD, INTERFACE, LINEAGE, MEMBER, MEMO, OBJECT, READER, RECIPE,
+    RUN, STEP, USAGE, readers_key, usage_key,
 };
 use crate::{
-    CollectionId, MemoRecord, Outcome, RecipeId, Store, StoreOptions, Stored, VerifyPhase,
-    VerifyReport, Why,
+    CollectionId, LookupRecord, Member, MemoRecord, Outcome, RecipeId, Step, Store, StoreOptions,
+    Stored, TargetId, VerifyPhase, VerifyReport, Why, member_key,
 };
 
 /// How long the values are: in the entry, in the database, in a file.
@@ -95,10 +96,30 @@ fn filled(dir: &TempDir) -> Store {
         }
         writer.put_interface(&component(1), &flowstone_core::Interface::default())?;
         writer.put_functions(&component(1), 1, &std::collections::BTreeMap::new())?;
+        let (relation, column) = (TargetId(0), (fingerprint(1), b"x".to_vec()));
+        let member = Member {
+            columns: vec![column],
+        };
+        writer.put_member(relation, &member_key(b"g", b"m"), Some(&member))?;
+        writer.put_reader(&lookup(), CollectionId(0), b"a", true)?;
+        writer.put_due(CollectionId(0), b"a")?;
+        let step = Step {
+            fingerprint: fingerprint(1),
+            bytes: Vec::new(),
+        };
+        writer.put_step((relation, b"g", 1), b"m", Some(&step))?;
+        writer.put_change((relation, b"g", 1), b"m", true)?;
         writer.put_row(CollectionId(0), b"a", &head(1), &lineage(1))
     })
     .unwrap();
     store
+}
+
+fn lookup() -> LookupRecord {
+    LookupRecord {
+        relation: TargetId(0),
+        key: [7; 16],
+    }
 }
 
 fn verify(store: &Store, repair: bool) -> VerifyReport {
@@ -149,8 +170,9 @@ fn a_sound_store_is_told_to_be_sound_and_stays_as_it_is() {
             compiled: 2,
             // 2 recipes, 9 counts of use, 2 descriptions, 2 runs.
             records: 15,
-            // A head, its lineage, and the meta entries: the format, the next recipe, the bytes of files.
-            rows: 5,
+            // A head, its lineage, and the meta entries: the format, the next recipe, the bytes of files. And one of each
+            // kind that relations have.
+            rows: 10,
             ..VerifyReport::default()
         };
         assert_eq!(report, expected);
@@ -199,10 +221,18 @@ fn damage_to_rows_is_told_and_stays() {
     put_raw(&dir, &HEAD, &row, &[1; 90]);
     put_raw(&dir, &LINEAGE, &row, &[1; 90]);
     put_raw(&dir, &RUN, 2, &[1; 90]);
+    let member = [&[0; 4], &member_key(b"g", b"m")[..]].concat();
+    let element = [&[0; 4], &member_key(b"g", b"\x01m")[..]].concat();
+    put_raw(&dir, &MEMBER, &member, &[1; 90]);
+    put_raw(&dir, &STEP, &element, &[1; 90]);
+    put_raw(&dir, &CHANGE, &element, &[1; 9]);
+    put_raw(&dir, &DUE, &row, &[1; 8]);
+    let reader = [readers_key(&lookup()), row].concat();
+    put_raw(&dir, &READER, &reader, &[1; 8]);
     let store = open(&dir);
     for _ in 0..2 {
         let report = verify(&store, true);
-        assert_eq!(report.rows_damaged, 2);
+        assert_eq!((report.rows, report.rows_damaged), (10, 7));
         // The record of the newest run can be dropped no more than those: the next number would be given twice.
         assert_eq!(report.records_damaged, 1);
         assert!(!report.is_sound());
