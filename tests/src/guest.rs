@@ -34,6 +34,8 @@ pub fn guest(knobs: Guest) -> Vec<u8> {
 /// The component's text, for edits that no knob stands for.
 pub fn guest_text(knobs: Guest) -> String {
     TEMPLATE
+        .replace("ALLOC", ALLOC)
+        .replace("STARTS", STARTS)
         .replace("WEIGHT", &knobs.weight.to_string())
         .replace(
             "DETOUR",
@@ -41,12 +43,8 @@ pub fn guest_text(knobs: Guest) -> String {
         )
 }
 
-const TEMPLATE: &str = r#"
-(component
-  (core module $m
-    (memory (export "memory") 1)
-    (global $top (mut i32) (i32.const 1024))
-    (func $alloc (param $size i32) (result i32)
+/// Hands out memory, growing it where it has to, from the global `$top` on.
+pub(crate) const ALLOC: &str = r"(func $alloc (param $size i32) (result i32)
       (local $at i32)
       (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
       (global.set $top (i32.add (local.get $at) (local.get $size)))
@@ -56,7 +54,20 @@ const TEMPLATE: &str = r#"
               (memory.grow (i32.add (i32.div_u (local.get $size) (i32.const 65536)) (i32.const 1)))
               (i32.const -1))
           (then unreachable)))
-      (local.get $at))
+      (local.get $at))";
+
+/// Whether a text begins with a character.
+pub(crate) const STARTS: &str = r"(func $starts (param $text i32) (param $len i32) (param $with i32) (result i32)
+      (if (result i32) (i32.eqz (local.get $len))
+        (then (i32.const 0))
+        (else (i32.eq (i32.load8_u (local.get $text)) (local.get $with)))))";
+
+const TEMPLATE: &str = r#"
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (global $top (mut i32) (i32.const 1024))
+    ALLOC
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (call $alloc (local.get 3)))
     (func (export "lines") (param $text i32) (param $len i32) (result i32)
       (local $end i32) (local $at i32) (local $start i32) (local $count i32) (local $list i32) (local $out i32)
@@ -86,10 +97,7 @@ const TEMPLATE: &str = r#"
       (i32.store (local.get $out) (local.get $list))
       (i32.store offset=4 (local.get $out) (local.get $count))
       (local.get $out))
-    (func $starts (param $text i32) (param $len i32) (param $with i32) (result i32)
-      (if (result i32) (i32.eqz (local.get $len))
-        (then (i32.const 0))
-        (else (i32.eq (i32.load8_u (local.get $text)) (local.get $with)))))
+    STARTS
     (func (export "weigh") (param $text i32) (param $len i32) (result i32)
       (local $sum i32)
       DETOUR

@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod guest;
+mod lists;
 mod meeting;
 mod project;
 
 pub use guest::{Guest, guest, guest_text};
+pub use lists::lists_guest;
 pub use meeting::meeting;
 pub use project::{FLOW, Outcome, Project};

@@ -13,6 +13,7 @@ use flowstone::{
 use tempfile::TempDir;
 
 use crate::guest::{Guest, guest};
+use crate::lists::lists_guest;
 
 /// A flow over Markdown-like files: lines, what they weigh, and a table of both.
 pub const FLOW: &str = r#"
@@ -131,8 +132,13 @@ impl Project {
         self
     }
 
-    fn component(&self) -> Vec<u8> {
-        (self.component.clone()).unwrap_or_else(|| guest(self.guest))
+    /// The component of a plugin. One of the name `lists` takes many rows at once, with the guest's knobs.
+    fn component(&self, plugin: &str) -> Vec<u8> {
+        match &self.component {
+            Some(component) => component.clone(),
+            None if plugin == "lists" => lists_guest(self.guest.weight),
+            None => guest(self.guest),
+        }
     }
 
     /// The engine on the project's store, and the flow checked on it.
@@ -143,10 +149,11 @@ impl Project {
     pub fn open(&self) -> Result<(Engine, Flow), Error> {
         let engine = Engine::open(&self.path(".flowstone"), self.config.clone())?;
         let file = FlowFile::parse(&self.flow, &BTreeMap::new())?;
-        let components = file
-            .plugins
-            .iter()
-            .map(|plugin| (plugin.name.value.clone(), self.component()));
+        let components = file.plugins.iter().map(|plugin| {
+            let name = plugin.name.value.clone();
+            let component = self.component(&name);
+            (name, component)
+        });
         let place = FlowPlace {
             base: self.folder.path().to_owned(),
             file: "flow.toml".to_owned(),
@@ -188,11 +195,12 @@ impl Project {
     /// As [`Engine::run`].
     pub fn run_as(&self, engine: &Engine, text: &str, file: &str) -> Result<RunReport, Error> {
         let flow = FlowFile::parse(text, &BTreeMap::new())?;
-        let components = flow
-            .plugins
-            .iter()
-            .map(|plugin| (plugin.name.value.clone(), self.component()))
-            .collect();
+        let components = flow.plugins.iter().map(|plugin| {
+            let name = plugin.name.value.clone();
+            let component = self.component(&name);
+            (name, component)
+        });
+        let components = components.collect();
         let place = FlowPlace {
             base: self.folder.path().to_owned(),
             file: file.to_owned(),

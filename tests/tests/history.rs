@@ -42,7 +42,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             2 => file.clone().prop_map(Step::Remove),
             2 => (file.clone(), file).prop_map(|(from, to)| Step::Rename(from, to)),
             2 => (0..3u32, 0..2u32).prop_map(|(weight, detour)| Step::Code(weight, detour)),
-            2 => (0..8u8).prop_map(Step::Flow),
+            2 => (0..12u8).prop_map(Step::Flow),
             2 => (0..3u32).prop_map(Step::Collect),
             1 => (0..4u8).prop_map(Step::Cache),
             1 => (0..6u8, 0..9u32).prop_map(|(file, value)| Step::Give(file, value)),
@@ -77,8 +77,23 @@ fn flow(variant: u8) -> String {
             "sample.weigh\"",
             "sample.weigh\"\ncache = { mode = \"recompute\" }",
         ),
-        _ => flow.replace("key = [\"path\", \"line\"]", "key = [\"line\", \"path\"]"),
+        7 => flow.replace("key = [\"path\", \"line\"]", "key = [\"line\", \"path\"]"),
+        8 => batched(&flow, "weigh", 2),
+        9 => batched(&flow, "weigh", 64),
+        10 => batched(&flow, "vet", 3),
+        _ => batched(
+            &flow.replace("sample.lines\"", "lists.lines\"\nbatch = true"),
+            "weigh",
+            3,
+        ),
     }
+}
+
+/// The flow with its last call for many rows at once.
+fn batched(flow: &str, function: &str, rows: u8) -> String {
+    let call = format!("lists.{function}\"\nbatch = {{ rows = {rows} }}");
+    let plugin = "[plugin.lists]\ncomponent = \"lists.wasm\"\n";
+    flow.replace("sample.weigh\"", &call) + plugin
 }
 
 /// The flow with a literal argument.

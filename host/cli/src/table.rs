@@ -129,6 +129,15 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// A duration in seconds, of something short: down to microseconds.
+pub(crate) fn short(short: f64) -> String {
+    match short {
+        ..0.000_999_5 => format!("{:.0} µs", short * 1e6),
+        ..0.009_995 => format!("{:.2} ms", short * 1000.0),
+        _ => seconds(short),
+    }
+}
+
 /// `1 row`, `2 rows`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -158,6 +167,12 @@ mod tests {
             shown,
             ["0 s", "<1 ms", "12 ms", "1.23 s", "75.50 s", "62 min 05 s"]
         );
+    }
+
+    #[test]
+    fn short_times_are_exact() {
+        let shown = [0.0, 0.000_012_3, 0.001_25, 0.0123, 2.0].map(short);
+        assert_eq!(shown, ["0 µs", "12 µs", "1.25 ms", "12 ms", "2.00 s"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! recipe   = BLAKE3-derive-key("flowstone 2026 memo recipe",
-//!                KEY_SCHEMA, code id, signature, literals with their positions, grants, ignored positions)
+//!                KEY_SCHEMA, code id, signature, literals with their positions, grants, ignored positions, batched)
 //! memo key = BLAKE3-keyed(recipe, argument fingerprints in order)
 //! ```
 //!
@@ -76,7 +76,7 @@ pub struct Grant {
 pub struct Recipe {
     /// What stands for the code.
     pub code: CodeId,
-    /// The function: its types count, its name and those of its parameters do not.
+    /// The function, as it is for one row: its types count, its name and those of its parameters do not.
     pub function: Function,
     /// The literal arguments, by position.
     pub literals: Vec<LiteralArgument>,
@@ -84,6 +84,10 @@ pub struct Recipe {
     pub grants: Vec<Grant>,
     /// The positions of the parameters whose arguments do not count.
     pub ignored: Vec<u32>,
+    /// Whether the exported function takes and returns lists, with one element per row: see
+    /// [`row_function`](crate::row_function).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batched: bool,
 }
 
 /// The code that makes the results of a recipe, whatever stands for it in the keys.
@@ -162,6 +166,9 @@ impl Recipe {
             for position in &self.ignored {
                 hasher.update(&position.to_le_bytes());
             }
+        }
+        if self.batched {
+            put(&mut hasher, b"batched");
         }
         KeyRecipe(*hasher.finalize().as_bytes())
     }
@@ -252,6 +259,7 @@ mod tests {
             literals: literals.iter().map(literal).collect(),
             grants: grants.iter().map(grant).collect(),
             ignored: Vec::new(),
+            batched: false,
         }
     }
 
@@ -341,6 +349,19 @@ mod tests {
             .map(|(position, param)| (position, param.name.as_str()))
             .collect();
         assert_eq!(names, [(0, "text")]);
+    }
+
+    #[test]
+    fn that_a_function_takes_many_rows_counts() {
+        let base = function(&[("text", Type::String)], Some(Type::U32));
+        let plain = recipe(&code(1), &base, &[], &[]);
+        let batched = Recipe {
+            batched: true,
+            ..plain.clone()
+        };
+        let text = of(&Value::str("a"), &Type::String);
+        assert_ne!(plain.key(), batched.key());
+        insta::assert_snapshot!(batched.key().key([text]), @"b0c9e407ac706337181251a45eed57f82e4742cf1327e6d5e125715dfd0a8137");
     }
 
     #[test]

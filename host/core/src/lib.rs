@@ -7,6 +7,7 @@
 
 mod diagnostic;
 mod encoding;
+mod failure;
 mod flow;
 mod id;
 mod interface;
@@ -20,12 +21,14 @@ mod wave;
 
 pub use diagnostic::{Diagnostic, FlowErrors, suggest};
 pub use encoding::{DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint};
+pub use failure::RowFailure;
 pub use flow::{
-    Argument, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef, Connectors,
-    FlowFile, Fold, FoldKind, Gather, GatherColumn, Grants, Identity, Located, Lookup, OnError,
-    OptionError, OptionValue, Options, Origin, Plan, PluginDecl, PluginOrigin, REDUCE, RELATION,
-    Reader, Relation, RelationRef, ResultShape, STATE, SourceColumns, SourceDecl, SourcePlan,
-    Stage, StateArgument, StoreSettings, TargetPlan, TargetSpec, Transform, UNION, is_pin_name,
+    Argument, BatchSettings, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef,
+    Connectors, FlowFile, Fold, FoldKind, Gather, GatherColumn, Grants, Identity, Located, Lookup,
+    OnError, OptionError, OptionValue, Options, Origin, Plan, PluginDecl, PluginOrigin, REDUCE,
+    RELATION, Reader, Relation, RelationRef, ResultShape, STATE, SourceColumns, SourceDecl,
+    SourcePlan, Stage, StateArgument, StoreSettings, TargetPlan, TargetSpec, Transform, UNION,
+    is_pin_name, row_function,
 };
 pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};

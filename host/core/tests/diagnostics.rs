@@ -3,8 +3,12 @@
 mod kinds;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use flowstone_core::{Case, FlowErrors, FlowFile, Interface, Plan, Type, UnsupportedFunction};
+use flowstone_core::{
+    Argument, BatchSettings, Case, FlowErrors, FlowFile, Interface, Plan, Type,
+    UnsupportedFunction, Value,
+};
 use kinds::{Kinds, function};
 
 fn interfaces() -> BTreeMap<String, Interface> {
@@ -53,6 +57,19 @@ fn interfaces() -> BTreeMap<String, Interface> {
             ),
             function("hash", &[("content", Type::bytes())], Some(Type::U64)),
             function("log", &[("text", Type::String)], None),
+            function(
+                "counts",
+                &[("text", Type::list(Type::String)), ("scale", Type::U32)],
+                Some(Type::list(Type::option(Type::U32))),
+            ),
+            function(
+                "splits",
+                &[("text", Type::list(Type::String))],
+                Some(Type::list(Type::Result {
+                    ok: Some(Type::list(Type::String).into()),
+                    err: Some(Type::String.into()),
+                })),
+            ),
         ],
         unsupported: vec![UnsupportedFunction {
             name: "open".to_owned(),
@@ -157,6 +174,55 @@ fn a_field_of_a_result_is_a_column() {
     assert_eq!(stage.column_path(column), "about.text");
 }
 
+const COUNTS: &str =
+    "[transform.counts]\ncall = \"text.counts\"\neach = \"section\"\nwith = { scale = 2 }\n";
+
+#[test]
+fn a_batched_transform_takes_columns_of_the_elements_of_its_lists() {
+    let batch = "batch = { rows = 500, bytes = \"1MiB\", wait = \"5ms\" }\n";
+    let plan = wire(&with(&format!("{COUNTS}{batch}"))).expect("the flow is right");
+    let stage = &plan.stages[0];
+    let counts = &stage.transforms[1];
+    let settings = BatchSettings {
+        rows_max: 500,
+        bytes_max: 1 << 20,
+        wait: Duration::from_millis(5),
+    };
+    assert_eq!(counts.batch, Some(settings));
+    assert_eq!(
+        counts.function.to_string(),
+        "counts: func(text: string, scale: u32) -> option<u32>"
+    );
+    assert_eq!(counts.arguments[1], Argument::Literal(Value::U32(2)));
+    let columns: Vec<String> = (counts.columns())
+        .map(|column| stage.column_path(column))
+        .collect();
+    assert_eq!(columns, ["section.text"]);
+    assert_eq!(
+        (&counts.result.value, counts.result.optional),
+        (&Type::U32, true)
+    );
+}
+
+#[test]
+fn batches_have_defaults_and_can_be_switched_off() {
+    let plan = wire(&with(&format!("{COUNTS}batch = true\n"))).expect("the flow is right");
+    let batch = plan.stages[0].transforms[1].batch;
+    assert_eq!(batch, Some(BatchSettings::default()));
+    let plan = wire(&with(&format!("{WORDS}batch = false\n"))).expect("the flow is right");
+    assert_eq!(plan.stages[0].transforms[1].batch, None);
+}
+
+#[test]
+fn a_batched_transform_can_make_rows() {
+    let more =
+        "[transform.part]\ncall = \"text.splits\"\neach = \"section\"\nrows = true\nbatch = true\n";
+    let plan = wire(&with(more)).expect("the flow is right");
+    let stage = &plan.stages[0];
+    assert_eq!(stage.collections[2].row, Some(Type::String));
+    assert_eq!(stage.transforms[1].makes, Some(2));
+}
+
 #[test]
 fn transforms_run_after_those_that_they_need_whatever_the_order_of_the_file() {
     let more = "[transform.again]\ncall = \"text.twice\"\neach = \"section\"\nfrom = { number = \"words\" }\n";
@@ -225,5 +291,13 @@ tells! {
     two_targets_in_one_place: with(&format!("{WORDS}{INDEX}{}", INDEX.replace("target.index", "target.copy")));
     pin_of_two_functions: with(&format!("{WORDS}cache = {{ pin = \"count-1\" }}\n[transform.about]\ncall = \"text.info\"\neach = \"page\"\ncache = {{ pin = \"count-1\" }}\n"));
     pin_of_one_function: with(&format!("{WORDS}cache = {{ pin = \"count-1\" }}\n{}cache = {{ pin = \"count-1\" }}\n", WORDS.replace("words]", "heads]").replace("\"section\"", "\"section\"\nfrom = { text = \"section.heading\" }")));
+    batch_of_wrong_settings: with(&format!("{COUNTS}batch = {{ rows = 0, bytes = \"2GiB\", wait = \"2h\", size = 3 }}\n"));
+    batch_of_another_kind: with(&format!("{COUNTS}batch = 64\n"));
+    batch_of_a_parameter_that_is_no_list: with(&format!("{}batch = true\n", COUNTS.replace("with = { scale = 2 }", "from = { scale = \"level\" }")));
+    batch_of_a_result_that_is_no_list: with(&format!("{WORDS}batch = true\n"));
+    batch_of_a_column_of_another_type: with(&format!("{COUNTS}from = {{ text = \"level\" }}\nbatch = true\n"));
+    batch_without_a_column: with(&format!("{}batch = true\n", COUNTS.replace("scale = 2", "scale = 2, text = [\"a\"]")));
+    batch_of_rows_that_are_no_list: with(&format!("{COUNTS}batch = true\nrows = true\n"));
+    lists_without_a_batch: with(COUNTS);
     many_errors_at_once: with("[transform.a]\ncall = \"text.nope\"\neach = \"nowhere\"\n[transform.b]\ncall = \"text.twice\"\neach = \"page\"\n");
 }

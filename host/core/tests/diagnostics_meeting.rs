@@ -53,6 +53,7 @@ tells! {
     state_of_no_rows: [SESSION.replace("100", "0")];
     state_with_what_it_cannot_have: [SESSION, "rows = true\nbatch = true\nlookup = {}\ngrants = { clock = true }\ncache = { max-age = \"1d\" }\n"];
     state_that_is_ignored: [SESSION, "cache = { mode = \"ignore\" }\n"];
+    batch_of_groups: [STATS, "batch = true\n"];
     combine_that_makes_rows: [TOTAL, "rows = true\n"];
     combine_that_is_ignored: [TOTAL, "cache = { mode = \"ignore\" }\n"];
     reduce_that_is_granted: [STATS, "grants = { clock = true }\n"];
@@ -71,6 +72,10 @@ tells! {
     column_made_on_a_field_of_a_result: [STATS, transform("mean", "net", "stats", "with = { price = 1.0 }")];
 
     // Circles
+    batch_with_a_lookup_of_another_type: [
+        TOTAL.replace("shop.one", "shop.ones"),
+        "batch = true\nlookup = { price = { in = \"company\", key = \"company-id\" } }\n",
+    ];
     circle_of_a_lookup: [STATS, transform("rank", "rank", "food", "lookup = { stats = { in = \"stats\", key = \"company-id\" } }")];
     circle_of_a_lookup_in_itself: [transform("label", "label", "food", "lookup = { name = { in = \"food\", key = \"parent\", on = \"id\", take = \"name\" } }")];
     circle_of_lookups: [

@@ -65,6 +65,11 @@ plans! {
         transform("net", "net", "total", "from = { price = \"total.mean\" }"),
         target("total", "key = \"kind\", net = \"net\""),
     ];
+    combine_of_batches: [
+        TOTAL.replace("shop.one", "shop.ones").replace("shop.add", "shop.try-add"),
+        "batch = true\nlookup = { company = { in = \"company\", key = \"company-id\" } }\n",
+        target("total", "key = \"total.n\""),
+    ];
     union: [
         PRODUCT,
         transform("net", "net", "product", ""),

@@ -1,8 +1,11 @@
 //! Answers: what a call came to, with the fingerprints that go on from it and the value, loaded only when needed.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use flowstone_core::{Fingerprint, ResultShape, Type, Value, decode, encode, fingerprint, to_json};
+use flowstone_core::{
+    Fingerprint, ResultShape, RowFailure, Type, Value, decode, encode, fingerprint, to_json,
+};
 use flowstone_store::{INLINE_BYTES_MAX, Outcome, Snapshot, StoreError, Stored};
 
 /// What a call came to by its own account. A pure function gives the same answer every time.
@@ -14,6 +17,22 @@ pub(crate) enum Answer {
     Nothing,
     /// The err of its result, for people.
     Failed(String),
+}
+
+/// What a function that was called says of a row.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    /// An answer, and its value's encoding where that is to be stored as an object.
+    Answer(Answer, Option<Vec<u8>>),
+    /// That it is to be called again.
+    Again(Again),
+}
+
+/// That a function is to be called again for a row: it says nothing that could be remembered.
+#[derive(Clone, Debug)]
+pub(crate) struct Again {
+    pub(crate) after: Duration,
+    pub(crate) reason: String,
 }
 
 /// A value that is in the store or on its way there.
@@ -31,6 +50,8 @@ pub(crate) struct Remembered {
 pub(crate) struct Typed {
     pub(crate) shape: ResultShape,
     pub(crate) rows: bool,
+    /// Whether an err says what is to be done about it.
+    pub(crate) row_failure: bool,
     fingerprint: Fingerprint,
     /// The types of the parts of a record, or of each element of a list of rows.
     part_types: Vec<(Type, Fingerprint)>,
@@ -50,6 +71,7 @@ impl Typed {
         };
         Self {
             fingerprint: shape.value.fingerprint(),
+            row_failure: shape.has_row_failure(),
             part_types,
             shape,
             rows,
@@ -63,24 +85,34 @@ impl Typed {
 }
 
 impl Answer {
-    /// Interprets what a function returned. The second part is the encoding, to be stored.
-    pub(crate) fn of_call(returned: Value, typed: &Typed) -> (Self, Option<Vec<u8>>) {
+    /// Interprets what a function returned for a row.
+    pub(crate) fn of_call(returned: Value, typed: &Typed) -> Returned {
+        let answer = |answer| Returned::Answer(answer, None);
         let value = match (returned, &typed.shape.fallible) {
             (Value::Result(Err(payload)), Some(ty)) => {
-                return (
-                    Answer::Failed(error_text(payload.as_deref(), ty.as_ref())),
-                    None,
-                );
+                let failure = payload.as_deref().filter(|_| typed.row_failure);
+                return match failure.and_then(RowFailure::of) {
+                    Some(RowFailure::Invalid(reason)) => {
+                        answer(Answer::Failed(said(reason.to_string())))
+                    }
+                    Some(RowFailure::RetryAfter(after, reason)) => Returned::Again(Again {
+                        after,
+                        reason: said(reason.to_string()),
+                    }),
+                    Some(RowFailure::Skip) => answer(Answer::Nothing),
+                    None => answer(Answer::Failed(error_text(payload.as_deref(), ty.as_ref()))),
+                };
             }
-            (Value::Result(Ok(Some(value))), Some(_)) => std::sync::Arc::unwrap_or_clone(value),
+            (Value::Result(Ok(Some(value))), Some(_)) => Arc::unwrap_or_clone(value),
             (value, _) => value,
         };
         let value = match (value, typed.shape.optional) {
-            (Value::Option(None), true) => return (Answer::Nothing, None),
-            (Value::Option(Some(value)), true) => std::sync::Arc::unwrap_or_clone(value),
+            (Value::Option(None), true) => return answer(Answer::Nothing),
+            (Value::Option(Some(value)), true) => Arc::unwrap_or_clone(value),
             (value, _) => value,
         };
-        Self::of_value(value, typed)
+        let (answer, encoding) = Self::of_value(value, typed);
+        Returned::Answer(answer, encoding)
     }
 
     /// The answer of a value that is no longer wrapped, and its encoding where that is to be stored as an object.
@@ -283,7 +315,8 @@ pub fn printable(text: &str) -> String {
     flowstone_core::printable(text, &['\n', '\t'])
 }
 
-fn error_text(payload: Option<&Value>, ty: Option<&Type>) -> String {
+/// What an err that is no [`RowFailure`] says, for people.
+pub(crate) fn error_text(payload: Option<&Value>, ty: Option<&Type>) -> String {
     said(match (payload, ty) {
         (Some(Value::Str(text)), _) => text.to_string(),
         (Some(value), Some(ty)) => to_json(value, ty).to_string(),

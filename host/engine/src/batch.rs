@@ -4,9 +4,12 @@
 //! sorted in one read transaction, and only the misses are called. Values are loaded when a call or a target needs
 //! them, so rows whose results are all remembered read nothing.
 
+mod again;
+mod call;
 mod column;
 mod find;
 mod lookup;
+mod many;
 mod reuse;
 mod transform;
 

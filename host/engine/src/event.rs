@@ -71,17 +71,21 @@ pub enum Event<'a> {
         /// How many rows.
         rows: u64,
     },
-    /// A function is about to be called.
+    /// A function is about to be called for a row. The rows of a batch are told one after the other.
     WillCall {
         /// The transform's name.
         transform: &'a str,
-        /// The key of the root row that it is called for, for people.
+        /// The key of the root row, for people.
         key: &'a str,
     },
     /// A function was called.
     Called {
         /// The transform's name.
         transform: &'a str,
+        /// How many rows it was called for.
+        rows: u64,
+        /// How long these waited, from when it was known that the call has to be made.
+        queued: Duration,
         /// How long it took.
         time: Duration,
         /// What it wrote to its log, if anything.

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use flowstone_core::Stage;
 
 use crate::batch::{Batch, Halt, Item};
 use crate::budget::{Budget, Permit};
@@ -26,17 +27,28 @@ pub(crate) struct Spread {
     pub(crate) rows_max: usize,
     /// The most bytes of source rows in a batch, unless one row alone has more.
     pub(crate) bytes_max: u64,
+    /// Into how many calls at least the rows of a batch are put, where calls take many rows.
+    pub(crate) parts: usize,
     pub(crate) budget: Arc<Budget>,
 }
 
 impl Spread {
-    /// Batches large enough to be worth a transaction, small enough to keep every thread busy.
-    pub(crate) fn new(threads: usize, memory_bytes_max: u64, pending: u64) -> Self {
-        let share = pending / (threads.max(1) as u64 * 4);
+    /// Batches large enough to be worth a transaction, and to fill the calls of batched transforms; small enough to keep
+    /// every thread busy.
+    pub(crate) fn new(stage: &Stage, threads: usize, memory_bytes_max: u64, pending: u64) -> Self {
+        let workers = threads.max(1) as u64;
+        let share = pending / (workers * 4);
+        let call = u64::from(stage.batch_rows().unwrap_or(0));
+        let rows_max = share
+            .clamp(16, 256)
+            .max(call.min(pending.div_ceil(workers)));
+        let batches = pending.div_ceil(rows_max).max(1);
         Self {
             threads,
-            rows_max: share.clamp(16, 256) as usize,
-            bytes_max: (memory_bytes_max / 32).min(8 << 20),
+            rows_max: rows_max as usize,
+            bytes_max: (memory_bytes_max / 32).min(stage.batch_bytes().max(8 << 20)),
+            // With fewer batches than threads, each has several threads to itself.
+            parts: workers.div_ceil(batches) as usize,
             budget: Budget::new(memory_bytes_max),
         }
     }
@@ -52,10 +64,13 @@ struct Work {
 const COST_FACTOR: u64 = 3;
 
 /// How often it is looked whether the run is to stop.
-const STOP_CHECK: Duration = Duration::from_millis(20);
+pub(crate) const STOP_CHECK: Duration = Duration::from_millis(20);
 
 /// What is counted for a row besides its bytes.
 const ROW_BYTES: u64 = 1024;
+
+/// So many micro-batches may wait for rows that are to be tried again while others are worked on.
+const WAITING_MAX: usize = 16;
 
 /// Runs a stage over the rows that `produce` hands out. Everything evaluated has been committed when this returns.
 pub(crate) fn execute(
@@ -67,8 +82,14 @@ pub(crate) fn execute(
 ) -> Result<(), Halt> {
     let (work_out, work_in) = bounded::<Work>(spread.threads);
     let (done_out, done_in) = bounded::<Evaluated>(1);
+    run.counters.parts.store(spread.parts, Ordering::Relaxed);
+    let may_wait = run
+        .transforms
+        .iter()
+        .any(|transform| transform.typed.row_failure);
+    let workers = spread.threads + if may_wait { WAITING_MAX } else { 0 };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..spread.threads)
+        let workers: Vec<_> = (0..workers)
             .map(|_| {
                 let (work_in, done_out) = (work_in.clone(), done_out.clone());
                 scope.spawn(move || work(run, stage, &work_in, &done_out))
@@ -141,7 +162,12 @@ fn work(
     done: &Sender<Evaluated>,
 ) -> Result<(), Halt> {
     let mut outcome = Ok(());
-    for Work { items, permit } in work {
+    loop {
+        // Only so many work at once; those that wait leave their seat to others.
+        let _seat = run.seats.take();
+        let Ok(Work { items, permit }) = work.recv() else {
+            return outcome;
+        };
         // After a halt the queue is emptied, so that the producer is not left waiting.
         if outcome.is_err() || run.stop.is_set() {
             outcome = outcome.and(Err(Halt::Interrupted));
@@ -160,7 +186,6 @@ fn work(
             }
         }
     }
-    outcome
 }
 
 fn evaluate(

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flowstone_connect::RowError;
 use flowstone_core::{
@@ -29,9 +29,10 @@ use crate::batch::Halt;
 use crate::books::{get, put};
 use crate::error::Error;
 use crate::event::Event;
+use crate::meter::Meter;
 use crate::recipe::recipe_of;
 use crate::relation::display_key;
-use crate::stage::{PluginCode, StageRun, TransformCounters};
+use crate::stage::{PluginCode, StageRun};
 
 /// The level that holds what a combined group came to.
 const RESULT: u8 = u8::MAX;
@@ -52,7 +53,7 @@ pub(crate) struct PreparedFold<'a> {
     /// The types of the relation's columns.
     types: Vec<Type>,
     result: (Type, Fingerprint),
-    pub(crate) counters: TransformCounters,
+    pub(crate) meter: Meter,
     callable: OnceLock<Callable>,
 }
 
@@ -85,7 +86,7 @@ impl<'a> PreparedFold<'a> {
             relation,
             types,
             result: (ty, print),
-            counters: TransformCounters::default(),
+            meter: Meter::default(),
             callable: OnceLock::new(),
         }
     }
@@ -210,17 +211,17 @@ impl<'s> Folding<'s> {
         if outcome.is_err() && run.stop.is_set() {
             return Err(Halt::Interrupted);
         }
-        let counts = &fold.counters;
-        counts.called.fetch_add(1, Ordering::Relaxed);
-        counts
-            .nanoseconds
-            .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+        let meter = &fold.meter;
+        meter.called.fetch_add(1, Ordering::Relaxed);
+        meter.call(1, time, Duration::ZERO);
         let log = match &outcome {
             Ok(output) => &output.log,
             Err(error) => &error.log,
         };
         run.observer.event(&Event::Called {
             transform: name,
+            rows: 1,
+            queued: Duration::ZERO,
             time,
             log,
         });
@@ -229,7 +230,7 @@ impl<'s> Folding<'s> {
                 let returned = output
                     .value
                     .ok_or(Error::Internal("a function without a result was called"))?;
-                Element::of_call(returned, fold.plan.function.result.as_ref())
+                Element::of_call(returned, fold.plan.fallible())
             }
             Err(error) => Element::Failed {
                 reason: said(error.reason),
@@ -237,7 +238,7 @@ impl<'s> Folding<'s> {
             },
         };
         if matches!(made, Element::Failed { .. }) {
-            counts.failed.fetch_add(1, Ordering::Relaxed);
+            meter.failed.fetch_add(1, Ordering::Relaxed);
         }
         Ok(made)
     }

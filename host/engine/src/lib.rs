@@ -26,7 +26,9 @@ mod gc;
 mod history;
 mod identity;
 mod lineage;
+mod lists;
 mod live;
+mod meter;
 mod overrides;
 mod pins;
 mod plan;
@@ -38,6 +40,7 @@ mod relation;
 mod report;
 mod run;
 mod scan;
+mod seats;
 mod stage;
 mod survey;
 mod targets;
@@ -76,8 +79,9 @@ pub use pins::{
 };
 pub use reason::Cause;
 pub use report::{
-    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
-    RoundReport, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
+    FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Queue,
+    Reason, RoundReport, RowsPerCall, RunReport, SourceCounts, TargetCounts, TransformCounts,
+    TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;

@@ -210,7 +210,7 @@ pub(crate) fn answer(
     typed: &Typed,
 ) -> Result<Answer, String> {
     let shape = &transform.result;
-    if json.is_null() && shape.optional {
+    if json.is_null() && shape.can_be_none() {
         return Ok(Answer::Nothing);
     }
     let value = from_json(json, &shape.value)

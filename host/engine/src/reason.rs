@@ -272,10 +272,14 @@ pub(crate) fn recipe_difference(before: &RecipeRecord, now: &RecipeRecord) -> Ve
         let params = recipe.function.params.iter().map(|param| param.ty.clone());
         (params.collect::<Vec<_>>(), recipe.function.result.clone())
     };
-    if types(old) != types(new) {
+    if types(old) != types(new) || old.batched != new.batched {
+        let signature = |recipe: &Recipe| {
+            let batched = if recipe.batched { ", in batches" } else { "" };
+            format!("{}{batched}", recipe.function)
+        };
         causes.push(Cause::Signature {
-            from: old.function.to_string(),
-            to: new.function.to_string(),
+            from: signature(old),
+            to: signature(new),
         });
     }
     literal_difference(old, new, &mut causes);

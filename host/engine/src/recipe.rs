@@ -20,13 +20,14 @@ pub(crate) fn recipe(stage: &Stage, transform: &Transform, code: &PluginCode) ->
         recipe: Recipe {
             grants,
             ignored: stage.ignored(transform),
+            batched: transform.batch.is_some(),
             ..record.recipe
         },
         ..record
     }
 }
 
-/// The recipe of a function's keys that is granted nothing and of which every argument counts.
+/// The recipe of a function's keys that is called for single rows and granted nothing, and of which every argument counts.
 pub(crate) fn recipe_of(
     function: &Function,
     pin: Option<&str>,
@@ -51,6 +52,7 @@ pub(crate) fn recipe_of(
             literals,
             grants: Vec::new(),
             ignored: Vec::new(),
+            batched: false,
         },
         maker,
     }

@@ -101,18 +101,60 @@ impl SourceCounts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TransformCounts {
-    /// Calls that ran.
+    /// Rows that were called for.
     pub called: u64,
     /// Rows whose result was remembered.
     pub reused: u64,
     /// Rows that failed in this transform.
     pub failed: u64,
+    /// Calls that ran: as many as rows that were called for, but for batches, and for rows that were tried again.
+    pub calls: u64,
     /// The time of all calls together.
     pub seconds: f64,
+    /// How long a call took.
+    pub latency: Latency,
+    /// For how many rows a call was.
+    pub rows_per_call: RowsPerCall,
+    /// Rows of all calls, by the time of all calls together.
+    pub rows_per_second: f64,
+    /// How long it took until a call began, from when it was known that it has to be made.
+    pub queue: Queue,
     /// What stood for its code in the keys.
     pub code: String,
     /// The number of its recipe in the store.
     pub recipe: RecipeId,
+}
+
+/// How long calls took, in seconds: half of them no longer than `p50`, and so on; within 3 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Latency {
+    /// The median.
+    pub p50: f64,
+    /// 95 of 100 calls took no longer.
+    pub p95: f64,
+    /// 99 of 100 calls took no longer.
+    pub p99: f64,
+}
+
+/// How many rows calls were for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RowsPerCall {
+    /// The mean.
+    pub mean: f64,
+    /// The most.
+    pub max: u64,
+}
+
+/// How long calls were waited for, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Queue {
+    /// The mean.
+    pub mean: f64,
+    /// The longest.
+    pub max: f64,
 }
 
 /// The rows of a target.

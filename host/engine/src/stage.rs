@@ -1,7 +1,7 @@
 //! A stage made ready to run: its source open, its keys' recipes made, its counters at zero.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flowstone_connect::{Entry, RowError, Source, TargetKeys};
@@ -20,9 +20,12 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::fold::PreparedFold;
 use crate::former::Former;
+use crate::lists::Lists;
+use crate::meter::Meter;
 use crate::overrides::SourceOverrides;
 use crate::recipe::recipe;
 use crate::relation::{RelationKeys, display_key};
+use crate::seats::Seats;
 
 /// A plugin of a flow: its binary, what it offers, and its compiled code once a call needs it.
 pub(crate) struct PluginCode {
@@ -129,6 +132,8 @@ pub(crate) struct PreparedTransform<'a> {
     /// The first run whose results are not too old.
     pub(crate) fresh_since: RunId,
     pub(crate) typed: Typed,
+    /// The lists of a function over rows.
+    pub(crate) lists: Option<Lists>,
     pub(crate) limits: &'a Limits,
     callable: OnceLock<Callable>,
 }
@@ -139,6 +144,7 @@ impl<'a> PreparedTransform<'a> {
         Self {
             code,
             recipe: record.recipe.key(),
+            lists: Lists::of(&record.recipe),
             record,
             recipe_id: RecipeId(0),
             mode: transform.cache.mode,
@@ -199,29 +205,24 @@ pub(crate) struct StageLookup {
     pub(crate) ty: (Type, Fingerprint),
 }
 
-/// What the threads of a run count for a transform.
-#[derive(Default)]
-pub(crate) struct TransformCounters {
-    pub(crate) called: AtomicU64,
-    pub(crate) reused: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) nanoseconds: AtomicU64,
-}
-
 /// What the threads of a run count for a stage.
 pub(crate) struct Counters {
-    pub(crate) transforms: Vec<TransformCounters>,
+    pub(crate) transforms: Vec<Meter>,
+    /// Into how many calls at least the rows of a micro-batch are put, so that every thread has work.
+    pub(crate) parts: AtomicUsize,
 }
 
 impl Counters {
     pub(crate) fn new(stage: &Stage) -> Self {
         Self {
-            transforms: stage
-                .transforms
-                .iter()
-                .map(|_| TransformCounters::default())
-                .collect(),
+            transforms: stage.transforms.iter().map(|_| Meter::default()).collect(),
+            parts: AtomicUsize::new(1),
         }
+    }
+
+    /// Into how many calls at least the rows of a micro-batch are put.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.load(Ordering::Relaxed)
     }
 }
 
@@ -256,6 +257,7 @@ pub(crate) struct StageRun<'a> {
     pub(crate) store: &'a Store,
     pub(crate) sandbox: &'a SandboxCell,
     pub(crate) calls: &'a Calls,
+    pub(crate) seats: &'a Seats,
     /// How many batches of this run have been committed.
     pub(crate) commits: &'a AtomicU64,
     pub(crate) pool: &'a rayon::ThreadPool,
@@ -339,7 +341,8 @@ impl StageRun<'_> {
     }
 
     /// What a call of a transform can learn besides its arguments. Random numbers follow from the arguments, not from the
-    /// key: whatever stands for the code, a call gives the same.
+    /// key: whatever stands for the code, a call gives the same. For a batch there are none here: what a row gets must not
+    /// hang on those that share its call.
     pub(crate) fn world(&self, transform: usize, arguments: &[Fingerprint]) -> World {
         let grants = self.stage.transforms[transform].grants;
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 random numbers");

@@ -138,8 +138,8 @@ fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> 
 
 fn plugin_advice(interface: &str, version: &str) -> Option<String> {
     match (interface, version) {
-        ("log", "0.1.0") => None,
-        ("log", _) => Some(
+        ("log" | "types", "0.1.0") => None,
+        ("log" | "types", _) => Some(
             "this flowstone offers version 0.1.0: build against its WIT, or use a newer flowstone"
                 .to_owned(),
         ),

@@ -149,6 +149,7 @@ fn recipe(number: u32) -> RecipeRecord {
         literals: Vec::new(),
         grants: Vec::new(),
         ignored: Vec::new(),
+        batched: false,
     };
     debug_assert!(matches!(recipe.code, CodeId::Component { .. }));
     RecipeRecord { recipe, maker }

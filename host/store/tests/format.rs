@@ -170,6 +170,7 @@ fn recipe() -> RecipeRecord {
         literals: Vec::new(),
         grants: Vec::new(),
         ignored: Vec::new(),
+        batched: false,
     };
     RecipeRecord { recipe, maker }
 }

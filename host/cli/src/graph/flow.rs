@@ -249,6 +249,9 @@ fn transform_settings(stage: &Stage, transform: &Transform) -> BTreeMap<String, 
     if let Some(mode) = mode {
         set("mode", mode.to_owned());
     }
+    if let Some(batch) = transform.batch {
+        set("batch", format!("{} rows", batch.rows_max));
+    }
     if let Some(pin) = &transform.cache.pin {
         set("pin", pin.clone());
     }

@@ -344,6 +344,8 @@ mod tests {
         for _ in 0..2 {
             metrics.take(&Event::Called {
                 transform: "line",
+                rows: 1,
+                queued: Duration::ZERO,
                 time: Duration::from_millis(3),
                 log: &[],
             });

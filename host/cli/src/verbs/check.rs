@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use flowstone::core::{
     Argument, CacheMode, Column, ColumnKind, ColumnRef, Lookup, Plan, Stage, TargetPlan, Transform,
-    to_json,
+    format_size, to_json,
 };
 use flowstone::{PinState, argument_text};
 use serde_json::{Value as Json, json};
@@ -67,6 +67,14 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
                 let _ = writeln!(text, "  {line}");
             }
             let _ = writeln!(text, "  -> {}", result(stage, transform));
+            if let Some(batch) = transform.batch {
+                let bytes = format_size(batch.bytes_max);
+                let _ = writeln!(
+                    text,
+                    "  for up to {} rows or {bytes} in one call",
+                    batch.rows_max
+                );
+            }
             if let Some(pin) = pins.get(&transform.name) {
                 let _ = writeln!(text, "  {pin}");
             }
@@ -186,10 +194,10 @@ fn result(stage: &Stage, transform: &Transform) -> String {
     } else {
         ""
     };
-    let none = if shape.optional {
-        "; none makes no row"
-    } else {
-        ""
+    let none = match (shape.optional, shape.has_row_failure()) {
+        (true, _) => "; none makes no row",
+        (false, true) => "; skip makes no row",
+        (false, false) => "",
     };
     format!("{what}{fails}{none}")
 }
@@ -319,6 +327,11 @@ fn transform_object(
         "makes": transform.makes.map(|made| &stage.collections[made].name),
         "arguments": arguments.collect::<Vec<_>>(),
         "result": transform.function.result.as_ref().map(ToString::to_string),
+        "batch": transform.batch.map(|batch| json!({
+            "rows": batch.rows_max,
+            "bytes": batch.bytes_max,
+            "wait_seconds": batch.wait.as_secs_f64(),
+        })),
         "pin": pin,
         "cache": transform.cache.mode,
         "max_age_seconds": transform.cache.age_max.map(|age| age.as_secs()),

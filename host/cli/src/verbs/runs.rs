@@ -14,7 +14,7 @@ use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
 use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER};
-use crate::table::{Table, count, seconds};
+use crate::table::{Table, count, seconds, short};
 use crate::when::{ago, utc};
 
 /// Lists past runs, or shows one.
@@ -209,6 +209,7 @@ fn text(run: &RunReport, paint: Paint) -> String {
         let _ = writeln!(text, "asked for: {asked}");
     }
     text.push_str(&tables(run, paint));
+    text.push_str(&calls(run, paint));
     text.push_str(&failures(run, usize::MAX, paint));
     let listed = run.failed.len() as u64;
     if listed < run.failures {
@@ -219,6 +220,46 @@ fn text(run: &RunReport, paint: Paint) -> String {
         text.push_str("\ninterrupted before it was done\n");
     }
     text
+}
+
+/// What was measured of the calls of each transform that made any.
+fn calls(run: &RunReport, paint: Paint) -> String {
+    let heads = [
+        "calls of",
+        "calls",
+        "rows each",
+        "most",
+        "p50",
+        "p95",
+        "p99",
+        "rows/s",
+        "queued",
+        "longest",
+    ];
+    let mut table = Table::of_numbers(&heads);
+    for (name, counts) in &run.transforms {
+        if counts.calls == 0 {
+            continue;
+        }
+        let latency = counts.latency;
+        table.row([
+            name.clone(),
+            counts.calls.to_string(),
+            format!("{:.1}", counts.rows_per_call.mean),
+            counts.rows_per_call.max.to_string(),
+            short(latency.p50),
+            short(latency.p95),
+            short(latency.p99),
+            format!("{:.0}", counts.rows_per_second),
+            short(counts.queue.mean),
+            short(counts.queue.max),
+        ]);
+    }
+    let table = table.text(paint);
+    if table.is_empty() {
+        return table;
+    }
+    format!("\n{table}")
 }
 
 /// What the run was asked to look up and remember, as its options.
@@ -271,7 +312,7 @@ fn shown(run: RunReport) -> RunReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowstone::{SourceCounts, TargetCounts, TransformCounts};
+    use flowstone::{Latency, Queue, RowsPerCall, SourceCounts, TargetCounts, TransformCounts};
 
     fn run(number: u64) -> RunReport {
         let called = TransformCounts {
@@ -310,6 +351,46 @@ mod tests {
             line.ends_with("1.50 s       8      24       0        6  done   handbook\\u{1b}[31m"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn what_was_measured_of_calls_is_shown() {
+        let mut record = run(4);
+        let measured = TransformCounts {
+            called: 130,
+            calls: 3,
+            latency: Latency {
+                p50: 0.000_25,
+                p95: 0.0012,
+                p99: 0.25,
+            },
+            rows_per_call: RowsPerCall {
+                mean: 43.3,
+                max: 64,
+            },
+            rows_per_second: 90_000.4,
+            queue: Queue {
+                mean: 0.000_01,
+                max: 0.02,
+            },
+            ..TransformCounts::default()
+        };
+        record.transforms.insert("words".to_owned(), measured);
+        let shown = calls(&record, Paint(false));
+        let lines: Vec<Vec<&str>> = (shown.lines())
+            .map(|line| {
+                line.split("  ")
+                    .map(str::trim)
+                    .filter(|cell| !cell.is_empty())
+                    .collect()
+            })
+            .collect();
+        let cells = [
+            "words", "3", "43.3", "64", "250 µs", "1.20 ms", "250 ms", "90000", "10 µs", "20 ms",
+        ];
+        // A transform that made none is left out.
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2], cells);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::batch::BatchSettings;
 use super::cache::{CacheSettings, Grants, Identity, StoreSettings, read_identity, read_store};
 use super::connectors::Options;
 use super::fields::Fields;
@@ -83,6 +84,7 @@ pub(crate) struct TransformDecl {
     pub(crate) call: Located<String>,
     pub(crate) each: Located<String>,
     pub(crate) rows: bool,
+    pub(crate) batch: Option<BatchSettings>,
     pub(crate) with: Vec<Entry>,
     pub(crate) from: Vec<(Located<String>, Located<String>)>,
     pub(crate) lookups: Vec<LookupDecl>,

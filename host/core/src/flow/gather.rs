@@ -171,6 +171,25 @@ impl Fold {
             FoldKind::State { output, .. } => output,
         }
     }
+
+    /// Of a function that returns a `result`, the type of what err carries, if anything.
+    pub fn fallible(&self) -> Option<Option<&Type>> {
+        let whole = self.function.result.as_ref()?;
+        // What is combined may itself be a `result`.
+        let is_combined = matches!(&self.kind, FoldKind::Combine { ty, .. } if ty == whole);
+        match whole {
+            Type::Result { err, .. } if !is_combined => Some(err.as_deref()),
+            _ => None,
+        }
+    }
+}
+
+/// What a function returns when all goes well.
+pub(super) fn ok_of(result: Option<&Type>) -> Option<&Type> {
+    match result? {
+        Type::Result { ok, .. } => ok.as_deref(),
+        other => Some(other),
+    }
 }
 
 impl Lookup {

@@ -7,6 +7,7 @@
 //!           -> plan: stages of transforms in topological order
 //! ```
 
+mod batch;
 mod cache;
 mod connectors;
 mod declaration;
@@ -18,6 +19,7 @@ mod steps;
 mod tree;
 mod wire;
 
+pub use batch::{BatchSettings, row_function};
 pub use cache::{CacheMode, CacheSettings, Grants, Identity, StoreSettings, is_pin_name};
 pub use connectors::{
     Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,

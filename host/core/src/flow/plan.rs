@@ -1,9 +1,11 @@
 //! A flow that has been checked: what to run, in which order, on which columns.
 
+use super::batch::BatchSettings;
 use super::cache::{CacheMode, CacheSettings, Grants, StoreSettings};
 use super::connectors::{Column, Options, TargetSpec};
 use super::declaration::OnError;
 use super::gather::{Gather, Lookup, Relation};
+use crate::failure::RowFailure;
 use crate::interface::Function;
 use crate::key::{KeyRecipe, LiteralArgument};
 use crate::types::Type;
@@ -74,12 +76,14 @@ pub struct Transform {
     pub name: String,
     /// The plugin's name in the flow.
     pub plugin: String,
-    /// The function.
+    /// The function, as it is for one row: see [`row_function`](crate::row_function) for batched ones.
     pub function: Function,
     /// The collection that it is called for, once per row.
     pub collection: usize,
     /// The collection that its results make, where `rows = true`.
     pub makes: Option<usize>,
+    /// How rows are put together in calls, where the exported function takes lists of rows.
+    pub batch: Option<BatchSettings>,
     /// Its arguments, one per parameter.
     pub arguments: Vec<Argument>,
     /// What its result means.
@@ -130,7 +134,8 @@ pub enum ColumnKind {
 /// What the result of a transform's function means for the row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResultShape {
-    /// `result<T, E>`: err fails the row. The type of what err carries, if anything.
+    /// `result<T, E>`: err fails the row, unless it is a [`RowFailure`] that says otherwise. The type of what err carries,
+    /// if anything.
     pub fallible: Option<Option<Type>>,
     /// `option<T>`: none means that there is no row here.
     pub optional: bool,
@@ -169,6 +174,16 @@ impl ResultShape {
             shape.optional = true;
         }
         Some(shape)
+    }
+
+    /// Whether err is a [`RowFailure`], which says what is to be done about it.
+    pub fn has_row_failure(&self) -> bool {
+        matches!(&self.fallible, Some(Some(err)) if RowFailure::is_type(err))
+    }
+
+    /// Whether a call can say that there is no row here.
+    pub fn can_be_none(&self) -> bool {
+        self.optional || self.has_row_failure()
     }
 }
 

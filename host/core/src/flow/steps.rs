@@ -1,5 +1,6 @@
 //! The steps in which rows meet others, as the flow file declares them: reduces, unions, lookups and state.
 
+use super::batch::read_batch;
 use super::cache::{CacheMode, read_cache};
 use super::declaration::{OnError, TransformDecl, read_on_error};
 use super::fields::Fields;
@@ -62,6 +63,7 @@ pub(super) fn read_call(
     let with = fields.table("with");
     let from = fields.strings_table("from");
     let lookups = read_lookups(fields);
+    let batch = read_batch(fields);
     let (cache, grants, pin_place) = read_cache(name, fields);
     if rows && cache.mode == CacheMode::Ignore {
         let message = format!("{} makes rows, which cannot be ignored", fields.owner());
@@ -73,6 +75,7 @@ pub(super) fn read_call(
         call: call?,
         each: each?,
         rows,
+        batch,
         with: with.map_or_else(Vec::new, |(entries, _)| entries.to_vec()),
         from,
         lookups,
@@ -94,8 +97,10 @@ pub(super) fn read_reduce(
     let combine = fields.str("combine");
     let on_error = read_on_error(&mut fields);
     let call = read_call(name, over, None, &mut fields);
-    if let (Some(combine), Some(call)) = (&combine, &call) {
-        refuse_with_combine(combine, call, &mut fields);
+    match (&combine, &call) {
+        (Some(combine), Some(call)) => refuse_with_combine(combine, call, &mut fields),
+        (None, Some(call)) if call.batch.is_some() => refuse_batch_of_groups(&mut fields),
+        _ => {}
     }
     fields.finish();
     Some(ReduceDecl {
@@ -117,6 +122,17 @@ fn read_by(fields: &mut Fields<'_, '_>) -> Option<Vec<Located<String>>> {
             .help("name the columns that a group has in common, `by = [\"author\"]`; `by = []` is one group of all rows"),
     );
     None
+}
+
+fn refuse_batch_of_groups(fields: &mut Fields<'_, '_>) {
+    let place = fields
+        .get("batch")
+        .map_or(fields.place(), |node| node.span.clone());
+    let message = format!("{} has `batch`, but no `combine`", fields.owner());
+    fields.fault(Diagnostic::at(&place, message).help(
+        "its function gets all rows of a group in one call already; with `combine` it is called for rows, which can be \
+         put together",
+    ));
 }
 
 fn refuse_with_combine(

@@ -4,6 +4,7 @@
 //! those of the row's parents. Columns of gathered rows are found where they are published, and published when read.
 
 mod arguments;
+mod batch;
 mod candidates;
 mod circles;
 mod find;

@@ -24,6 +24,22 @@ fn interfaces() -> BTreeMap<String, Interface> {
             Some(Type::list(stats())),
         ),
         function("one", &[("price", Type::F64)], Some(stats())),
+        function(
+            "ones",
+            &[
+                ("price", prices()),
+                ("company", Type::list(Type::option(company()))),
+            ],
+            Some(Type::list(stats())),
+        ),
+        function(
+            "try-add",
+            &[("a", stats()), ("b", stats())],
+            Some(Type::Result {
+                ok: Some(stats().into()),
+                err: Some(Type::String.into()),
+            }),
+        ),
         function("add", &[("a", stats()), ("b", stats())], Some(stats())),
         function("first", &[("a", stats()), ("b", Type::U32)], Some(stats())),
         function("net", &[("price", Type::F64)], Some(Type::F64)),

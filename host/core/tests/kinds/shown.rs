@@ -71,8 +71,13 @@ fn stage_lines(plan: &Plan, stage: &Stage, out: &mut String) {
         let on = &stage.collections[transform.collection].name;
         line!(
             out,
-            "  transform {} on {on}: {}({})",
+            "  transform {} on {on}{}: {}({})",
             transform.name,
+            if transform.batch.is_some() {
+                " in batches"
+            } else {
+                ""
+            },
             transform.function.name,
             arguments.join(", ")
         );

@@ -4,7 +4,7 @@ use flowstone_connect::RowError;
 use flowstone_core::{Argument, ColumnKind, ColumnRef, Fingerprint, Value, fingerprint};
 use flowstone_store::Why;
 
-use super::find::{Job, make_call};
+use super::call::Job;
 use super::{Batch, Cell, Failure, Halt, Print};
 use crate::answer::{self, Answer, Remembered};
 use crate::error::Error;
@@ -210,7 +210,6 @@ impl Batch<'_> {
         };
         let key = run.transforms[index].recipe.key(prints.iter().copied());
         let root = self.rows[run.stage.transforms[index].collection][row].root;
-        let label = run.label(&self.roots[root].item.key);
         let job = Job {
             key,
             arguments,
@@ -218,7 +217,8 @@ impl Batch<'_> {
             root,
             why: Why::Removed,
         };
-        let made = make_call(run, index, &job, &label)?;
+        let made = self.make_calls(index, &[job])?.pop();
+        let made = made.ok_or(Error::Internal("a call came to nothing"))?;
         self.claimed.push(key);
         self.memos.extend(made.record.map(|record| (key, record)));
         self.objects.extend(made.object);

@@ -1,38 +1,15 @@
 //! Finding the answers for the keys of a transform: remembered, made by another batch, or called now.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-use flowstone_core::{Fingerprint, MemoKey, Value};
-use flowstone_store::{MemoRecord, Why};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use flowstone_core::MemoKey;
 
+use super::call::Job;
 use super::reuse::Recalled;
 use super::{Batch, Halt};
-use crate::answer::{self, Answer};
 use crate::calls::{Called, Claim};
 use crate::error::Error;
 use crate::event::Event;
-use crate::stage::StageRun;
-
-/// One call that has to be made.
-pub(super) struct Job {
-    pub(super) key: MemoKey,
-    pub(super) arguments: Vec<Value>,
-    /// The fingerprints of the arguments that count.
-    pub(super) prints: Vec<Fingerprint>,
-    pub(super) root: usize,
-    pub(super) why: Why,
-}
-
-/// What a call gave.
-pub(super) struct Made {
-    pub(super) key: MemoKey,
-    pub(super) called: Called,
-    pub(super) record: Option<MemoRecord>,
-    pub(super) object: Option<(Fingerprint, Vec<u8>)>,
-}
 
 impl Batch<'_> {
     /// The answers for sorted `keys`; `wanted` says which rows want them. None only when nothing may be called.
@@ -78,7 +55,7 @@ impl Batch<'_> {
             self.call(index, (keys, &expired), &mine, wanted, &mut found)?;
             missing.clear();
             for at in running {
-                match run.calls.wait(&keys[at]) {
+                match run.seats.leave(|| run.calls.wait(&keys[at])) {
                     Some(called) => found[at] = Some(called),
                     // Whoever was at it gave up, or the store knows it by now.
                     None => missing.push(at),
@@ -202,8 +179,7 @@ impl Batch<'_> {
                 found[at] = Some(Err(failure.reason.into()));
             }
         }
-        for made in self.make_calls(index, jobs) {
-            let made = made?;
+        for made in self.make_calls(index, &jobs)? {
             let at = keys
                 .binary_search(&made.key)
                 .map_err(|_| Error::Internal("a call answers another key"))?;
@@ -214,131 +190,4 @@ impl Batch<'_> {
         }
         Ok(())
     }
-}
-
-impl Batch<'_> {
-    /// Calls for each of these rows, in parallel; nothing is looked up, nothing will be remembered.
-    pub(super) fn call_rows(
-        &mut self,
-        index: usize,
-        wanted: &[(MemoKey, usize)],
-        called: &mut [Option<Called>],
-    ) -> Result<(), Halt> {
-        let collection = self.run.stage.transforms[index].collection;
-        let (mut jobs, mut places) = (Vec::new(), Vec::new());
-        for (at, (key, row)) in wanted.iter().enumerate() {
-            match self.arguments(index, *row)? {
-                Ok(arguments) => {
-                    places.push(at);
-                    jobs.push(Job {
-                        key: *key,
-                        arguments,
-                        prints: self.argument_prints(index, *row)?.unwrap_or_default(),
-                        root: self.rows[collection][*row].root,
-                        why: Why::New,
-                    });
-                }
-                Err(failure) => called[at] = Some(Err(failure.reason.into())),
-            }
-        }
-        for (at, made) in places.into_iter().zip(self.make_calls(index, jobs)) {
-            called[at] = Some(made?.called);
-        }
-        Ok(())
-    }
-
-    fn make_calls(&self, index: usize, jobs: Vec<Job>) -> Vec<Result<Made, Halt>> {
-        let run = self.run;
-        let roots = &self.roots;
-        let make = |job: Job| {
-            let label = if run.observed {
-                run.label(&roots[job.root].item.key)
-            } else {
-                String::new()
-            };
-            make_call(run, index, &job, &label)
-        };
-        if jobs.len() == 1 {
-            jobs.into_iter().map(make).collect()
-        } else {
-            run.pool
-                .install(|| jobs.into_par_iter().map(make).collect())
-        }
-    }
-}
-
-pub(super) fn make_call(
-    run: &StageRun<'_>,
-    index: usize,
-    job: &Job,
-    label: &str,
-) -> Result<Made, Halt> {
-    if run.stop.is_set() {
-        return Err(Halt::Interrupted);
-    }
-    let transform = &run.stage.transforms[index];
-    let prepared = &run.transforms[index];
-    let callable = run.callable(index)?;
-    run.observer.event(&Event::WillCall {
-        transform: &transform.name,
-        key: label,
-    });
-    let start = Instant::now();
-    let outcome = callable.call(
-        &job.arguments,
-        prepared.limits,
-        run.world(index, &job.prints),
-    );
-    let time = start.elapsed();
-    if outcome.is_err() && run.stop.is_set() {
-        // It may have been ended for that: nothing can be said of the call.
-        return Err(Halt::Interrupted);
-    }
-    let counts = &run.counters.transforms[index];
-    counts.called.fetch_add(1, Ordering::Relaxed);
-    counts
-        .nanoseconds
-        .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
-    let log = match &outcome {
-        Ok(output) => &output.log,
-        Err(error) => &error.log,
-    };
-    run.observer.event(&Event::Called {
-        transform: &transform.name,
-        time,
-        log,
-    });
-    let mut made = Made {
-        key: job.key,
-        called: Err("".into()),
-        record: None,
-        object: None,
-    };
-    match outcome {
-        Ok(output) => {
-            let value = output
-                .value
-                .ok_or(Error::Internal("a function without a result was called"))?;
-            let (answer, encoding) = Answer::of_call(value, &prepared.typed);
-            if prepared.remembers() {
-                made.record = Some(MemoRecord {
-                    outcome: answer.outcome(),
-                    cost_ns: time.as_nanos() as u64,
-                    run: run.run,
-                    recipe: prepared.recipe_id,
-                    arguments: job.prints.clone(),
-                    why: job.why,
-                });
-                if let (Answer::Value(remembered), Some(encoding)) = (&answer, encoding) {
-                    made.object = Some((remembered.fingerprint, encoding));
-                }
-            }
-            made.called = Ok(Arc::new(answer));
-        }
-        Err(error) => made.called = Err(answer::said(error.reason).into()),
-    }
-    if prepared.remembers() {
-        run.calls.finish(job.key, made.called.clone());
-    }
-    Ok(made)
 }

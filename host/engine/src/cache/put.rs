@@ -12,7 +12,7 @@ use flowstone_store::{CollectionId, MemoRecord, Outcome, RowHead, Snapshot, Stor
 use super::dated::Dated;
 use super::key::{Asked, Meant};
 use super::register;
-use crate::answer::{Answer, Typed};
+use crate::answer::{Answer, Returned, Typed};
 use crate::books::{collections, put_stage_names, stage_names};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
@@ -234,7 +234,7 @@ fn answer(
         GivenValue::Json(text) => {
             let json =
                 serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
-            if typed.shape.optional && matches!(json, serde_json::Value::Null) {
+            if typed.shape.can_be_none() && matches!(json, serde_json::Value::Null) {
                 return Ok((Answer::Nothing, None));
             }
             from_json(&json, ty).map_err(|error| format!("the value is no `{ty}`: {error}"))?
@@ -262,8 +262,13 @@ fn of_wave(
     match from_wave(text, ty) {
         Ok(value) => Ok(Answer::of_value(value, typed)),
         Err(error) => match whole() {
-            Some(returned) => Ok(Answer::of_call(returned, typed)),
-            None if typed.shape.optional && text == "none" => Ok((Answer::Nothing, None)),
+            Some(returned) => match Answer::of_call(returned, typed) {
+                Returned::Answer(answer, encoding) => Ok((answer, encoding)),
+                Returned::Again(_) => {
+                    Err("that a call is to be tried again is nothing to remember".to_owned())
+                }
+            },
+            None if typed.shape.can_be_none() && text == "none" => Ok((Answer::Nothing, None)),
             // In quotes it was meant as WAVE, and a mistake there is one.
             None if *ty == Type::String && !text.starts_with('"') => {
                 Ok(Answer::of_value(Value::str(Arc::from(text)), typed))

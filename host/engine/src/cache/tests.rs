@@ -58,6 +58,7 @@ fn recipe(name: &str, result: Type) -> RecipeRecord {
             literals: Vec::new(),
             grants: Vec::new(),
             ignored: Vec::new(),
+            batched: false,
         },
         maker,
     }

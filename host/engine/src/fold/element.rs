@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use flowstone_core::{Fingerprint, Type, Value, decode, encode, to_json};
+use flowstone_core::{Fingerprint, RowFailure, Type, Value, decode, encode};
 use flowstone_store::Step;
 
-use crate::answer::said;
+use crate::answer::{error_text, said};
 
 /// A value of a fold, or why there is none.
 #[derive(Clone, Debug)]
@@ -25,26 +25,36 @@ const FAILED: u8 = 1;
 const FAILED_FOR_NOW: u8 = 2;
 
 impl Element {
-    /// What a function returned, whose result may be a `result`.
-    pub(super) fn of_call(returned: Value, ty: Option<&Type>) -> Self {
-        let err = match ty {
-            Some(Type::Result { err, .. }) => err.as_deref(),
-            _ => return Element::Value { value: returned },
-        };
-        match returned {
-            Value::Result(Ok(Some(value))) => Element::Value {
+    /// What a function returned; `fallible` is what its err carries, where it returns a `result`.
+    pub(super) fn of_call(returned: Value, fallible: Option<Option<&Type>>) -> Self {
+        match (returned, fallible) {
+            (Value::Result(Ok(Some(value))), Some(_)) => Element::Value {
                 value: Arc::unwrap_or_clone(value),
             },
-            Value::Result(Err(payload)) => Element::Failed {
-                reason: said(match (payload.as_deref(), err) {
-                    (Some(Value::Str(text)), _) => text.to_string(),
-                    (Some(value), Some(ty)) => to_json(value, ty).to_string(),
-                    _ => "the function returned an error without a reason".to_owned(),
-                }),
-                retry: false,
-            },
-            value => Element::Value { value },
+            (Value::Result(Err(payload)), Some(err)) => Self::of_err(payload.as_deref(), err),
+            (value, _) => Element::Value { value },
         }
+    }
+
+    fn of_err(payload: Option<&Value>, ty: Option<&Type>) -> Self {
+        let failure = payload.filter(|_| ty.is_some_and(RowFailure::is_type));
+        let (reason, retry) = match failure.and_then(RowFailure::of) {
+            Some(RowFailure::Invalid(reason)) => (said(reason.to_string()), false),
+            // Other groups need not wait for it.
+            Some(RowFailure::RetryAfter(_, reason)) => (
+                said(format!(
+                    "it asks to be tried again, which the next run does: {reason}"
+                )),
+                true,
+            ),
+            Some(RowFailure::Skip) => (
+                "it returned `skip`, but what follows needs a value: `skip` is for transforms of single rows"
+                    .to_owned(),
+                false,
+            ),
+            None => (error_text(payload, ty), false),
+        };
+        Element::Failed { reason, retry }
     }
 
     /// What a step keeps; none where that is no value of the type.
@@ -106,3 +116,50 @@ pub(super) fn height(key: &[u8]) -> u8 {
 
 /// On this level, all elements are one chunk.
 pub(super) const HEIGHT_MAX: u8 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowstone_core::Case;
+
+    /// What comes of an err of the failure type.
+    fn failed(case: u32, payload: Option<Value>) -> (String, bool) {
+        let pair = Type::Tuple([Type::U64, Type::String].into());
+        let cases = [
+            ("invalid", Some(Type::String)),
+            ("retry-after", Some(pair)),
+            ("skip", None),
+        ];
+        let cases = cases.map(|(name, ty)| Case {
+            name: name.into(),
+            ty,
+        });
+        let err = Value::Variant(case, payload.map(Arc::new));
+        let returned = Value::Result(Err(Some(Arc::new(err))));
+        match Element::of_call(returned, Some(Some(&Type::Variant(cases.into())))) {
+            Element::Failed { reason, retry } => (reason, retry),
+            Element::Value { value } => panic!("it is a value: {value:?}"),
+        }
+    }
+
+    #[test]
+    fn failures_say_whether_the_next_run_tries_again() {
+        let reason = |text: &str| Some(Value::str(text));
+        assert_eq!(
+            failed(0, reason("too long")),
+            ("too long".to_owned(), false)
+        );
+        let later = Value::Tuple([Value::U64(50), Value::str("busy")].into());
+        let (reason, retry) = failed(1, Some(later));
+        assert!(reason.ends_with("busy") && retry, "{reason}");
+        let (reason, retry) = failed(2, None);
+        assert!(reason.contains("`skip`") && !retry, "{reason}");
+    }
+
+    #[test]
+    fn a_result_that_is_combined_is_a_value() {
+        let err = Value::Result(Err(None));
+        let made = Element::of_call(err.clone(), None);
+        assert!(matches!(made, Element::Value { value } if value == err));
+    }
+}

@@ -171,6 +171,7 @@ mod tests {
             literals: (0..).zip(params).filter_map(literal).collect(),
             grants: Vec::new(),
             ignored: Vec::new(),
+            batched: false,
         }
     }
 

@@ -52,6 +52,7 @@ fn recipe(pin: Option<&str>) -> RecipeRecord {
             literals: Vec::new(),
             grants: Vec::new(),
             ignored: Vec::new(),
+            batched: false,
         },
         maker,
     }

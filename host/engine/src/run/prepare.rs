@@ -27,6 +27,7 @@ use crate::overrides::SourceOverrides;
 use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
 use crate::relation::RelationKeys;
+use crate::seats::Seats;
 use crate::stage::{
     Counters, Outlet, PreparedTransform, StageLookup, StageRun, StageTarget, Stop, columns_identity,
 };
@@ -34,6 +35,7 @@ use crate::stage::{
 /// What all stages of a run share.
 pub(crate) struct Shared<'a> {
     pub(crate) calls: Calls,
+    pub(crate) seats: Seats,
     pub(crate) commits: AtomicU64,
     pub(crate) pool: rayon::ThreadPool,
     pub(crate) stop: Stop<'a>,
@@ -61,6 +63,7 @@ impl Engine {
             .map_err(|_| Error::Internal("the threads for calls could not be started"))?;
         Ok(Shared {
             calls: Calls::default(),
+            seats: Seats::new(self.config.threads),
             commits: AtomicU64::new(0),
             pool,
             stop: Stop {
@@ -230,6 +233,7 @@ impl Engine {
             store: &self.store,
             sandbox: &self.sandbox,
             calls: &shared.calls,
+            seats: &shared.seats,
             commits: &shared.commits,
             pool: &shared.pool,
             observer: shared.observer,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use flowstone_store::Snapshot;
 
 use super::session::Session;
-use super::summary::{LookedAt, state_of};
+use super::summary::{LookedAt, since, state_of};
 use super::turn::Turns;
 use crate::batch::{Halt, Item};
 use crate::commit::Committer;
@@ -82,16 +82,15 @@ impl Session<'_> {
         if self.open.is_none() && self.open_targets()? {
             (scanned, faults) = self.scan(&Scope::All)?;
         }
-        let before = self.figures();
+        let before = self.targets();
         let (sources, failed) = self.work(scanned)?;
-        let figures = self.figures().since(&before);
         let report = RoundReport {
             run: self.ground.shared.run,
             whole: matches!(scope, Scope::All),
             seconds: at.elapsed().as_secs_f64(),
             sources,
-            transforms: figures.transforms,
-            targets: figures.targets,
+            transforms: self.measure(),
+            targets: since(self.targets(), &before),
             failures: self.tally.failures(),
             failed,
         };

@@ -1,17 +1,16 @@
 //! Summing up: what a session has come to, as the report tells it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use flowstone_core::RecipeRecord;
 use flowstone_store::{RecipeId, Snapshot};
 
 use super::session::Session;
 use crate::batch::Halt;
 use crate::commit::{FAILED_LISTED_MAX, StageState};
+use crate::meter::Measures;
 use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
 use crate::scan::Found;
-use crate::stage::{StageRun, TransformCounters};
+use crate::stage::StageRun;
 
 /// What the rounds of a session have come to so far.
 #[derive(Default)]
@@ -20,6 +19,8 @@ pub(crate) struct Tally {
     /// The first rows that are failed.
     pub(super) failed: Vec<FailedRow>,
     pub(super) interrupted: bool,
+    /// What was measured of each function.
+    measures: BTreeMap<String, Measures>,
 }
 
 #[derive(Default)]
@@ -145,52 +146,50 @@ impl SourceTally {
     }
 }
 
-/// What transforms and targets came to, at one time.
-pub(super) struct Figures {
-    pub(super) transforms: BTreeMap<String, TransformCounts>,
-    pub(super) targets: BTreeMap<String, TargetCounts>,
-}
-
-impl Figures {
-    /// What came since an earlier time.
-    pub(super) fn since(mut self, before: &Figures) -> Figures {
-        for (name, counts) in &mut self.transforms {
-            if let Some(before) = before.transforms.get(name) {
-                counts.called -= before.called;
-                counts.reused -= before.reused;
-                counts.failed -= before.failed;
-                counts.seconds -= before.seconds;
-            }
+/// What came to targets since an earlier time.
+pub(super) fn since(
+    mut now: BTreeMap<String, TargetCounts>,
+    before: &BTreeMap<String, TargetCounts>,
+) -> BTreeMap<String, TargetCounts> {
+    for (name, counts) in &mut now {
+        if let Some(before) = before.get(name) {
+            counts.inserted -= before.inserted;
+            counts.updated -= before.updated;
+            counts.deleted -= before.deleted;
         }
-        for (name, counts) in &mut self.targets {
-            if let Some(before) = before.targets.get(name) {
-                counts.inserted -= before.inserted;
-                counts.updated -= before.updated;
-                counts.deleted -= before.deleted;
-            }
-        }
-        self
     }
+    now
 }
 
 impl Session<'_> {
-    /// What transforms and targets came to so far.
-    pub(super) fn figures(&self) -> Figures {
-        let mut transforms = BTreeMap::new();
+    /// What was measured of each function since this was last asked. It is added to what the session came to.
+    pub(super) fn measure(&mut self) -> BTreeMap<String, TransformCounts> {
+        let mut counts = BTreeMap::new();
         for stage in &self.stages {
-            let prepared = stage.stage.transforms.iter().zip(&stage.transforms);
-            for ((transform, prepared), counts) in prepared.zip(&stage.counters.transforms) {
-                let counts = TransformCounts {
-                    recipe: prepared.recipe_id,
-                    ..counted(counts, &prepared.record)
+            let prepared = stage.transforms.iter().zip(&stage.counters.transforms);
+            let transforms = stage.stage.transforms.iter().zip(prepared);
+            let transforms = transforms.map(|(transform, (prepared, meter))| {
+                (&transform.name, meter, &prepared.record, prepared.recipe_id)
+            });
+            let fold = stage.fold.iter();
+            let fold = fold.map(|fold| (&fold.plan.name, &fold.meter, &fold.record, RecipeId(0)));
+            for (name, meter, record, recipe) in transforms.chain(fold) {
+                let measures = meter.take();
+                let these = TransformCounts {
+                    code: record.recipe.code.to_string(),
+                    recipe,
+                    ..measures.counts()
                 };
-                transforms.insert(transform.name.clone(), counts);
-            }
-            if let Some(fold) = &stage.fold {
-                let counts = counted(&fold.counters, &fold.record);
-                transforms.insert(fold.plan.name.clone(), counts);
+                counts.insert(name.clone(), these);
+                let total = self.tally.measures.entry(name.clone());
+                total.or_default().add(&measures);
             }
         }
+        counts
+    }
+
+    /// What targets came to so far.
+    pub(super) fn targets(&self) -> BTreeMap<String, TargetCounts> {
         let mut targets: BTreeMap<String, TargetCounts> = BTreeMap::new();
         for open in self.open.iter().flatten() {
             let entry = self.books.targets.get(&open.id);
@@ -202,19 +201,24 @@ impl Session<'_> {
             total.deleted += open.counts.deleted;
             total.unchanged += rows.saturating_sub(open.counts.inserted + open.counts.updated);
         }
-        Figures {
-            transforms,
-            targets,
-        }
+        targets
     }
 
     /// What the session came to.
     pub(super) fn report(&mut self) -> RunReport {
-        let Figures {
-            transforms,
-            targets,
-        } = self.figures();
+        // Also what a round that was cut off did.
+        let mut transforms = self.measure();
+        let targets = self.targets();
         let tally = std::mem::take(&mut self.tally);
+        for (name, counts) in &mut transforms {
+            if let Some(measures) = tally.measures.get(name) {
+                *counts = TransformCounts {
+                    code: std::mem::take(&mut counts.code),
+                    recipe: counts.recipe,
+                    ..measures.counts()
+                };
+            }
+        }
         let failures = tally.failures();
         let sources = tally.sources.into_iter();
         // Rows end in the order in which the threads get to them.
@@ -255,18 +259,5 @@ pub(super) fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         due: false,
         failed_before: 0,
         due_rows: stage.due_rows(),
-    }
-}
-
-/// What was counted of the calls of a function.
-fn counted(counts: &TransformCounters, record: &RecipeRecord) -> TransformCounts {
-    let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    TransformCounts {
-        called: get(&counts.called),
-        reused: get(&counts.reused),
-        failed: get(&counts.failed),
-        seconds: get(&counts.nanoseconds) as f64 / 1e9,
-        code: record.recipe.code.to_string(),
-        recipe: RecipeId::default(),
     }
 }

@@ -146,7 +146,8 @@ impl Turns<'_> {
             return Ok(());
         }
         let stage = &self.stages[index];
-        execute(stage, index, &self.spread(pending), committer, |visit| {
+        let spread = self.spread(stage, pending);
+        execute(stage, index, &spread, committer, |visit| {
             if let Some(mut items) = kept {
                 items.sort_by_key(|item| item.entry.is_some());
                 hand_out(items, visit);
@@ -185,7 +186,7 @@ impl Turns<'_> {
                 due: false,
             });
         }
-        let spread = self.spread(items.len() as u64);
+        let spread = self.spread(stage, items.len() as u64);
         let outcome = execute(stage, index, &spread, committer, |visit| {
             hand_out(items, visit);
             Ok(())
@@ -194,8 +195,13 @@ impl Turns<'_> {
         outcome
     }
 
-    fn spread(&self, pending: u64) -> Spread {
+    fn spread(&self, stage: &StageRun<'_>, pending: u64) -> Spread {
         let config = &self.engine.config;
-        Spread::new(config.threads, config.memory_bytes_max, pending)
+        Spread::new(
+            stage.stage,
+            config.threads,
+            config.memory_bytes_max,
+            pending,
+        )
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use flowstone_core::{Function, Maker, Recipe, RecipeRecord, Value};
+use flowstone_core::{Function, Maker, Recipe, RecipeRecord, Value, row_function};
 use flowstone_sandbox::{Callable, scan};
 use flowstone_store::RecipeId;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::lists::Lists;
 use crate::pins::{align, origin, pin_of, read, same_code};
 use crate::recipe::Recipes;
 use crate::stage::{LoadFault, load_plugin};
@@ -16,10 +17,27 @@ use crate::stage::{LoadFault, load_plugin};
 pub(super) enum Code {
     /// The function of the flow.
     Present,
-    /// A function of a kept build, and the positions of its arguments among those of the flow's function.
-    Kept(Callable, Vec<usize>),
+    /// A function of a kept build.
+    Kept(Kept),
     /// Nothing: the code is not at hand, for this reason.
     Missing(String),
+}
+
+/// A function of a kept build.
+pub(super) struct Kept {
+    pub(super) callable: Callable,
+    /// The positions of its arguments among those of the flow's function.
+    positions: Vec<usize>,
+    /// The lists that it takes, where it takes many rows.
+    pub(super) lists: Option<Lists>,
+}
+
+impl Kept {
+    /// Its arguments among those of the flow's function.
+    pub(super) fn chosen(&self, arguments: &[Value]) -> Vec<Value> {
+        let argument = |position: &usize| arguments.get(*position).cloned();
+        self.positions.iter().filter_map(argument).collect()
+    }
 }
 
 /// How the results under one recipe were made.
@@ -101,23 +119,28 @@ fn kept(engine: &Engine, maker: &Maker, origin: &Recipe, now: &Recipe) -> Result
         return missing(format!("it has no function `{}`", maker.function));
     };
     match align(origin, now) {
-        Some(positions) if same_types(callable.function(), &origin.function) => {
-            Ok(Code::Kept(callable, positions))
-        }
+        Some(positions) if is_of(callable.function(), origin) => Ok(Code::Kept(Kept {
+            callable,
+            positions,
+            lists: Lists::of(origin),
+        })),
         _ => missing(format!("its function is `{}`", callable.function())),
     }
 }
 
-fn same_types(a: &Function, b: &Function) -> bool {
+/// Whether an exported function has the types that a recipe says.
+fn is_of(exported: &Function, recipe: &Recipe) -> bool {
     let types = |function: &Function| {
         let params = function.params.iter().map(|param| param.ty.clone());
         (params.collect::<Vec<_>>(), function.result.clone())
     };
-    types(a) == types(b)
-}
-
-/// The arguments at these positions.
-pub(super) fn chosen(arguments: &[Value], positions: &[usize]) -> Vec<Value> {
-    let argument = |position: &usize| arguments.get(*position).cloned();
-    positions.iter().filter_map(argument).collect()
+    if !recipe.batched {
+        return types(exported) == types(&recipe.function);
+    }
+    let is_literal = |position: usize| {
+        let mut literals = recipe.literals.iter();
+        literals.any(|literal| literal.position as usize == position)
+    };
+    let of_row = row_function(exported, is_literal);
+    of_row.is_some_and(|function| types(&function) == types(&recipe.function))
 }

@@ -1,7 +1,7 @@
 //! Comparing: calls made once more, many at a time, and what they give beside what is stored.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -10,8 +10,8 @@ use flowstone_core::{Fingerprint, MemoKey, Value};
 use flowstone_sandbox::CallError;
 use flowstone_store::{MemoRecord, Outcome};
 
-use super::code::{Code, Codes, chosen};
-use crate::answer::{Answer, said};
+use super::code::{Code, Codes};
+use crate::answer::{Answer, Returned, said};
 use crate::batch::Halt;
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -76,28 +76,31 @@ impl Calls<'_> {
             return Err(Halt::Interrupted);
         }
         let prepared = &run.transforms[transform];
-        let arguments;
-        let (callable, arguments) = match code {
-            Code::Present => (run.callable(transform)?, &task.arguments),
-            Code::Kept(callable, positions) => {
-                arguments = chosen(&task.arguments, positions);
-                (callable, &arguments)
+        let chosen_arguments;
+        let (callable, arguments, lists) = match code {
+            Code::Present => {
+                let callable = run.callable(transform)?;
+                (callable, &task.arguments, prepared.lists.as_ref())
+            }
+            Code::Kept(kept) => {
+                chosen_arguments = kept.chosen(&task.arguments);
+                (&kept.callable, &chosen_arguments, kept.lists.as_ref())
             }
             Code::Missing(_) => {
                 return Err(Error::Internal("code that is missing was called").into());
             }
         };
+        // A row of a batch gives alone what it gave among others.
+        let list = lists.map(|lists| lists.arguments(&[&**arguments]));
+        let arguments = list.as_ref().unwrap_or(arguments);
+        let prints = lists.map_or(&*task.prints, |_| &[]);
         let name = &run.stage.transforms[transform].name;
         self.observer.event(&Event::WillCall {
             transform: name,
             key: &task.row.to_string(),
         });
         let start = Instant::now();
-        let outcome = callable.call(
-            arguments,
-            prepared.limits,
-            run.world(transform, &task.prints),
-        );
+        let outcome = callable.call(arguments, prepared.limits, run.world(transform, prints));
         let time = start.elapsed();
         if outcome.is_err() && run.stop.is_set() {
             // It may have been ended for that: nothing can be said of the call.
@@ -109,6 +112,8 @@ impl Calls<'_> {
         };
         self.observer.event(&Event::Called {
             transform: name,
+            rows: 1,
+            queued: Duration::ZERO,
             time,
             log,
         });
@@ -117,7 +122,17 @@ impl Calls<'_> {
             Err(CallError { reason, .. }) => return Ok(Err(said(reason))),
         };
         let value = value.ok_or(Error::Internal("a function without a result was called"))?;
-        Ok(Ok(Answer::of_call(value, &prepared.typed).0))
+        let value = match lists.map(|lists| lists.results(&value, 1)) {
+            None => value,
+            Some(Ok(values)) => {
+                (values.into_iter().next()).ok_or(Error::Internal("one row came to no result"))?
+            }
+            Some(Err(reason)) => return Ok(Err(reason)),
+        };
+        Ok(match Answer::of_call(value, &prepared.typed) {
+            Returned::Answer(answer, _) => Ok(answer),
+            Returned::Again(again) => Err(format!("it asks to be tried again: {}", again.reason)),
+        })
     }
 }
 

@@ -287,6 +287,7 @@ fn recipes_and_digests_of_functions_keep_their_json_form() {
                 fingerprint: fingerprint(2),
             }],
             ignored: vec![3],
+            batched: false,
         },
         maker: Maker {
             component: ComponentDigest::from_bytes([3; 32]),

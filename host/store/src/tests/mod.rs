@@ -135,6 +135,7 @@ pub(super) fn recipe(number: u64) -> RecipeRecord {
             literals: Vec::new(),
             grants: Vec::new(),
             ignored: Vec::new(),
+            batched: false,
         },
         maker: Maker {
             component: component(number),

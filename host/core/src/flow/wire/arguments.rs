@@ -1,5 +1,6 @@
 //! The arguments of transforms: every parameter finds its literal, its column or what it looks up.
 
+use super::batch::{check_columns, row_type};
 use super::candidates::UNEVEN_HELP;
 use super::{Found, Origin, Role, Step, Wiring};
 use crate::diagnostic::{Diagnostic, suggest};
@@ -23,6 +24,17 @@ impl<'p> Parameter<'p> {
     /// The path of its column, and where the flow file says so.
     pub(super) fn path(&self) -> (&'p str, &'p Located<String>) {
         self.decl.path(&self.param.name)
+    }
+
+    /// What it is, and what of that it gets of a row, in words.
+    pub(super) fn takes(&self, wanted: &Type) -> String {
+        let (name, call, ty) = (&self.param.name, &self.decl.call.value, &self.param.ty);
+        let is = format!("parameter `{name}` of `{call}` is `{ty}`");
+        if wanted == ty {
+            is
+        } else {
+            format!("{is}, one `{wanted}` of each row")
+        }
     }
 
     /// The value in the flow file, if one is given; within, none where it does not fit.
@@ -89,6 +101,9 @@ impl Wiring<'_> {
                     .map(Argument::Column),
             });
         }
+        if arguments.len() == function.params.len() {
+            check_columns(decl, &arguments, errors);
+        }
         arguments
     }
 
@@ -99,17 +114,17 @@ impl Wiring<'_> {
         parameter: &Parameter<'_>,
         errors: &mut Vec<Diagnostic>,
     ) -> Option<ColumnRef> {
-        let param = parameter.param;
+        let wanted = row_type(parameter, errors)?;
         let mut lookups = parameter.decl.lookups.iter();
-        if let Some(decl) = lookups.find(|lookup| lookup.param.value == param.name) {
-            return self.lookup(index, collection, parameter, decl, errors);
+        if let Some(decl) = lookups.find(|lookup| lookup.param.value == parameter.param.name) {
+            return self.lookup((index, collection), parameter, decl, wanted, errors);
         }
         if let Role::Group(at) = self.nodes[index].role
             && let Step::Reduce(decl) = self.gathers[at].step
         {
             return self.group_argument(at, decl, parameter, errors);
         }
-        self.bind(collection, parameter, &param.ty, Some(index), errors)
+        self.bind(collection, parameter, wanted, Some(index), errors)
     }
 
     /// Finds the column of a parameter. `wanted` is the type of the parameter, or of the elements of its list.
@@ -136,30 +151,24 @@ impl Wiring<'_> {
     ) -> Option<Diagnostic> {
         let (param, function) = (parameter.param, parameter.function);
         let (path, place) = parameter.path();
-        let other = |more: String| {
-            let mut fits = self.candidates(collection, Some(wanted));
-            fits.retain(|name| *name != parameter.decl.name.value);
-            let head = format!(
-                "parameter `{}` of `{}` is `{}`, {more}",
-                param.name, parameter.decl.call.value, param.ty
-            );
-            Diagnostic::at(&place.span, head)
-                .label(function.to_string())
-                .help(format!(
-                    "of type `{wanted}` {}; choose with `from = {{ {} = \"...\" }}`",
-                    suggest("", fits.iter().map(String::as_str)),
-                    param.name
-                ))
-        };
         Some(match found {
             Found::Column(_) => return None,
             _ if self.is_at_fault(collection, path) => return None,
-            Found::OtherType(name, ty) if *wanted == param.ty => {
-                other(format!("but `{name}` is `{ty}`"))
+            Found::OtherType(name, ty) => {
+                let head = format!("{}, but `{name}` is `{ty}`", parameter.takes(wanted));
+                let mut fits = self.candidates(collection, Some(wanted));
+                fits.retain(|name| *name != parameter.decl.name.value);
+                let mut help = format!(
+                    "of type `{wanted}` {}; choose with `from = {{ {} = \"...\" }}`",
+                    suggest("", fits.iter().map(String::as_str)),
+                    param.name
+                );
+                if *wanted == param.ty && param.ty == Type::list(ty.clone()) {
+                    help += "; or take many rows at once with `batch = true`";
+                }
+                let fault = Diagnostic::at(&place.span, head).label(function.to_string());
+                fault.help(help)
             }
-            Found::OtherType(name, ty) => other(format!(
-                "one `{wanted}` of each row, but `{name}` is `{ty}`"
-            )),
             Found::Uneven(how) => {
                 let message = format!("parameter `{}`: {how}", param.name);
                 Diagnostic::at(&place.span, message)

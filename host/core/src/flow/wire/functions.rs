@@ -1,9 +1,8 @@
 //! Functions: what `call` and `combine` name in the plugins' interfaces.
 
-use super::{Node, Role, Wiring};
+use super::{Node, Role, Wiring, batch};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::declaration::TransformDecl;
-use crate::flow::plan::ResultShape;
 use crate::flow::tree::Located;
 use crate::interface::Function;
 
@@ -26,14 +25,7 @@ impl<'a> Wiring<'a> {
     ) -> Node<'a> {
         let found = self.find_function(&decl.call, errors);
         let (plugin, function) = found.map_or(("", None), |(plugin, found)| (plugin, Some(found)));
-        let result = function.and_then(|function| {
-            let shape = ResultShape::of(function.result.as_ref());
-            if shape.is_none() {
-                let message = format!("`{}` returns no value", decl.call.value);
-                errors.push(Diagnostic::at(&decl.call.span, message).label(function.to_string()));
-            }
-            shape
-        });
+        let result = function.and_then(|function| batch::result(decl, function, errors));
         Node {
             decl,
             function,

@@ -18,20 +18,20 @@ struct Taken {
 }
 
 impl Wiring<'_> {
-    /// Wires one lookup of a transform: the column that holds what it finds.
+    /// Wires one lookup of a transform: the column that holds what it finds, of the type that is wanted of each row.
     pub(super) fn lookup(
         &mut self,
-        index: usize,
-        collection: usize,
+        (index, collection): (usize, usize),
         parameter: &Parameter<'_>,
         decl: &LookupDecl,
+        wanted: &Type,
         errors: &mut Vec<Diagnostic>,
     ) -> Option<ColumnRef> {
         let Some(within) = self.collection(&decl.within.value) else {
             errors.extend(self.no_collection(&decl.within));
             return None;
         };
-        let row = looked_up(parameter, decl, errors)?;
+        let row = looked_up(parameter, decl, wanted, errors)?;
         let on = self.looked_on(within, parameter, decl, errors)?;
         if on.len() != decl.keys.len() {
             errors.push(counts_fault(decl, &on));
@@ -298,10 +298,10 @@ fn counts_fault(decl: &LookupDecl, on: &[Located<String>]) -> Diagnostic {
 fn looked_up(
     parameter: &Parameter<'_>,
     decl: &LookupDecl,
+    wanted: &Type,
     errors: &mut Vec<Diagnostic>,
 ) -> Option<Type> {
-    let ty = &parameter.param.ty;
-    let (shape, other) = match (ty, decl.many) {
+    let (shape, other) = match (wanted, decl.many) {
         (Type::Option(row), false) | (Type::List(row), true) => return Some((**row).clone()),
         (_, false) => (
             "option<T>",
@@ -313,9 +313,8 @@ fn looked_up(
         ),
     };
     let message = format!(
-        "parameter `{}` of `{}` is `{ty}`, but a lookup{} gives `{shape}`",
-        parameter.param.name,
-        parameter.decl.call.value,
+        "{}, but a lookup{} gives `{shape}`",
+        parameter.takes(wanted),
         if decl.many { " of many" } else { "" },
     );
     errors.push(

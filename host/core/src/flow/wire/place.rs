@@ -103,13 +103,19 @@ impl<'a> Wiring<'a> {
             return true;
         };
         let Type::List(element) = result.value.clone() else {
+            let (each, needed) = match decl.batch {
+                None => ("", "`list<T>` or `result<list<T>, E>`"),
+                Some(_) => (
+                    " for each row",
+                    "`list<list<T>>` or `list<result<list<T>, E>>`",
+                ),
+            };
             let message = format!(
-                "`{}` returns `{}`, which is no list of rows",
+                "`{}` returns `{}`{each}, which is no list of rows",
                 decl.call.value, result.value
             );
-            errors.push(Diagnostic::at(&decl.call.span, message).help(
-                "`rows = true` needs a function that returns `list<T>` or `result<list<T>, E>`",
-            ));
+            let help = format!("`rows = true` needs a function that returns {needed}");
+            errors.push(Diagnostic::at(&decl.call.span, message).help(help));
             return true;
         };
         self.nodes[index].makes = Some(self.collections.len());

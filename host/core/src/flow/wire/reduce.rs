@@ -5,7 +5,7 @@ use super::find::{Ask, Spot, SpotKind, fits, part, parts};
 use super::{Found, Gathering, Wiring};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::cache::CacheSettings;
-use crate::flow::gather::{Fold, FoldKind, GatherColumn};
+use crate::flow::gather::{Fold, FoldKind, GatherColumn, ok_of};
 use crate::flow::plan::{ColumnKind, ColumnRef};
 use crate::flow::steps::ReduceDecl;
 use crate::flow::tree::Located;
@@ -34,7 +34,9 @@ impl Wiring<'_> {
             .iter()
             .filter(|param| param.ty == *ty)
             .count();
-        if takes != 2 || function.params.len() != 2 || function.result.as_ref() != Some(ty) {
+        let result = function.result.as_ref();
+        let makes = result == Some(ty) || ok_of(result) == Some(ty);
+        if takes != 2 || function.params.len() != 2 || !makes {
             let message = format!("`{}` does not combine two `{ty}` to one", combine.value);
             errors.push(
                 Diagnostic::at(&combine.span, message)

@@ -86,7 +86,7 @@ impl Wiring<'_> {
     fn stage_transforms(&self, members: &Members, arguments: &[Vec<Argument>]) -> Vec<Transform> {
         let transforms = members.nodes.iter().map(|&index| {
             let node = &self.nodes[index];
-            let arguments = arguments[index].iter().map(|argument| match argument {
+            let bound = arguments[index].iter().map(|argument| match argument {
                 Argument::Literal(value) => Argument::Literal(value.clone()),
                 Argument::Column(column) => Argument::Column(members.column(column)),
             });
@@ -94,14 +94,12 @@ impl Wiring<'_> {
             Transform {
                 name: node.decl.name.value.clone(),
                 plugin: node.plugin.to_owned(),
-                function: node
-                    .function
-                    .expect("a flow without errors has all functions")
-                    .clone(),
+                function: Self::row_function(node, &arguments[index]),
+                batch: node.decl.batch,
                 collection: members
                     .collection(collection.expect("only placed transforms are in a stage")),
                 makes: node.makes.map(|makes| members.collection(makes)),
-                arguments: arguments.collect(),
+                arguments: bound.collect(),
                 result: node
                     .result
                     .clone()

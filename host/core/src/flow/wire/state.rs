@@ -5,7 +5,7 @@ use super::find::{Ask, Spot, SpotKind, fits};
 use super::{Found, Gathering, Wiring};
 use crate::diagnostic::Diagnostic;
 use crate::flow::declaration::TransformDecl;
-use crate::flow::gather::{Fold, FoldKind, StateArgument};
+use crate::flow::gather::{Fold, FoldKind, StateArgument, ok_of};
 use crate::interface::Function;
 use crate::types::Type;
 
@@ -166,7 +166,8 @@ impl Wiring<'_> {
     }
 }
 
-/// The types S and U of a `func(state: option<S>, ...) -> tuple<S, list<U>>` that gets rows.
+/// The types S and U of a `func(state: option<S>, ...) -> tuple<S, list<U>>` that gets rows, or of one that returns a `result`
+/// of that.
 fn shape(function: &Function) -> Option<(Type, Type)> {
     let state = function
         .params
@@ -175,7 +176,7 @@ fn shape(function: &Function) -> Option<(Type, Type)> {
     let Type::Option(state) = &state.ty else {
         return None;
     };
-    let Some(Type::Tuple(parts)) = &function.result else {
+    let Some(Type::Tuple(parts)) = ok_of(function.result.as_ref()) else {
         return None;
     };
     let [left, Type::List(output)] = &**parts else {

@@ -89,7 +89,7 @@ impl Recipe {
             ));
         }
         match outcome {
-            Outcome::Nothing if !self.shape.optional => {
+            Outcome::Nothing if !self.shape.can_be_none() => {
                 Err("a result is none, and its function always gives one".to_owned())
             }
             Outcome::Failed { .. } if self.shape.fallible.is_none() => {

@@ -1,0 +1,220 @@
+//! Calling: the calls that a batch has to make, in parallel, and what is to be remembered of them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use flowstone_core::{Fingerprint, MemoKey, Value};
+use flowstone_sandbox::CallError;
+use flowstone_store::{MemoRecord, Why};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::{Batch, Halt};
+use crate::answer::{self, Again, Answer, Returned};
+use crate::calls::Called;
+use crate::error::Error;
+use crate::event::Event;
+use crate::stage::StageRun;
+
+/// One row that has to be called for.
+pub(super) struct Job {
+    pub(super) key: MemoKey,
+    pub(super) arguments: Vec<Value>,
+    /// The fingerprints of the arguments that count.
+    pub(super) prints: Vec<Fingerprint>,
+    pub(super) root: usize,
+    pub(super) why: Why,
+}
+
+/// What a call gave for a row.
+pub(super) struct Made {
+    pub(super) key: MemoKey,
+    pub(super) called: Called,
+    pub(super) record: Option<MemoRecord>,
+    pub(super) object: Option<(Fingerprint, Vec<u8>)>,
+}
+
+/// What came of calling once for a row.
+pub(super) enum Tried {
+    Made(Made),
+    Again(Again),
+}
+
+/// The calls of one transform for some rows.
+pub(super) struct Caller<'a> {
+    pub(super) batch: &'a Batch<'a>,
+    pub(super) run: &'a StageRun<'a>,
+    /// The transform, by its position in the stage.
+    pub(super) index: usize,
+    /// When it was known that they have to be made.
+    pub(super) known: Instant,
+}
+
+impl Batch<'_> {
+    /// Calls for each of these rows, in parallel; nothing is looked up, nothing will be remembered.
+    pub(super) fn call_rows(
+        &mut self,
+        index: usize,
+        wanted: &[(MemoKey, usize)],
+        called: &mut [Option<Called>],
+    ) -> Result<(), Halt> {
+        let collection = self.run.stage.transforms[index].collection;
+        let (mut jobs, mut places) = (Vec::new(), Vec::new());
+        for (at, (key, row)) in wanted.iter().enumerate() {
+            match self.arguments(index, *row)? {
+                Ok(arguments) => {
+                    places.push(at);
+                    jobs.push(Job {
+                        key: *key,
+                        arguments,
+                        prints: self.argument_prints(index, *row)?.unwrap_or_default(),
+                        root: self.rows[collection][*row].root,
+                        why: Why::New,
+                    });
+                }
+                Err(failure) => called[at] = Some(Err(failure.reason.into())),
+            }
+        }
+        for (at, made) in places.into_iter().zip(self.make_calls(index, &jobs)?) {
+            called[at] = Some(made.called);
+        }
+        Ok(())
+    }
+}
+
+impl Caller<'_> {
+    /// Calls once for each of these rows, in parallel: for each alone, or for many at once.
+    pub(super) fn call(&self, jobs: &[&Job]) -> Vec<Result<Tried, Halt>> {
+        if let Some(lists) = &self.run.transforms[self.index].lists {
+            return self.call_lists(lists, jobs);
+        }
+        match jobs {
+            [job] => vec![self.call_one(job)],
+            jobs => {
+                (self.run.pool).install(|| jobs.par_iter().map(|job| self.call_one(job)).collect())
+            }
+        }
+    }
+
+    fn call_one(&self, job: &Job) -> Result<Tried, Halt> {
+        self.will_call(job);
+        let (returned, time) = self.invoke(&job.arguments, &job.prints, 1)?;
+        let returned = returned.map_err(|error| error.reason);
+        Ok(self.tried(job, returned, time))
+    }
+
+    /// Tells that the function is about to be called for a row.
+    pub(super) fn will_call(&self, job: &Job) {
+        let run = self.run;
+        let key = if run.observed {
+            run.label(&self.batch.roots[job.root].item.key)
+        } else {
+            String::new()
+        };
+        run.observer.event(&Event::WillCall {
+            transform: &run.stage.transforms[self.index].name,
+            key: &key,
+        });
+    }
+
+    /// One call, for so many rows; `prints` are what its random numbers follow from.
+    pub(super) fn invoke(
+        &self,
+        arguments: &[Value],
+        prints: &[Fingerprint],
+        rows: usize,
+    ) -> Result<(Result<Value, CallError>, Duration), Halt> {
+        let (run, index) = (self.run, self.index);
+        if run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        let callable = run.callable(index)?;
+        let limits = run.transforms[index].limits;
+        let start = Instant::now();
+        let queued = start.saturating_duration_since(self.known);
+        let outcome = callable.call(arguments, limits, run.world(index, prints));
+        let time = start.elapsed();
+        if outcome.is_err() && run.stop.is_set() {
+            // It may have been ended for that: nothing can be said of the call.
+            return Err(Halt::Interrupted);
+        }
+        run.counters.transforms[index].call(rows, time, queued);
+        let log = match &outcome {
+            Ok(output) => &output.log,
+            Err(error) => &error.log,
+        };
+        run.observer.event(&Event::Called {
+            transform: &run.stage.transforms[index].name,
+            rows: rows as u64,
+            queued,
+            time,
+            log,
+        });
+        let returned =
+            match outcome {
+                Ok(output) => Ok((output.value)
+                    .ok_or(Error::Internal("a function without a result was called"))?),
+                Err(error) => Err(error),
+            };
+        Ok((returned, time))
+    }
+
+    /// What a row gets of what a call returned for it, or of the reason why it returned nothing. `cost` is what the row
+    /// took.
+    pub(super) fn tried(
+        &self,
+        job: &Job,
+        returned: Result<Value, String>,
+        cost: Duration,
+    ) -> Tried {
+        let prepared = &self.run.transforms[self.index];
+        let value = match returned {
+            Ok(value) => value,
+            Err(reason) => return Tried::Made(self.made(job, Err(reason))),
+        };
+        let (answer, encoding) = match Answer::of_call(value, &prepared.typed) {
+            Returned::Answer(answer, encoding) => (answer, encoding),
+            Returned::Again(again) => return Tried::Again(again),
+        };
+        let record = prepared.remembers().then(|| MemoRecord {
+            outcome: answer.outcome(),
+            cost_ns: cost.as_nanos() as u64,
+            run: self.run.run,
+            recipe: prepared.recipe_id,
+            arguments: job.prints.clone(),
+            why: job.why,
+        });
+        let object = match (&answer, encoding) {
+            (Answer::Value(remembered), Some(encoding)) if prepared.remembers() => {
+                Some((remembered.fingerprint, encoding))
+            }
+            _ => None,
+        };
+        Tried::Made(Made {
+            record,
+            object,
+            ..self.made(job, Ok(answer))
+        })
+    }
+
+    /// The end of calling for a row: whoever waits for the same call gets what came of it.
+    pub(super) fn made(&self, job: &Job, outcome: Result<Answer, String>) -> Made {
+        let run = self.run;
+        let called: Called = match outcome {
+            Ok(answer) => Ok(Arc::new(answer)),
+            Err(reason) => Err(answer::said(reason).into()),
+        };
+        run.counters.transforms[self.index]
+            .called
+            .fetch_add(1, Ordering::Relaxed);
+        if run.transforms[self.index].remembers() {
+            run.calls.finish(job.key, called.clone());
+        }
+        Made {
+            key: job.key,
+            called,
+            record: None,
+            object: None,
+        }
+    }
+}
