@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod guest;
+mod postgres;
 mod project;
 
 pub use guest::{Guest, guest, guest_text};
+pub use postgres::{Postgres, PostgresDatabase, postgres_database};
 pub use project::{FLOW, Outcome, Project};

@@ -266,6 +266,10 @@ fn connect_hints(error: &ConnectError) -> Vec<String> {
             one("free some space and run again; nothing that was finished is lost")
         }
         ConnectError::Busy { .. } => one("close the program that holds it, then run again"),
+        ConnectError::Unreachable { .. } => one(
+            "see that the server runs and that the address, user and password are right, then run again; nothing that \
+             was finished is lost",
+        ),
         ConnectError::Io { .. } | ConnectError::Database { .. } => {
             one("run again when that is put right; nothing that was finished is lost")
         }

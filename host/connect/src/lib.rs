@@ -10,7 +10,8 @@
         feature = "files",
         feature = "csv",
         feature = "jsonl",
-        feature = "sqlite"
+        feature = "sqlite",
+        feature = "postgres"
     )),
     allow(
         dead_code,
@@ -35,12 +36,16 @@ mod hint;
 mod key;
 mod location;
 mod options;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(any(feature = "csv", feature = "jsonl"))]
 mod records;
 mod source;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stamp;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod tables;
 mod target;
 
 pub use error::{ConnectError, KeyParseError, RowError};

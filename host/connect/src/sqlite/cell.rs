@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use flowstone_core::{Type, Value, to_json};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use serde_json::Value as Json;
 
 use crate::key::Part;
 
@@ -108,43 +107,6 @@ impl<'a> Cell<'a> {
             Part::Bytes(bytes) => Cell::Blob(bytes),
         }
     }
-}
-
-/// A part of a key as it was typed by hand: integers and bools in their usual form, bytes in base 16, text as it is.
-pub(crate) fn part_from_text<'a>(text: &'a str, ty: &Type) -> Option<Part<'a>> {
-    match declared_type(ty) {
-        "INTEGER" => match (ty, text) {
-            (Type::Bool, "true") => Some(Part::Int(1)),
-            (Type::Bool, "false") => Some(Part::Int(0)),
-            _ => text.parse().ok().map(Part::Int),
-        },
-        "BLOB" => unhex(text).map(|bytes| Part::Bytes(bytes.into())),
-        _ => Some(Part::Text(text.into())),
-    }
-}
-
-/// A part of a key out of a JSON array.
-pub(crate) fn part_from_json<'a>(json: &'a Json, ty: &Type) -> Option<Part<'a>> {
-    match (json, declared_type(ty)) {
-        (Json::String(text), _) => part_from_text(text, ty),
-        (Json::Bool(value), "INTEGER") => Some(Part::Int(i64::from(*value))),
-        (Json::Number(number), "INTEGER") => number.as_i64().map(Part::Int),
-        (json, "TEXT") if !matches!(ty, Type::String | Type::Char | Type::Enum(_)) => {
-            Some(Part::Text(json.to_string().into()))
-        }
-        _ => None,
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    pairs
-        .iter()
-        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8))
-        .collect()
 }
 
 #[cfg(test)]

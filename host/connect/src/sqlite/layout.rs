@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::database::{failure, quoted};
+use crate::database::failure;
 use crate::error::ConnectError;
 use crate::sqlite::cell::declared_type;
+use crate::tables::quoted;
 
 /// The shape of a table, as far as flowstone decides it. Indexes, views and triggers are the user's.
 #[derive(Debug)]
