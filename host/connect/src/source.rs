@@ -1,5 +1,6 @@
 //! The face of all sources: rows in key order with hints, values on demand.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use flowstone_core::{Column, OptionError, Options, SourceColumns, Type, Value};
@@ -18,6 +19,24 @@ pub trait Source: Send + Sync {
     ///
     /// When the source cannot be opened.
     fn entries(&self) -> Result<Entries<'_>, ConnectError>;
+
+    /// The row with this key as it is now; none when there is no such row. A source that cannot ask for one row lists all
+    /// of them to find it.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be asked: the row may be there or not.
+    fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
+        for entry in self.entries()? {
+            let entry = entry?;
+            match entry.key.as_slice().cmp(key) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(Some(entry)),
+                Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
 
     /// The values of the columns that were asked for when the source was opened, in that order, of one row.
     ///

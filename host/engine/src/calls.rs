@@ -1,4 +1,4 @@
-//! Calls in flight: no two rows of a run call the same function with the same arguments.
+//! Calls in flight: no two rows of a round call the same function with the same arguments.
 //!
 //! A batch claims the keys that nobody remembers; another batch that needs one of them waits for the result. Results
 //! stay here until the batch that made them is committed and the store remembers them. Nobody waits while holding an
@@ -45,6 +45,11 @@ impl Calls {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a round: what failed in the last one may go well now.
+    pub(crate) fn begin(&self) {
+        self.slots().clear();
+    }
+
     /// Claims all the keys at once.
     pub(crate) fn claim(&self, keys: &[MemoKey]) -> Vec<Claim> {
         let mut slots = self.slots();
@@ -67,7 +72,7 @@ impl Calls {
         self.changed.notify_all();
     }
 
-    /// Forgets the answers that the store remembers by now. Failures, which it never remembers, stand for this run.
+    /// Forgets the answers that the store remembers by now. Failures, which it never remembers, stand for this round.
     pub(crate) fn settle(&self, keys: &[MemoKey]) {
         let mut slots = self.slots();
         for key in keys {

@@ -80,7 +80,7 @@ pub(crate) struct Committer<'a> {
     pub(crate) failed: &'a mut Vec<FailedRow>,
     run: RunId,
     /// The run's beginning, until it is written.
-    begun: Option<Begun>,
+    begun: &'a mut Option<Begun>,
     /// What was reused, and for how many rows, but for what is noted in the store. It is all over the table, so it is
     /// written rarely; lost with a run that is cut off, it only makes results look less used than they are.
     reused: BTreeMap<MemoKey, u64>,
@@ -113,7 +113,7 @@ impl<'a> Committer<'a> {
         stages: &'a mut Vec<StageState>,
         shared: (&'a Calls, &'a AtomicU64, &'a dyn Observer),
         failed: &'a mut Vec<FailedRow>,
-        begun: Begun,
+        (run, begun): (RunId, &'a mut Option<Begun>),
     ) -> Self {
         let (calls, commits, observer) = shared;
         Self {
@@ -125,8 +125,8 @@ impl<'a> Committer<'a> {
             commits,
             observer,
             failed,
-            run: begun.run,
-            begun: Some(begun),
+            run,
+            begun,
             reused: BTreeMap::new(),
             pending: None,
         }
@@ -143,7 +143,7 @@ impl<'a> Committer<'a> {
             claimed,
             permit,
         } = batch;
-        let begun = self.begun.take();
+        let (run, begun) = (self.run, self.begun.take());
         self.keep_reused(reused)?;
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
@@ -156,7 +156,7 @@ impl<'a> Committer<'a> {
                 pending.write(writer, books)?;
             }
             if let Some(begun) = &begun {
-                begun.write(writer)?;
+                begun.write(run, writer)?;
             }
             for (key, record) in &memos {
                 writer.put_memo(key, record)?;

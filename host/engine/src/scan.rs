@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use flowstone_connect::Hint;
-use flowstone_store::{RowState, Snapshot};
+use flowstone_connect::{Entry, Hint};
+use flowstone_store::{RowHead, RowState, Snapshot};
 
 use crate::batch::{Halt, Item};
 use crate::commit::FAILED_LISTED_MAX;
@@ -32,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) pending: u64,
     /// The rows that are failed and have not changed since.
     pub(crate) failed: u64,
+    /// The rows that were failed before they were looked at; counted only where some rows alone are looked at.
+    pub(crate) known_failed: u64,
     /// The keys of the first of them.
     pub(crate) failed_keys: Vec<Vec<u8>>,
     /// The rows, as people see them, for which results are given.
@@ -103,51 +105,7 @@ pub(crate) fn diff(
         };
         let listed = if order.is_le() { entry.take() } else { None };
         let known = if order.is_ge() { row.take() } else { None };
-        found.rows += u64::from(listed.is_some());
-        found.known += u64::from(known.is_some());
-        if let Some(entry) = &listed
-            && !run.overrides.is_empty()
-            && (run.overrides.of_row(&run.stage.source.kind, &entry.key)).is_some()
-        {
-            found.given.insert(run.label(&entry.key));
-        }
-        let item = match (listed, known) {
-            (Some(entry), Some((key, head))) => {
-                let same_version = Hint::proves_unchanged(&head.hint, &entry.hint);
-                if same_version && run.is_done(&key, &head) {
-                    if head.state != RowState::Done {
-                        found.failed += 1;
-                        if found.failed_keys.len() < FAILED_LISTED_MAX {
-                            found.failed_keys.push(key);
-                        }
-                    }
-                    None
-                } else {
-                    Some(Item {
-                        key,
-                        entry: Some(entry),
-                        head: Some(head),
-                        same_version,
-                    })
-                }
-            }
-            (Some(entry), None) => Some(Item {
-                key: entry.key.clone(),
-                entry: Some(entry),
-                head: None,
-                same_version: false,
-            }),
-            (None, Some((key, head))) => {
-                found.removed += 1;
-                Some(Item {
-                    key,
-                    entry: None,
-                    head: Some(head),
-                    same_version: false,
-                })
-            }
-            (None, None) => None,
-        };
+        let item = compare(run, listed, known, found);
         if let Some(item) = item
             && visit(item).is_break()
         {
@@ -160,6 +118,86 @@ pub(crate) fn diff(
             row = rows.next().transpose()?;
         }
     }
+}
+
+/// Compares what the source lists under a key with what the store knows: the row, if it has to be looked at.
+fn compare(
+    run: &StageRun<'_>,
+    listed: Option<Entry>,
+    known: Option<(Vec<u8>, RowHead)>,
+    found: &mut Found,
+) -> Option<Item> {
+    found.rows += u64::from(listed.is_some());
+    found.known += u64::from(known.is_some());
+    if let Some(entry) = &listed
+        && !run.overrides.is_empty()
+        && (run.overrides.of_row(&run.stage.source.kind, &entry.key)).is_some()
+    {
+        found.given.insert(run.label(&entry.key));
+    }
+    match (listed, known) {
+        (Some(entry), Some((key, head))) => {
+            let same_version = Hint::proves_unchanged(&head.hint, &entry.hint);
+            if same_version && run.is_done(&key, &head) {
+                if head.state != RowState::Done {
+                    found.failed += 1;
+                    if found.failed_keys.len() < FAILED_LISTED_MAX {
+                        found.failed_keys.push(key);
+                    }
+                }
+                return None;
+            }
+            Some(Item {
+                key,
+                entry: Some(entry),
+                head: Some(head),
+                same_version,
+            })
+        }
+        (Some(entry), None) => Some(Item {
+            key: entry.key.clone(),
+            entry: Some(entry),
+            head: None,
+            same_version: false,
+        }),
+        (None, Some((key, head))) => {
+            found.removed += 1;
+            Some(Item {
+                key,
+                entry: None,
+                head: Some(head),
+                same_version: false,
+            })
+        }
+        (None, None) => None,
+    }
+}
+
+/// Looks at some rows only, by their keys. What is counted is of these rows.
+pub(crate) fn scan_keys(
+    run: &StageRun<'_>,
+    snapshot: &Snapshot,
+    keys: &BTreeSet<Vec<u8>>,
+) -> Result<Found, Halt> {
+    let mut found = Found::default();
+    let mut kept = Vec::new();
+    for key in keys {
+        if run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        let listed = run.source.find(key).map_err(|error| Error::Source {
+            source_name: run.stage.source.name.clone(),
+            error,
+        })?;
+        let head = snapshot.row(run.collection, key)?;
+        let failed = |head: &RowHead| head.state != RowState::Done;
+        found.known_failed += u64::from(head.as_ref().is_some_and(failed));
+        let known = head.map(|head| (key.clone(), head));
+        kept.extend(compare(run, listed, known, &mut found));
+    }
+    found.pending = kept.len() as u64;
+    found.kept = Some(kept);
+    Ok(found)
 }
 
 /// Hands out items until nobody wants more.

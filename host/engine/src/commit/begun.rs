@@ -8,7 +8,6 @@ use crate::books::put_stage_names;
 /// The beginning of a run: written with its first batch, so that whatever a run makes can be dated, also where the run
 /// is cut off.
 pub(crate) struct Begun {
-    pub(crate) run: RunId,
     /// The run's record, as far as it is known.
     pub(crate) record: String,
     /// The names of the transforms of every stage, by its fingerprint.
@@ -16,10 +15,10 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    pub(super) fn write(&self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
+    pub(super) fn write(&self, run: RunId, writer: &mut Writer<'_>) -> Result<(), StoreError> {
         for (stage, names) in &self.names {
             put_stage_names(writer, stage, names)?;
         }
-        writer.put_run(self.run, &self.record)
+        writer.put_run(run, &self.record)
     }
 }
