@@ -55,6 +55,6 @@ pub use source::{
     source_column_accepts, source_columns, source_kinds,
 };
 pub use target::{
-    Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target, check_target_inside,
-    implied_key, open_target, target_keys, target_kinds, target_place,
+    Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target,
+    check_target_inside, implied_key, open_target, target_keys, target_kinds, target_place,
 };

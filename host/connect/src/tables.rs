@@ -1,6 +1,6 @@
 //! What the targets that are tables share: the keys of their rows, and names in SQL.
 
-use flowstone_core::{Column, OptionError, TargetSpec, Type, Value};
+use flowstone_core::{Column, OptionError, TargetSpec, Type, Value, from_json, to_json};
 use serde_json::Value as Json;
 
 use crate::error::{KeyParseError, RowError};
@@ -173,6 +173,70 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// The value of a type that is kept as text, or as JSON; none when the text is no such value.
+pub(crate) fn value_of_text(text: &str, ty: &Type) -> Option<Value> {
+    match ty {
+        Type::String => Some(Value::str(text)),
+        Type::Char => {
+            let mut chars = text.chars();
+            let first = chars.next()?;
+            chars.next().is_none().then_some(Value::Char(first))
+        }
+        Type::Enum(names) => {
+            let case = names.iter().position(|name| **name == *text)?;
+            Some(Value::Enum(case as u32))
+        }
+        ty => {
+            let json: Json = serde_json::from_str(text).ok()?;
+            let value = from_json(&json, ty).ok()?;
+            // What is read is also what is there: a field more is another text.
+            same_json(&json, &to_json(&value, ty)).then_some(value)
+        }
+    }
+}
+
+/// The value of an integer type or `bool` that is kept as this integer; none when it does not fit.
+pub(crate) fn value_of_integer(number: i64, ty: &Type) -> Option<Value> {
+    Some(match ty {
+        Type::Bool if number == 0 || number == 1 => Value::Bool(number == 1),
+        Type::S8 => Value::S8(number.try_into().ok()?),
+        Type::U8 => Value::U8(number.try_into().ok()?),
+        Type::S16 => Value::S16(number.try_into().ok()?),
+        Type::U16 => Value::U16(number.try_into().ok()?),
+        Type::S32 => Value::S32(number.try_into().ok()?),
+        Type::U32 => Value::U32(number.try_into().ok()?),
+        Type::S64 => Value::S64(number),
+        Type::U64 => Value::U64(number.try_into().ok()?),
+        _ => return None,
+    })
+}
+
+/// The value of a float type that is kept as this float; none when it has more digits than the type.
+pub(crate) fn value_of_float(number: f64, ty: &Type) -> Option<Value> {
+    let narrow = number as f32;
+    let fits = number.is_nan() || f64::from(narrow).to_bits() == number.to_bits();
+    match ty {
+        Type::F32 if fits => Some(Value::F32(narrow)),
+        Type::F64 => Some(Value::F64(number)),
+        _ => None,
+    }
+}
+
+/// Whether two JSON values are the same but for how their numbers are written.
+fn same_json(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_json(a, b))
+        }
+        (Json::Object(a), Json::Object(b)) => {
+            let same = |(name, value)| b.get(name).is_some_and(|other| same_json(value, other));
+            a.len() == b.len() && a.iter().all(same)
+        }
+        (a, b) => a == b,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +244,32 @@ mod tests {
     #[test]
     fn quotes_in_names_are_doubled() {
         assert_eq!(quoted(r#"a"b"#), r#""a""b""#);
+    }
+
+    #[test]
+    fn json_that_says_more_or_less_is_another_value() {
+        let ty = Type::record([("x", Type::F64), ("name", Type::option(Type::String))]);
+        let value = |text: &str| value_of_text(text, &ty);
+        let plain = value(r#"{"x":1.0,"name":null}"#);
+        assert!(plain.is_some());
+        assert_eq!(
+            value(r#"{"name": null, "x": 1}"#),
+            plain,
+            "as `jsonb` writes it"
+        );
+        assert_eq!(value(r#"{"x":1.0,"name":null,"more":2}"#), None);
+        assert_eq!(value(r#"{"x":1.0}"#), None);
+        assert_eq!(value("{"), None);
+        assert_ne!(value(r#"{"x":1.5,"name":null}"#), plain);
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_no_values() {
+        assert_eq!(value_of_integer(2, &Type::Bool), None);
+        assert_eq!(value_of_integer(-1, &Type::U64), None);
+        assert_eq!(value_of_integer(300, &Type::U8), None);
+        assert_eq!(value_of_float(0.1, &Type::F32), None);
+        assert_eq!(value_of_float(0.5, &Type::F32), Some(Value::F32(0.5)));
+        assert_eq!(value_of_float(0.1, &Type::F64), Some(Value::F64(0.1)));
     }
 }

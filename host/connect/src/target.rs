@@ -71,6 +71,17 @@ impl TargetOp {
     }
 }
 
+/// What a target holds where a row of it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// What was applied last, as the target's own books say.
+    AsWritten,
+    /// A row of these values.
+    Row(Vec<Value>),
+    /// Something that was never applied: it is no row of the target, or its own books say that it is another.
+    Other,
+}
+
 /// The keys of a target's rows: what can be said of them without opening it.
 pub trait TargetKeys: Send + Sync {
     /// The key of a row, as bytes: what lineage keeps, and what [`TargetOp`]s carry. It does not depend on columns that
@@ -107,6 +118,33 @@ pub trait Target: Send {
     ///
     /// When the target cannot be written. Nothing is applied then (tables), or a part (files); apply the batch again.
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError>;
+
+    /// Looks at what the target holds under these keys, and tells `visit` the position and what is there, in any order.
+    /// Keys under which nothing is there are passed over. No row is changed.
+    ///
+    /// A value that the target cannot give back as it was, such as NaN within a JSON column, makes the row differ from
+    /// what was applied, never the other way round.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be read.
+    fn held(
+        &mut self,
+        keys: &[Vec<u8>],
+        visit: &mut dyn FnMut(usize, Held),
+    ) -> Result<(), ConnectError>;
+
+    /// Removes the rows under keys that are not `known`, and what can be no row of the target, and tells `removed` the
+    /// keys (for what has none, no bytes). Files that flowstone did not make are left alone.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be written. What was removed so far may be gone.
+    fn remove_unknown(
+        &mut self,
+        known: &mut dyn FnMut(&[u8]) -> bool,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConnectError>;
 
     /// Empties the target and takes it over under the identity it was opened with; its batch is 0 then.
     ///

@@ -3,11 +3,12 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use common::postgres::{PostgresDatabase, postgres_database};
 use common::{columns, identity, postgres_spec, text};
 use flowstone_connect::{
-    ConnectError, Target, TargetOp, TargetState, check_target, open_target, target_keys,
+    ConnectError, Held, Target, TargetOp, TargetState, check_target, open_target, target_keys,
     target_place,
 };
 use flowstone_core::{Column, TargetSpec, Type, Value};
@@ -116,6 +117,95 @@ fn every_type_has_its_place() {
             "text"
         ]
     );
+}
+
+#[test]
+fn what_is_kept_is_read_back() {
+    let Some(database) = postgres_database() else {
+        return;
+    };
+    let some = |value| Value::Option(Some(Arc::new(value)));
+    let packed = |bytes: &[u8]| Value::Packed(bytes.into());
+    let point = Type::record([("x", Type::F64), ("name", Type::option(Type::String))]);
+    let floats = [0.1f32, -0.0, f32::INFINITY, 1e-45]
+        .map(f32::to_le_bytes)
+        .concat();
+    let cells = [
+        (Value::U64(1 << 62), Type::U64),
+        (Value::Bool(true), Type::Bool),
+        (Value::F32(0.1), Type::F32),
+        (Value::F64(-0.0), Type::F64),
+        (Value::F64(5e-324), Type::F64),
+        (Value::Char('ß'), Type::Char),
+        (Value::str("\\N {\"'"), Type::String),
+        (Value::bytes(vec![0, 255]), Type::bytes()),
+        (packed(&[0xff, 1]), Type::list(Type::S8)),
+        (packed(&[0xff, 0xff]), Type::list(Type::U16)),
+        (packed(&[0xff; 4]), Type::list(Type::U32)),
+        (packed(&[0xff; 8]), Type::list(Type::S64)),
+        (packed(&floats), Type::list(Type::F32)),
+        (packed(&0.1f64.to_le_bytes()), Type::list(Type::F64)),
+        (packed(&[]), Type::list(Type::U64)),
+        (Value::Option(None), Type::option(Type::String)),
+        (Value::Option(None), Type::option(Type::list(Type::F32))),
+        (some(Value::str("")), Type::option(Type::String)),
+        (some(packed(&[1, 0])), Type::option(Type::list(Type::S16))),
+        (
+            Value::Enum(1),
+            Type::Enum(["red".into(), "blue".into()].into()),
+        ),
+        (
+            Value::Record([Value::F64(1e300), some(Value::str("p"))].into()),
+            point.clone(),
+        ),
+        (
+            Value::Record([Value::F64(0.1), Value::Option(None)].into()),
+            point,
+        ),
+    ];
+    let names: Vec<String> = (0..cells.len()).map(|at| format!("c{at}")).collect();
+    let named = names
+        .iter()
+        .zip(&cells)
+        .map(|(name, (_, ty))| (name.as_str(), ty.clone()));
+    let all = columns(&named.collect::<Vec<_>>());
+    let (mut target, _) = open(&spec(&database, all, &[0]));
+    let row: Vec<Value> = cells.iter().map(|(value, _)| value.clone()).collect();
+    put(&mut *target, 1, row.clone());
+    let key = target.keys().key(&row).unwrap();
+    let mut look = |sql: &str| {
+        database.query(sql);
+        let mut found = None;
+        let keys = [vec![1; 9], key.clone()];
+        target
+            .held(&keys, &mut |index, held| found = Some((index, held)))
+            .unwrap();
+        found.map(|(index, held)| {
+            assert_eq!(index, 1);
+            held
+        })
+    };
+    assert_eq!(look(""), Some(Held::Row(row)));
+    assert!(matches!(
+        look("UPDATE section SET c6 = 'x'"),
+        Some(Held::Row(_))
+    ));
+    for edit in [
+        "c10 = '{-1}'",
+        "c10 = '{{1,2},{3,4}}'",
+        "c10 = '{1,NULL}'",
+        "c10 = NULL",
+        "c6 = NULL",
+        "c20 = '{}'",
+        "c5 = 'two'",
+    ] {
+        assert_eq!(
+            look(&format!("UPDATE section SET {edit}")),
+            Some(Held::Other),
+            "{edit}"
+        );
+    }
+    assert_eq!(look("DELETE FROM section"), None);
 }
 
 #[test]

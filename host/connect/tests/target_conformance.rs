@@ -2,14 +2,14 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use common::postgres::{PostgresDatabase, postgres_database};
 use common::{files_spec, identity, postgres_spec, table_spec, text};
 use flowstone_connect::{
-    ConnectError, RowError, Target, TargetOp, TargetState, check_target, check_target_inside,
+    ConnectError, Held, RowError, Target, TargetOp, TargetState, check_target, check_target_inside,
     open_target, target_kinds,
 };
 use flowstone_core::{TargetSpec, Value};
@@ -395,6 +395,71 @@ fn unknown_kinds_and_options_are_named() {
     }
 }
 
+/// How many rows the target says it holds, each as it was written.
+fn holds(target: &mut dyn Target, model: &Rows) -> usize {
+    let every = (0..3).flat_map(|path| (0..3).map(move |heading| (path, heading)));
+    let every: Vec<_> = every
+        .map(|(path, heading)| (format!("p{path}"), format!("h{heading}")))
+        .collect();
+    let keys = every
+        .iter()
+        .map(|(path, heading)| target.keys().key(&row(path, heading, "")).unwrap());
+    let keys: Vec<Vec<u8>> = keys.collect();
+    let mut count = 0;
+    target
+        .held(&keys, &mut |index, held| {
+            let (path, heading) = &every[index];
+            let content = &model[&every[index]];
+            let as_written =
+                held == Held::AsWritten || held == Held::Row(row(path, heading, content));
+            assert!(as_written, "{path} {heading}: {held:?}");
+            count += 1;
+        })
+        .unwrap();
+    count
+}
+
+#[test]
+fn rows_that_nobody_knows_are_removed() {
+    for place in places() {
+        let (mut target, _) = place.open('a');
+        let ops: Vec<TargetOp> = (0..2500)
+            .map(|number| {
+                upsert(
+                    &*target,
+                    &format!("p{}", number % 7),
+                    &format!("{number:04}"),
+                    "x",
+                )
+            })
+            .collect();
+        target.apply(1, &ops).unwrap();
+        let known = |key: &[u8]| ops.iter().skip(1).step_by(2).any(|op| op.key() == key);
+        let known: BTreeSet<Vec<u8>> = (ops.iter().map(|op| op.key().to_vec()))
+            .filter(|key| known(key))
+            .collect();
+        let mut removed = 0;
+        let mut knows = |key: &[u8]| known.contains(key);
+        target
+            .remove_unknown(&mut knows, &mut |key| {
+                assert!(!known.contains(key));
+                removed += 1;
+            })
+            .unwrap();
+        assert_eq!(
+            (removed, place.read().len()),
+            (1250, 1250),
+            "{}",
+            place.spec.kind
+        );
+        target
+            .remove_unknown(&mut knows, &mut |_| panic!("nothing is left to remove"))
+            .unwrap();
+        drop(target);
+        assert_eq!(place.open('a').1, TargetState::Known { batch: 1 });
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Apply(Vec<(u8, u8, Option<u8>)>),
@@ -457,6 +522,7 @@ fn is_a_map(steps: &[Step]) -> Result<(), TestCaseError> {
                 }
             }
             prop_assert_eq!(&place.read(), &model);
+            prop_assert_eq!(holds(&mut *target, &model), model.len());
         }
     }
     Ok(())

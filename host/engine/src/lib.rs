@@ -14,6 +14,7 @@ mod cache;
 mod calls;
 mod catalog;
 mod commit;
+mod drift;
 mod engine;
 mod error;
 mod event;
@@ -47,7 +48,7 @@ pub use cache::{
 };
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
-pub use event::{Change, Event, Observer};
+pub use event::{Change, Drift, Event, Observer};
 pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
@@ -71,8 +72,8 @@ pub use pins::{
 };
 pub use reason::Cause;
 pub use report::{
-    FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Reason,
-    RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
+    DriftedRow, FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow,
+    Reason, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;

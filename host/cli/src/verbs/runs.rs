@@ -284,6 +284,7 @@ mod tests {
             updated: 2,
             deleted: 3,
             unchanged: 4,
+            drifted: None,
         };
         RunReport {
             run: RunId(number),

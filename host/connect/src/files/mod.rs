@@ -3,6 +3,7 @@
 mod folders;
 mod globs;
 mod manifest;
+mod operations;
 mod output;
 mod template;
 mod tree;

@@ -198,7 +198,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn into_part(self) -> Option<Part<'a>> {
+    pub(crate) fn into_part(self) -> Option<Part<'a>> {
         match self {
             Cell::Bool(value) => Some(Part::Int(i64::from(value))),
             Cell::Integer(number) => Some(Part::Int(number)),

@@ -5,8 +5,8 @@ use tokio_postgres::types::Type as SqlType;
 
 use crate::error::ConnectError;
 use crate::postgres::cell::declared_type;
-use crate::postgres::table::Work;
 use crate::postgres::wire::Wire;
+use crate::postgres::work::Work;
 use crate::tables::quoted;
 
 /// What sorts and compares keys by their bytes, whatever the database's own order is.
@@ -206,6 +206,42 @@ impl Layout {
         )
     }
 
+    /// The rows whose keys come as one array per key column, each after its place among them. Arrays and JSON come as
+    /// they are sent: as text.
+    pub(crate) fn select_sql(&self, qualified: &str) -> String {
+        let wires = self.key_wires();
+        let names: Vec<String> = (0..wires.len()).map(|at| format!("c{at}")).collect();
+        let cells = self.columns.iter().map(|(name, declared)| {
+            let cast = if declared == "jsonb" { "::text" } else { "" };
+            format!("held.{}{cast}", quoted(name))
+        });
+        format!(
+            "SELECT given.place, {} FROM ROWS FROM ({}) WITH ORDINALITY AS given({}, place) JOIN {qualified} AS held ON {}",
+            cells.collect::<Vec<_>>().join(", "),
+            arrays(&wires),
+            names.join(", "),
+            self.same_key()
+        )
+    }
+
+    /// The next keys in their order: after none, or after one, whose parts come as the first parameters. The last
+    /// parameter says how many.
+    pub(crate) fn keys_sql(&self, qualified: &str, after: bool) -> String {
+        let names = self.key_names().join(", ");
+        let slots: Vec<String> = (1..=self.key.len())
+            .map(|slot| format!("${slot}"))
+            .collect();
+        let (from, limit) = if after {
+            (
+                format!("WHERE ({names}) > ({})", slots.join(", ")),
+                slots.len() + 1,
+            )
+        } else {
+            (String::new(), 1)
+        };
+        format!("SELECT {names} FROM {qualified} {from} ORDER BY {names} LIMIT ${limit}")
+    }
+
     pub(crate) fn key_wires(&self) -> Vec<Wire> {
         self.key
             .iter()
@@ -225,13 +261,17 @@ impl Layout {
 
 /// The rows that come as one array per column, as the table `given` with the columns `c0`, `c1` ...
 fn given(wires: &[Wire]) -> String {
-    let arrays: Vec<String> = (wires.iter().enumerate())
-        .map(|(at, wire)| format!("pg_catalog.unnest(${}::{})", at + 1, wire.array_name()))
-        .collect();
     let names: Vec<String> = (0..wires.len()).map(|at| format!("c{at}")).collect();
     format!(
         "ROWS FROM ({}) AS given({})",
-        arrays.join(", "),
+        arrays(wires),
         names.join(", ")
     )
+}
+
+fn arrays(wires: &[Wire]) -> String {
+    let arrays = wires.iter().enumerate();
+    let arrays =
+        arrays.map(|(at, wire)| format!("pg_catalog.unnest(${}::{})", at + 1, wire.array_name()));
+    arrays.collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 use tokio_postgres::types::Type as SqlType;
 
 use crate::error::ConnectError;
-use crate::postgres::table::Work;
+use crate::postgres::work::Work;
 use crate::tables::quoted;
 use crate::target::TargetIdentity;
 

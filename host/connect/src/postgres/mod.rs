@@ -8,6 +8,7 @@
 //! The connection is driven by a runtime of the target's own, on the thread that calls: do not call it from a task of
 //! another tokio runtime, which must not block. Nothing is read from the environment or from files such as `.pgpass`.
 
+mod audit;
 mod cell;
 mod layout;
 mod marker;
@@ -15,6 +16,7 @@ mod options;
 mod server;
 mod table;
 mod wire;
+mod work;
 
 pub(crate) use options::{check_target, place};
 pub(crate) use table::{open_target, target_keys};

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use flowstone_core::{Column, TargetSpec};
-use tokio_postgres::types::{FromSql, ToSql, Type as SqlType};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::types::Type as SqlType;
 
 use crate::error::ConnectError;
 use crate::key::split_key;
@@ -12,20 +11,14 @@ use crate::postgres::cell::{Cell, cells, key_parts};
 use crate::postgres::layout::{Change, Found, Layout};
 use crate::postgres::marker::MARKER_TABLE;
 use crate::postgres::options::{TableOptions, server_place};
-use crate::postgres::server::{Server, failure};
+use crate::postgres::server::Server;
 use crate::postgres::wire::Wire;
-use crate::tables::{TableKeys, quoted};
-use crate::target::{Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
-
-/// So many rows go in one statement, or so many bytes of them.
-const ROWS_AT_ONCE: usize = 10_000;
-const BYTES_AT_ONCE: usize = 16 << 20;
+use crate::postgres::work::Work;
+use crate::tables::TableKeys;
+use crate::target::{Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
 
 /// Whoever makes, changes or drops tables in flowstone's name holds this lock: "flow" in ASCII.
 const LAYOUT_LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(1718382455)";
-
-/// A value that goes with a statement, and its type.
-pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), SqlType);
 
 /// The keys of the rows of such a table.
 pub(crate) fn target_keys(spec: &TargetSpec) -> Box<dyn TargetKeys> {
@@ -67,50 +60,13 @@ pub(crate) struct TableTarget {
     usable: bool,
 }
 
-/// A transaction, and what it is about.
-pub(crate) struct Work<'a> {
-    transaction: &'a Transaction<'a>,
-    pub(crate) place: &'a Path,
-    pub(crate) schema: &'a str,
-    pub(crate) table: &'a str,
+/// How the table is to look.
+struct Shape<'a> {
+    layout: &'a Layout,
+    keys: &'a TableKeys,
 }
 
 impl Work<'_> {
-    /// The table's name in SQL.
-    pub(crate) fn qualified(&self) -> String {
-        format!("{}.{}", quoted(self.schema), quoted(self.table))
-    }
-
-    pub(crate) async fn execute(
-        &self,
-        doing: &'static str,
-        sql: &str,
-        values: &[Parameter<'_>],
-    ) -> Result<u64, ConnectError> {
-        (self.transaction.execute_typed(sql, values).await)
-            .map_err(|error| failure(self.place, doing, &error))
-    }
-
-    pub(crate) async fn query(
-        &self,
-        doing: &'static str,
-        sql: &str,
-        values: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, ConnectError> {
-        (self.transaction.query_typed(sql, values).await)
-            .map_err(|error| failure(self.place, doing, &error))
-    }
-
-    pub(crate) fn get<'r, T: FromSql<'r>>(
-        &self,
-        doing: &'static str,
-        row: &'r Row,
-        at: usize,
-    ) -> Result<T, ConnectError> {
-        row.try_get(at)
-            .map_err(|error| failure(self.place, doing, &error))
-    }
-
     async fn lock_layout(&self) -> Result<(), ConnectError> {
         self.query("wait for another flowstone", LAYOUT_LOCK, &[])
             .await
@@ -190,41 +146,13 @@ impl Work<'_> {
             ))),
         }
     }
-
-    /// Runs a statement for rows that come as one array per column, some rows at a time.
-    async fn in_arrays(
-        &self,
-        sql: &str,
-        wires: &[Wire],
-        rows: &[Vec<Cell<'_>>],
-    ) -> Result<(), ConnectError> {
-        let mut rows = rows;
-        while !rows.is_empty() {
-            let mut bytes = 0;
-            let count = rows.iter().take(ROWS_AT_ONCE).take_while(|row| {
-                let fits = bytes < BYTES_AT_ONCE;
-                bytes += row.iter().map(Cell::size).sum::<usize>();
-                fits
-            });
-            let (now, later) = rows.split_at(count.count());
-            let columns: Vec<_> = (wires.iter().enumerate())
-                .map(|(at, wire)| wire.parameter(now.iter().map(|row| &row[at])))
-                .collect();
-            let values: Vec<Parameter<'_>> = (columns.iter().zip(wires))
-                .map(|(column, wire)| (&**column, wire.array_type()))
-                .collect();
-            self.execute("write rows", sql, &values).await?;
-            rows = later;
-        }
-        Ok(())
-    }
 }
 
 impl TableTarget {
     /// Does something in a transaction.
     fn transact<T>(
         &mut self,
-        work: impl AsyncFnOnce(Work<'_>, &Layout, &TargetIdentity) -> Result<T, ConnectError>,
+        work: impl AsyncFnOnce(Work<'_>, Shape<'_>, &TargetIdentity) -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
         let TableTarget {
             server,
@@ -232,6 +160,7 @@ impl TableTarget {
             schema,
             table,
             layout,
+            keys,
             identity,
             ..
         } = self;
@@ -242,12 +171,12 @@ impl TableTarget {
                 schema,
                 table,
             };
-            work(about, layout, identity).await
+            work(about, Shape { layout, keys }, identity).await
         })
     }
 
     fn settle_in(&mut self) -> Result<TargetState, ConnectError> {
-        self.transact(async |work, layout, identity| work.settle_in(layout, identity).await)
+        self.transact(async |work, shape, identity| work.settle_in(shape.layout, identity).await)
     }
 }
 
@@ -266,7 +195,7 @@ impl Target for TableTarget {
         let columns = self.keys.columns.clone();
         let key_columns: Vec<Column> = self.keys.key_columns().cloned().collect();
         let (upserts, deletes) = sorted(ops, &columns, &key_columns)?;
-        self.transact(async |work, layout, identity| {
+        self.transact(async |work, Shape { layout, .. }, identity| {
             work.still_ours(identity).await?;
             let wires: Vec<Wire> = columns.iter().map(|column| Wire::of(&column.ty)).collect();
             let table = work.qualified();
@@ -278,8 +207,47 @@ impl Target for TableTarget {
         })
     }
 
+    fn held(
+        &mut self,
+        keys: &[Vec<u8>],
+        visit: &mut dyn FnMut(usize, Held),
+    ) -> Result<(), ConnectError> {
+        self.transact(async |work, shape, _| work.held(shape.layout, shape.keys, keys, visit).await)
+    }
+
+    fn remove_unknown(
+        &mut self,
+        known: &mut dyn FnMut(&[u8]) -> bool,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConnectError> {
+        let mut last: Option<Vec<u8>> = None;
+        loop {
+            let unknown = self.transact(async |work, shape, identity| {
+                let page = work.keys(shape.layout, shape.keys, last.as_deref()).await?;
+                last = page.last().cloned();
+                let unknown: Vec<_> = page.into_iter().filter(|key| !known(key)).collect();
+                if !unknown.is_empty() {
+                    work.still_ours(identity).await?;
+                    let columns: Vec<Column> = shape.keys.key_columns().cloned().collect();
+                    let keys = unknown.iter().map(|key| key_cells(key, &columns));
+                    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+                    let sql = shape.layout.delete_sql(&work.qualified());
+                    work.in_arrays(&sql, &shape.layout.key_wires(), &keys)
+                        .await?;
+                }
+                Ok(unknown)
+            })?;
+            for key in &unknown {
+                removed(key);
+            }
+            if last.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     fn clear(&mut self) -> Result<(), ConnectError> {
-        self.transact(async |work, layout, identity| {
+        self.transact(async |work, Shape { layout, .. }, identity| {
             work.lock_layout().await?;
             let table = work.qualified();
             match Layout::read(&work, work.table).await? {

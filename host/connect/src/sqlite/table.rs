@@ -10,11 +10,12 @@ use crate::error::ConnectError;
 use crate::key::{Part, split_key};
 use crate::location::place_target;
 use crate::options::OptionReader;
+use crate::sqlite::audit::Audit;
 use crate::sqlite::cell::{Cell, cell};
 use crate::sqlite::layout::{Change, Layout};
 use crate::sqlite::marker::{self, MARKER_TABLE};
 use crate::tables::{TableKeys, check_key, quoted};
-use crate::target::{Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
+use crate::target::{Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
 
 /// SQLite's own limit on the columns of a table.
 const COLUMNS_MAX: usize = 2000;
@@ -128,6 +129,16 @@ struct TableTarget {
 }
 
 impl TableTarget {
+    fn audit<'a>(&'a self, connection: &'a Connection) -> Audit<'a> {
+        Audit {
+            connection,
+            path: &self.path,
+            table: &self.table,
+            layout: &self.layout,
+            keys: &self.keys,
+        }
+    }
+
     /// Finds out what is there, makes it where there is nothing, and brings its columns up to date where it is ours.
     fn settle_in(&mut self) -> Result<TargetState, ConnectError> {
         let transaction = begin(&mut self.connection, &self.path)?;
@@ -219,6 +230,37 @@ impl Target for TableTarget {
         commit(transaction, &self.path)
     }
 
+    fn held(
+        &mut self,
+        keys: &[Vec<u8>],
+        visit: &mut dyn FnMut(usize, Held),
+    ) -> Result<(), ConnectError> {
+        self.audit(&self.connection).held(keys, visit)
+    }
+
+    fn remove_unknown(
+        &mut self,
+        known: &mut dyn FnMut(&[u8]) -> bool,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConnectError> {
+        loop {
+            let strays = self.audit(&self.connection).unknown(known)?;
+            if strays.is_empty() {
+                return Ok(());
+            }
+            let transaction = self
+                .connection
+                .unchecked_transaction()
+                .map_err(|error| failure(&self.path, "begin a transaction", error))?;
+            still_ours(&transaction, &self.path, &self.table, &self.identity)?;
+            self.audit(&transaction).remove(&strays)?;
+            commit(transaction, &self.path)?;
+            for stray in &strays {
+                removed(&stray.key);
+            }
+        }
+    }
+
     fn clear(&mut self) -> Result<(), ConnectError> {
         let transaction = begin(&mut self.connection, &self.path)?;
         let (path, table) = (&self.path, &self.table);
@@ -287,7 +329,7 @@ fn key_parts<'a>(
     parts.collect()
 }
 
-fn key_cells(key: &[u8], count: usize) -> Result<Vec<Cell<'static>>, ConnectError> {
+pub(crate) fn key_cells(key: &[u8], count: usize) -> Result<Vec<Cell<'static>>, ConnectError> {
     match split_key(key) {
         Some((parts, [])) if parts.len() == count => {
             Ok(parts.into_iter().map(Cell::of_part).collect())

@@ -45,7 +45,18 @@ impl Session<'_> {
         if self.open.is_none() && self.open_targets()? {
             found = self.scan(&Scope::All)?;
         }
+        let verify = self.ground.shared.options.verify_targets && matches!(scope, Scope::All);
+        if verify && self.verify_targets()? {
+            found = self.scan(&Scope::All)?;
+        }
         self.work(scope, found)
+    }
+
+    /// Compares what the targets hold with what was written to them. True when rows have to be looked at again for it,
+    /// which a round over all rows does.
+    fn verify_targets(&mut self) -> Result<bool, Halt> {
+        let open = self.open.get_or_insert_default();
+        (self.engine).verify_targets(&self.stages, open, &mut self.tally.drifted)
     }
 
     fn scan(&self, scope: &Scope) -> Result<Vec<Found>, Halt> {

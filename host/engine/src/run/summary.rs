@@ -10,7 +10,9 @@ use crate::batch::Halt;
 use crate::books::Books;
 use crate::commit::{FAILED_LISTED_MAX, OpenTarget, StageState};
 use crate::engine::Flow;
-use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
+use crate::report::{
+    DriftedRow, FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts,
+};
 use crate::scan::Found;
 use crate::stage::StageRun;
 
@@ -20,6 +22,8 @@ pub(crate) struct Tally {
     sources: BTreeMap<String, SourceTally>,
     /// The first rows that are failed.
     pub(super) failed: Vec<FailedRow>,
+    /// The first target rows that were not as they were written.
+    pub(super) drifted: Vec<DriftedRow>,
     pub(super) interrupted: bool,
 }
 
@@ -136,6 +140,7 @@ pub(super) fn report(
         total.inserted += open.counts.inserted;
         total.updated += open.counts.updated;
         total.deleted += open.counts.deleted;
+        total.drifted = total.drifted.max(open.counts.drifted);
         total.unchanged += rows.saturating_sub(open.counts.inserted + open.counts.updated);
     }
     // Rows end in the order in which the threads get to them.
@@ -152,6 +157,7 @@ pub(super) fn report(
         targets,
         failures,
         failed,
+        drifted: tally.drifted,
         interrupted: tally.interrupted,
     }
 }
