@@ -4,6 +4,7 @@ mod cache;
 mod examples;
 mod explain;
 mod gc;
+mod held;
 mod history;
 mod hostile;
 mod kill;

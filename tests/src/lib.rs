@@ -8,4 +8,4 @@ mod project;
 
 pub use guest::{Guest, guest, guest_text};
 pub use postgres::{Postgres, PostgresDatabase, postgres_database};
-pub use project::{FLOW, Outcome, Project};
+pub use project::{FLOW, Outcome, Project, copy_folder};

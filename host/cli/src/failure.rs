@@ -6,6 +6,7 @@ pub(crate) mod pins;
 
 mod archive;
 
+use crate::when;
 use flowstone::{ConnectError, Diagnostic, Error, LoadError, StoreError};
 
 /// Exit status when everything is done.
@@ -216,7 +217,18 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = Failure::new(Kind::Store, error.to_string());
         match error {
-            StoreError::Locked { .. } => failure.hint("`--store DIR` names another store"),
+            StoreError::Locked { holder, .. } => {
+                let since = holder.and_then(|holder| Some((holder.pid, holder.since?)));
+                let failure = match since {
+                    Some((pid, since)) => failure.hint(format!(
+                        "it has it since {} ({}); `kill {pid}` asks it to stop, and what it settled stays",
+                        when::utc(since),
+                        when::ago(since)
+                    )),
+                    None => failure,
+                };
+                failure.hint("`--store DIR` names another store")
+            }
             StoreError::Io { .. } => {
                 failure.hint("`--store DIR` puts the store elsewhere, where this account may write")
             }
@@ -320,7 +332,7 @@ mod tests {
         assert_eq!(
             exit(Error::Store(StoreError::Locked {
                 path: PathBuf::new(),
-                pid: Some(7)
+                holder: None
             })),
             EXIT_WORLD
         );

@@ -541,7 +541,7 @@ fn what_was_edited_is_seen() {
         let mut found = None;
         target
             .held(std::slice::from_ref(&key), &mut |_, held| {
-                found = Some(held)
+                found = Some(held);
             })
             .unwrap();
         found

@@ -58,7 +58,7 @@ pub use flowstone_sandbox::{
     scan as scan_component,
 };
 pub use flowstone_store::{
-    Compaction, GcPhase, GcProgress, GcReport, StoreError, StoreSize,
+    Compaction, GcPhase, GcProgress, GcReport, Holder, StoreError, StoreSize,
     VerifyPhase as CacheVerifyPhase, VerifyProgress as CacheVerifyProgress,
     VerifyReport as CacheVerifyReport, Why,
 };
@@ -75,6 +75,8 @@ pub use report::{
     DriftedRow, FailedRow, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow,
     Reason, RunReport, SourceCounts, TargetCounts, TransformCounts, TransformPlan,
 };
+#[doc(hidden)]
+pub use run::shift_clock;
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;
 pub use verify::{

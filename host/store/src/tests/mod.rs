@@ -6,6 +6,7 @@ mod cache;
 mod compiled;
 mod crash;
 mod damage;
+mod disk;
 mod gc;
 mod golden;
 mod history;
