@@ -356,6 +356,28 @@ fn keys_of_every_type_find_their_rows() {
 }
 
 #[test]
+fn the_longest_key_that_is_let_through_fits_the_index() {
+    let Some(database) = postgres_database() else {
+        return;
+    };
+    let two = columns(&[("id", Type::S64), ("name", Type::String)]);
+    let (mut target, _) = open(&spec(&database, two, &[0, 1]));
+    // Hashes, since PostgreSQL compresses what repeats.
+    let name = |len: usize| {
+        let hashes = (0..50u8).map(|seed| blake3::hash(&[seed]).to_hex().to_string());
+        Value::str(&hashes.collect::<String>()[..len])
+    };
+    let longest = 2600 - 8 - 8 - 8;
+    put(&mut *target, 1, vec![Value::S64(1), name(longest)]);
+    let too_long = [Value::S64(1), name(longest + 1)];
+    assert!(target.keys().key(&too_long).is_err());
+    assert_eq!(
+        query(&database, "SELECT length(name) FROM section"),
+        [longest.to_string()]
+    );
+}
+
+#[test]
 fn what_flowstone_did_not_make_is_never_touched() {
     let Some(database) = postgres_database() else {
         return;

@@ -20,9 +20,9 @@ use crate::reconcile::digest;
 use crate::report::DriftedRow;
 use crate::stage::{StageRun, StageTarget};
 
-/// So many target rows, or so many bytes of lineage, are compared at once.
+/// So many target rows are compared at once.
 const ROWS_AT_ONCE: usize = 1000;
-/// So many drifted rows are listed in the report.
+/// So many rows that are not as they were written are listed in the report.
 const LISTED_MAX: usize = 100;
 /// The fingerprint of a target row of which nobody knows what the target holds for it.
 const UNCERTAIN: [u8; 16] = [0; 16];

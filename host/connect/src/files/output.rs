@@ -8,6 +8,9 @@
 //! and no others: a file that a person put in the way stops the batch with its name, before anything is written. A batch
 //! is (1) the list says which files are about to be written, (2) files are removed and replaced, each at once and synced,
 //! (3) the list says that the batch is done. Killed anywhere, applying the batch again completes it.
+//!
+//! The list has a hash of every file: a path does not give the columns back that made it, so whether a file is still what
+//! was written can only be told by that.
 
 use std::path::{Path, PathBuf};
 
