@@ -5,9 +5,9 @@
 pub(crate) mod pins;
 
 mod archive;
+mod store;
 
-use crate::when;
-use flowstone::{ConnectError, Diagnostic, Error, LoadError, StoreError};
+use flowstone::{ConnectError, Diagnostic, Error, LoadError};
 
 /// Exit status when everything is done.
 pub(crate) const EXIT_DONE: u8 = 0;
@@ -213,34 +213,6 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let failure = Failure::new(Kind::Store, error.to_string());
-        match error {
-            StoreError::Locked { holder, .. } => {
-                let since = holder.and_then(|holder| Some((holder.pid, holder.since?)));
-                let failure = match since {
-                    Some((pid, since)) => failure.hint(format!(
-                        "it has it since {} ({}); `kill {pid}` asks it to stop, and what it settled stays",
-                        when::utc(since),
-                        when::ago(since)
-                    )),
-                    None => failure,
-                };
-                failure.hint("`--store DIR` names another store")
-            }
-            StoreError::Io { .. } => {
-                failure.hint("`--store DIR` puts the store elsewhere, where this account may write")
-            }
-            StoreError::TooLong { .. } => {
-                failure.hint("shorten it at its source: a key is a name, not the content")
-            }
-            // The others' messages say what to do.
-            _ => failure,
-        }
-    }
-}
-
 /// A fault of the flow file that only shows when a source or target is opened is still one of the flow file.
 fn connect_kind(error: &ConnectError, otherwise: Kind) -> Kind {
     match error {
@@ -312,6 +284,7 @@ fn load_hints(error: &LoadError) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowstone::StoreError;
     use std::path::PathBuf;
 
     #[test]
