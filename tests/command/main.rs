@@ -1,9 +1,11 @@
 //! The command end to end: what a person sees, what is left after a kill, and what hostile input does.
 
 mod cache;
+mod drift;
 mod examples;
 mod explain;
 mod gc;
+mod held;
 mod history;
 mod hostile;
 mod kill;

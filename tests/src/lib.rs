@@ -5,9 +5,11 @@
 mod guest;
 mod lists;
 mod meeting;
+mod postgres;
 mod project;
 
 pub use guest::{Guest, guest, guest_text};
 pub use lists::lists_guest;
 pub use meeting::meeting;
-pub use project::{FLOW, Outcome, Project};
+pub use postgres::{Postgres, PostgresDatabase, postgres_database};
+pub use project::{FLOW, Outcome, Project, copy_folder};

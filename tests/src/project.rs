@@ -148,6 +148,16 @@ impl Project {
     /// As [`Engine::open`] and [`Engine::flow`].
     pub fn open(&self) -> Result<(Engine, Flow), Error> {
         let engine = Engine::open(&self.path(".flowstone"), self.config.clone())?;
+        let flow = self.flow_of(&engine)?;
+        Ok((engine, flow))
+    }
+
+    /// The flow, checked on an engine that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::flow`].
+    pub fn flow_of(&self, engine: &Engine) -> Result<Flow, Error> {
         let file = FlowFile::parse(&self.flow, &BTreeMap::new())?;
         let components = file.plugins.iter().map(|plugin| {
             let name = plugin.name.value.clone();
@@ -158,8 +168,7 @@ impl Project {
             base: self.folder.path().to_owned(),
             file: "flow.toml".to_owned(),
         };
-        let flow = engine.flow(&file, place, components.collect())?;
-        Ok((engine, flow))
+        engine.flow(&file, place, components.collect())
     }
 
     /// Runs the flow.
@@ -173,6 +182,19 @@ impl Project {
     /// When the observer panicked.
     pub fn try_run(&self) -> Result<Outcome, Error> {
         let (engine, flow) = self.open()?;
+        self.run_flow(&engine, &flow)
+    }
+
+    /// Runs a flow on an engine that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run`].
+    ///
+    /// # Panics
+    ///
+    /// When the observer panicked.
+    pub fn run_flow(&self, engine: &Engine, flow: &Flow) -> Result<Outcome, Error> {
         let calls = Mutex::new(Vec::new());
         let observer = |event: &Event<'_>| {
             if let Event::WillCall { transform, key } = event {
@@ -182,7 +204,7 @@ impl Project {
                     .push(format!("{transform} {key}"));
             }
         };
-        let report = engine.run(&flow, &self.options, &AtomicBool::new(false), &observer)?;
+        let report = engine.run(flow, &self.options, &AtomicBool::new(false), &observer)?;
         let mut calls = calls.into_inner().expect("no observer panics");
         calls.sort();
         Ok(Outcome { report, calls })
@@ -275,7 +297,7 @@ impl Project {
             component: self.component.clone(),
             ..Project::new()
         };
-        copy(&self.path("docs"), &fresh.path("docs"));
+        copy_folder(&self.path("docs"), &fresh.path("docs"));
         fresh.run();
         fresh
     }
@@ -287,13 +309,18 @@ impl Default for Project {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies what is in a folder into another one.
+///
+/// # Panics
+///
+/// When the files are not as the test says.
+pub fn copy_folder(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("the folder can be listed") {
         let entry = entry.expect("the folder can be listed");
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {
             fs::create_dir_all(&to).expect("the project takes folders");
-            copy(&entry.path(), &to);
+            copy_folder(&entry.path(), &to);
         } else {
             fs::copy(entry.path(), to).expect("the file can be copied");
         }

@@ -77,7 +77,7 @@ fn an_edited_file_calls_only_for_its_new_lines() {
         inserted: 1,
         deleted: 1,
         unchanged: 4,
-        updated: 0,
+        ..TargetCounts::default()
     };
     assert_eq!(outcome.report.targets["index"], counts);
     assert_eq!(project.rows(), project.fresh_rows());

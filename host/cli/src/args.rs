@@ -227,6 +227,9 @@ pub(crate) struct RunArgs {
     /// Go on where more than half of a source's rows are gone
     #[arg(long)]
     pub(crate) allow_deletes: bool,
+    /// First compare what the targets hold with what was written to them, and put right what others changed
+    #[arg(long)]
+    pub(crate) verify_targets: bool,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
     /// Leave what nobody needs any more in the store

@@ -5,8 +5,9 @@
 pub(crate) mod pins;
 
 mod archive;
+mod store;
 
-use flowstone::{ConnectError, Diagnostic, Error, LoadError, StoreError};
+use flowstone::{ConnectError, Diagnostic, Error, LoadError};
 
 /// Exit status when everything is done.
 pub(crate) const EXIT_DONE: u8 = 0;
@@ -212,23 +213,6 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let failure = Failure::new(Kind::Store, error.to_string());
-        match error {
-            StoreError::Locked { .. } => failure.hint("`--store DIR` names another store"),
-            StoreError::Io { .. } => {
-                failure.hint("`--store DIR` puts the store elsewhere, where this account may write")
-            }
-            StoreError::TooLong { .. } => {
-                failure.hint("shorten it at its source: a key is a name, not the content")
-            }
-            // The others' messages say what to do.
-            _ => failure,
-        }
-    }
-}
-
 /// A fault of the flow file that only shows when a source or target is opened is still one of the flow file.
 fn connect_kind(error: &ConnectError, otherwise: Kind) -> Kind {
     match error {
@@ -266,6 +250,10 @@ fn connect_hints(error: &ConnectError) -> Vec<String> {
             one("free some space and run again; nothing that was finished is lost")
         }
         ConnectError::Busy { .. } => one("close the program that holds it, then run again"),
+        ConnectError::Unreachable { .. } => one(
+            "see that the server runs and that the address, user and password are right, then run again; nothing that \
+             was finished is lost",
+        ),
         ConnectError::Io { .. } | ConnectError::Database { .. } => {
             one("run again when that is put right; nothing that was finished is lost")
         }
@@ -296,6 +284,7 @@ fn load_hints(error: &LoadError) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowstone::StoreError;
     use std::path::PathBuf;
 
     #[test]
@@ -316,7 +305,7 @@ mod tests {
         assert_eq!(
             exit(Error::Store(StoreError::Locked {
                 path: PathBuf::new(),
-                pid: Some(7)
+                holder: None
             })),
             EXIT_WORLD
         );

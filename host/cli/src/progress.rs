@@ -180,6 +180,9 @@ impl Observer for Progress {
                 };
                 seen.line(&format!("{sign} {source} {key}"));
             }
+            Event::RowDrifted { target, key, .. } if seen.output.verbose => {
+                seen.line(&format!("~ {target} {key}: not as it was written"));
+            }
             Event::TargetRebuilt { target } if !seen.output.quiet => {
                 seen.line(&format!(
                     "target `{target}` is not as it was left: it is filled anew"

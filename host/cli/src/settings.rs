@@ -62,7 +62,7 @@ impl FlowSettings {
                 return Err(Failure::new(Kind::Usage, message).hint("keep one `--set` of it"));
             }
         }
-        let mut engine = EngineConfig::default();
+        let mut engine = engine_config();
         engine.memory_bytes_max = args.memory;
         engine.allow_outside = args.allow_outside;
         engine.code_key = code_key::code_key();
@@ -81,6 +81,20 @@ impl FlowSettings {
             engine,
         })
     }
+}
+
+/// How the engine of this command works, but for what arguments say. Of the command itself others may learn the verb: there
+/// can be passwords in its arguments.
+pub(crate) fn engine_config() -> EngineConfig {
+    let mut engine = EngineConfig::default();
+    let verb = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    let verb = verb
+        .take_while(|word| word != "--")
+        .find(|word| !word.starts_with('-'));
+    engine.holder = Some(format!("flowstone {}", verb.unwrap_or_default()));
+    engine
 }
 
 /// The flow file that is meant: the one named, the one in the folder named, or the one here.

@@ -1,4 +1,4 @@
-//! How long the parts take that run for every row: listing a folder, next to `find`, and upserts into SQLite.
+//! How long the parts take that run for every row: listing a folder, next to `find`, and upserts into tables.
 //!
 //! `cargo bench -p flowstone-connect [-- FOLDER]`; the folder is by default the documentation of the toolchain.
 
@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 use flowstone_connect::{TargetIdentity, TargetOp, open_source, open_target};
 use flowstone_core::{Column, OptionValue, Options, TargetSpec, Type, Value};
 
+#[cfg(feature = "postgres")]
+#[allow(unreachable_pub, reason = "it is public in the tests' own crate")]
+#[path = "../../../tests/src/postgres.rs"]
+mod postgres;
+
 const ROUNDS: usize = 7;
 
 fn main() {
@@ -20,7 +25,13 @@ fn main() {
     listing(&folder);
     records();
     for text_bytes in [40, 500, 4000] {
-        upserts(text_bytes);
+        upserts(text_bytes, "sqlite", ("path", "x.db"));
+        #[cfg(feature = "postgres")]
+        if let Some(database) = postgres::postgres_database() {
+            upserts(text_bytes, "postgres", ("url", &database.url()));
+            let size = "SELECT pg_size_pretty(pg_database_size(current_database()))";
+            println!("the database has {:?}", database.query(size));
+        }
     }
 }
 
@@ -126,8 +137,8 @@ fn records() {
     }
 }
 
-fn upserts(text_bytes: usize) {
-    const ROWS: usize = 70_000;
+fn upserts(text_bytes: usize, kind: &str, place: (&str, &str)) {
+    const ROWS: usize = 100_000;
     const BATCHES: usize = 10;
     let folder = tempfile::tempdir().expect("there is a place for temporary files");
     let column = |name: &str, ty| Column {
@@ -136,9 +147,9 @@ fn upserts(text_bytes: usize) {
     };
     let text = |text: &str| OptionValue::Str(text.to_owned());
     let spec = TargetSpec {
-        kind: "sqlite".to_owned(),
+        kind: kind.to_owned(),
         options: BTreeMap::from([
-            ("path".to_owned(), text("x.db")),
+            (place.0.to_owned(), text(place.1)),
             ("table".to_owned(), text("section")),
         ]),
         columns: vec![
@@ -179,16 +190,8 @@ fn upserts(text_bytes: usize) {
                 .expect("the batch is applied");
         }
         println!(
-            "{pass} {ROWS} rows of {text_bytes} bytes in {BATCHES} batches: {:?}",
+            "{kind}: {pass} {ROWS} rows of {text_bytes} bytes in {BATCHES} batches: {:?}",
             started.elapsed()
         );
     }
-    drop(target);
-    let size = folder
-        .path()
-        .join("x.db")
-        .metadata()
-        .expect("the database is there")
-        .len();
-    println!("the database has {} KiB", size >> 10);
 }

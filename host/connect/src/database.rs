@@ -83,11 +83,6 @@ pub(crate) fn failure(path: &Path, action: &'static str, error: rusqlite::Error)
     }
 }
 
-/// A name as SQL takes it, whatever characters are in it.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,10 +156,5 @@ mod tests {
         );
         assert!(!folder.join("real.db").exists());
         assert!(open(&folder.join("link.db"), true).is_ok());
-    }
-
-    #[test]
-    fn quotes_in_names_are_doubled() {
-        assert_eq!(quoted(r#"a"b"#), r#""a""b""#);
     }
 }

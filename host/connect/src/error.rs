@@ -156,14 +156,23 @@ pub enum ConnectError {
         /// The database.
         path: PathBuf,
     },
-    /// SQLite failed in another way.
+    /// A server did not let flowstone in, or the connection to it was lost. What was being written is written in whole
+    /// or not at all.
+    #[error("cannot reach `{}`: {message}", place.display())]
+    Unreachable {
+        /// The server and the database.
+        place: PathBuf,
+        /// What was said, by the server or by the system.
+        message: String,
+    },
+    /// A database failed in another way.
     #[error("cannot {action} in `{}`: {message}", path.display())]
     Database {
         /// What was tried.
         action: &'static str,
         /// The database.
         path: PathBuf,
-        /// What SQLite said.
+        /// What the database said.
         message: String,
     },
     /// The call does not fit the state of the target, or a row does not fit its columns: a mistake of the caller.

@@ -10,7 +10,8 @@
         feature = "files",
         feature = "csv",
         feature = "jsonl",
-        feature = "sqlite"
+        feature = "sqlite",
+        feature = "postgres"
     )),
     allow(
         dead_code,
@@ -35,6 +36,8 @@ mod hint;
 mod key;
 mod location;
 mod options;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(any(feature = "csv", feature = "jsonl"))]
 mod records;
 #[cfg(any(feature = "csv", feature = "jsonl", feature = "sqlite"))]
@@ -43,6 +46,8 @@ mod source;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stamp;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod tables;
 mod target;
 mod watch;
 
@@ -54,7 +59,7 @@ pub use source::{
     source_column_accepts, source_columns, source_key, source_kinds,
 };
 pub use target::{
-    Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target, check_target_inside,
-    implied_key, open_target, target_keys, target_kinds, target_place,
+    Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target,
+    check_target_inside, implied_key, open_target, target_keys, target_kinds, target_place,
 };
 pub use watch::{Change, Poll, Push, Tell, Watch};

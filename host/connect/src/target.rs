@@ -71,6 +71,17 @@ impl TargetOp {
     }
 }
 
+/// What a target holds where a row of it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// What was applied last, as the target's own books say.
+    AsWritten,
+    /// A row of these values.
+    Row(Vec<Value>),
+    /// Something that was never applied: it is no row of the target, or its own books say that it is another.
+    Other,
+}
+
 /// The keys of a target's rows: what can be said of them without opening it.
 pub trait TargetKeys: Send + Sync {
     /// The key of a row, as bytes: what lineage keeps, and what [`TargetOp`]s carry. It does not depend on columns that
@@ -84,7 +95,7 @@ pub trait TargetKeys: Send + Sync {
     /// A key as text for people: `path=a.md, heading=Install`, or the path of the file.
     fn display_key(&self, key: &[u8]) -> String;
 
-    /// The key that text from the command line stands for. SQLite: the values of the key columns separated by commas
+    /// The key that text from the command line stands for. Tables: the values of the key columns separated by commas
     /// (one column: the whole text), or as a JSON array. Files: the path.
     ///
     /// # Errors
@@ -105,8 +116,35 @@ pub trait Target: Send {
     ///
     /// # Errors
     ///
-    /// When the target cannot be written. Nothing is applied then (SQLite), or a part (files); apply the batch again.
+    /// When the target cannot be written. Nothing is applied then (tables), or a part (files); apply the batch again.
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError>;
+
+    /// Looks at what the target holds under these keys, and tells `visit` the position and what is there, in any order.
+    /// Keys under which nothing is there are passed over. No row is changed.
+    ///
+    /// A value that the target cannot give back as it was, such as NaN within a JSON column, makes the row differ from
+    /// what was applied, never the other way round.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be read.
+    fn held(
+        &mut self,
+        keys: &[Vec<u8>],
+        visit: &mut dyn FnMut(usize, Held),
+    ) -> Result<(), ConnectError>;
+
+    /// Removes the rows under keys that are not `known`, and what can be no row of the target, and tells `removed` the
+    /// keys (for what has none, no bytes). Files that flowstone did not make are left alone.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be written. What was removed so far may be gone.
+    fn remove_unknown(
+        &mut self,
+        known: &mut dyn FnMut(&[u8]) -> bool,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConnectError>;
 
     /// Empties the target and takes it over under the identity it was opened with; its batch is 0 then.
     ///
@@ -130,6 +168,8 @@ pub fn target_kinds() -> &'static [&'static str] {
         "sqlite",
         #[cfg(feature = "files")]
         "files",
+        #[cfg(feature = "postgres")]
+        "postgres",
     ]
 }
 
@@ -165,6 +205,8 @@ pub fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
         "sqlite" => crate::sqlite::check_target(spec),
         #[cfg(feature = "files")]
         "files" => crate::files::check_target(spec),
+        #[cfg(feature = "postgres")]
+        "postgres" => crate::postgres::check_target(spec),
         kind => Err(unknown_kind(kind)),
     }
 }
@@ -181,18 +223,24 @@ pub fn target_keys(spec: &TargetSpec) -> Result<Box<dyn TargetKeys>, OptionError
         "sqlite" => Ok(crate::sqlite::target_keys(spec)),
         #[cfg(feature = "files")]
         "files" => crate::files::target_keys(spec),
+        #[cfg(feature = "postgres")]
+        "postgres" => Ok(crate::postgres::target_keys(spec)),
         kind => Err(unknown_kind(kind)),
     }
 }
 
 /// Checks that a target, as its options are written, lies in the folder of the flow file. Opening it checks once more,
-/// along the links that are there.
+/// along the links that are there. A server lies in no folder: that the flow names it is leave enough.
 ///
 /// # Errors
 ///
 /// [`ConnectError::OutsideFlow`] when it does not.
 pub fn check_target_inside(spec: &TargetSpec) -> Result<(), ConnectError> {
-    let option = if spec.kind == "files" { "root" } else { "path" };
+    let option = match spec.kind.as_str() {
+        "postgres" => return Ok(()),
+        "files" => "root",
+        _ => "path",
+    };
     match spec.options.get(option) {
         Some(OptionValue::Str(path)) => crate::location::check_inside(Path::new(path)),
         _ => Ok(()),
@@ -206,6 +254,8 @@ pub fn target_place(spec: &TargetSpec) -> String {
         _ => "",
     };
     let path = match spec.kind.as_str() {
+        #[cfg(feature = "postgres")]
+        "postgres" => return crate::postgres::place(spec),
         "files" => text("root"),
         _ => text("path"),
     };
@@ -219,7 +269,7 @@ pub fn target_place(spec: &TargetSpec) -> String {
 
 /// Opens a target, or makes it, and says what was found.
 ///
-/// Relative paths start at `base`, the folder of the flow file. Unless `allow_outside`, the target must lie in it.
+/// Relative paths start at `base`, the folder of the flow file. Unless `allow_outside`, files must lie in it.
 ///
 /// # Errors
 ///
@@ -236,6 +286,8 @@ pub fn open_target(
         "sqlite" => crate::sqlite::open_target(spec, base, identity, allow_outside),
         #[cfg(feature = "files")]
         "files" => crate::files::open_target(spec, base, identity, allow_outside),
+        #[cfg(feature = "postgres")]
+        "postgres" => crate::postgres::open_target(spec, base, identity),
         kind => Err(ConnectError::UnknownKind {
             role: "target",
             kind: kind.to_owned(),

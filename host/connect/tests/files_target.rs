@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{columns, files_spec, identity, options, text};
 use flowstone_connect::{
-    ConnectError, RowError, Target, TargetOp, TargetState, check_target, open_target,
+    ConnectError, Held, RowError, Target, TargetOp, TargetState, check_target, open_target,
 };
 use flowstone_core::{TargetSpec, Type, Value};
 
@@ -314,4 +314,113 @@ mod unix {
         assert_eq!(fs::read_dir(away.path()).unwrap().count(), 0);
         assert!(open_target(&spec(), base.path(), &identity('a'), true).is_ok());
     }
+}
+
+/// What the target says of the file `a`, written as `one`, once `edit` was done to it; twice, since the first look may
+/// leave a note.
+fn after(edit: impl Fn(&Path)) -> Option<Held> {
+    let base = tempfile::tempdir().unwrap();
+    let (mut target, _) = open(base.path());
+    target.apply(1, &[upsert("a", "one")]).unwrap();
+    let mut look = || {
+        let mut found = None;
+        let keys = [b"a".to_vec(), b"b".to_vec()];
+        let mut note = |index, held| {
+            assert_eq!(index, 0);
+            found = Some(held);
+        };
+        target.held(&keys, &mut note).unwrap();
+        found
+    };
+    assert_eq!(look(), Some(Held::AsWritten));
+    edit(&base.path().join("out/a"));
+    let first = look();
+    assert_eq!(look(), first);
+    first
+}
+
+#[test]
+fn a_file_that_others_changed_is_seen_by_its_content() {
+    assert_eq!(after(|_| {}), Some(Held::AsWritten));
+    assert_eq!(
+        after(|path| fs::write(path, "two").unwrap()),
+        Some(Held::Other)
+    );
+    assert_eq!(
+        after(|path| fs::write(path, "longer").unwrap()),
+        Some(Held::Other)
+    );
+    assert_eq!(after(|path| fs::remove_file(path).unwrap()), None);
+    // Touched, or written anew with the same content, it is what it was.
+    assert_eq!(
+        after(|path| fs::write(path, "one").unwrap()),
+        Some(Held::AsWritten)
+    );
+    let old = std::time::SystemTime::UNIX_EPOCH;
+    let touch = |path: &Path| fs::File::open(path).unwrap().set_modified(old).unwrap();
+    assert_eq!(after(touch), Some(Held::AsWritten));
+    let same_time = |path: &Path| {
+        let time = fs::metadata(path).unwrap().modified().unwrap();
+        fs::write(path, "two").unwrap();
+        fs::File::open(path).unwrap().set_modified(time).unwrap();
+    };
+    assert_eq!(after(same_time), Some(Held::Other));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_file_is_not_what_was_written() {
+    let replaced = |put: fn(&Path)| {
+        after(move |path| {
+            fs::remove_file(path).unwrap();
+            put(path);
+        })
+    };
+    assert_eq!(
+        replaced(|path| fs::create_dir(path).unwrap()),
+        Some(Held::Other)
+    );
+    let link = |path: &Path| {
+        fs::write(path.with_file_name("real"), "one").unwrap();
+        std::os::unix::fs::symlink("real", path).unwrap();
+    };
+    assert_eq!(replaced(link), Some(Held::Other));
+    let fifo = |path: &Path| {
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(path)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    assert_eq!(replaced(fifo), Some(Held::Other));
+}
+
+#[test]
+fn books_of_the_first_format_are_brought_up_to_date() {
+    let base = tempfile::tempdir().unwrap();
+    let (mut target, _) = open(base.path());
+    target.apply(7, &[upsert("a", "one")]).unwrap();
+    drop(target);
+    let books = rusqlite::Connection::open(base.path().join("out/.flowstone-target.db")).unwrap();
+    books
+        .execute_batch(
+            "DROP TABLE file; CREATE TABLE file (path TEXT PRIMARY KEY NOT NULL, pending INTEGER NOT NULL) WITHOUT ROWID; \
+             INSERT INTO file VALUES ('a', 0); UPDATE target SET format = 1;",
+        )
+        .unwrap();
+    let (mut target, state) = open(base.path());
+    assert_eq!(state, TargetState::Known { batch: 7 });
+    let look = |target: &mut dyn Target| {
+        let mut found = None;
+        target
+            .held(&[b"a".to_vec()], &mut |_, held| found = Some(held))
+            .unwrap();
+        found
+    };
+    // Nobody knows what was written.
+    assert_eq!(look(&mut *target), Some(Held::Other));
+    target.apply(8, &[upsert("a", "one")]).unwrap();
+    assert_eq!(look(&mut *target), Some(Held::AsWritten));
 }

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use common::{columns, identity, table_spec, text};
-use flowstone_connect::{ConnectError, Target, TargetOp, TargetState, check_target, open_target};
+use flowstone_connect::{
+    ConnectError, Held, Target, TargetOp, TargetState, check_target, open_target,
+};
 use flowstone_core::{Column, TargetSpec, Type, Value};
 use rusqlite::Connection;
 
@@ -498,4 +500,59 @@ fn a_file_that_is_no_database_is_left_as_it_is() {
         fs::read_to_string(base.path().join("out/x.db")).unwrap(),
         content
     );
+}
+
+#[test]
+fn keys_that_no_row_can_have_are_removed_too() {
+    let base = tempfile::tempdir().unwrap();
+    let both = columns(&[
+        ("id", Type::S64),
+        ("name", Type::String),
+        ("text", Type::String),
+    ]);
+    let (mut target, _) = open(&spec(both, &[0, 1]), base.path());
+    let row = vec![Value::S64(1), Value::str("n"), Value::str("t")];
+    put(&mut *target, 1, row.clone());
+    database(base.path())
+        .execute_batch(
+            "INSERT INTO section VALUES (1.5, 'n', ''), (1, X'ff', ''), (1, CAST(X'ff' AS TEXT), ''), ('a', 'n', ''), \
+             (9, 'n', '')",
+        )
+        .unwrap();
+    let key = target.keys().key(&row).unwrap();
+    let mut removed = 0;
+    target
+        .remove_unknown(&mut |other| other == key, &mut |_| removed += 1)
+        .unwrap();
+    assert_eq!(removed, 5);
+    assert_eq!(query(base.path(), "SELECT id FROM section"), ["Integer(1)"]);
+}
+
+#[test]
+fn what_was_edited_is_seen() {
+    let base = tempfile::tempdir().unwrap();
+    let two = columns(&[("id", Type::S64), ("text", Type::String)]);
+    let (mut target, _) = open(&spec(two, &[0]), base.path());
+    let row = vec![Value::S64(1), Value::str("t")];
+    put(&mut *target, 1, row.clone());
+    let key = target.keys().key(&row).unwrap();
+    let mut look = |sql: &str| {
+        database(base.path()).execute_batch(sql).unwrap();
+        let mut found = None;
+        target
+            .held(std::slice::from_ref(&key), &mut |_, held| {
+                found = Some(held);
+            })
+            .unwrap();
+        found
+    };
+    assert_eq!(look(""), Some(Held::Row(row)));
+    let edited = vec![Value::S64(1), Value::str("u")];
+    assert_eq!(
+        look("UPDATE section SET text = 'u'"),
+        Some(Held::Row(edited))
+    );
+    assert_eq!(look("UPDATE section SET text = NULL"), Some(Held::Other));
+    assert_eq!(look("UPDATE section SET text = X'00'"), Some(Held::Other));
+    assert_eq!(look("DELETE FROM section"), None);
 }

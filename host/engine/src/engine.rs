@@ -34,6 +34,8 @@ pub struct EngineConfig {
     /// The secret under which compiled code is kept in the store, from a place outside of it; without one components
     /// are compiled in every process.
     pub code_key: Option<[u8; 32]>,
+    /// What this process is called to another one that finds the store in use, such as its command.
+    pub holder: Option<String>,
     /// Whether targets may lie outside the folder of the flow file.
     pub allow_outside: bool,
 }
@@ -44,6 +46,7 @@ impl Default for EngineConfig {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_bytes_max: 512 << 20,
             code_key: None,
+            holder: None,
             allow_outside: false,
         }
     }
@@ -99,14 +102,21 @@ impl Engine {
     pub fn open(store: &Path, config: EngineConfig) -> Result<Self, Error> {
         let mut options = StoreOptions::default();
         options.code_key = config.code_key;
+        options.holder.clone_from(&config.holder);
         let cache = config.memory_bytes_max / STORE_CACHE_SHARE;
         options.cache_bytes = cache.clamp(STORE_CACHE_BYTES_MIN, STORE_CACHE_BYTES_MAX) as usize;
         let store = Store::open(store, options)?;
-        Ok(Self {
+        Ok(Self::on(store, config))
+    }
+
+    /// The engine on a store that is open: for tests of what becomes of runs when storage fails.
+    #[doc(hidden)]
+    pub fn on(store: Store, config: EngineConfig) -> Self {
+        Self {
             store,
             sandbox: SandboxCell::new(config.threads),
             config,
-        })
+        }
     }
 
     /// What a component is and offers: from the store, or by loading it, and then it is handed back loaded.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flowstone_core::RunId;
 use flowstone_sandbox::LogLine;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::report::RoundReport;
@@ -28,6 +29,18 @@ pub enum WatchKind {
     Recent,
     /// It is listed when something in it may have changed.
     List,
+}
+
+/// How a row of a target differs from what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It holds something else.
+    Changed,
+    /// It is not there.
+    Missing,
+    /// Nobody wrote it.
+    Added,
 }
 
 /// Something that happened during a run.
@@ -162,6 +175,15 @@ pub enum Event<'a> {
         transform: &'a str,
         /// Whether the call gave it again.
         equal: bool,
+    },
+    /// A row of a target is not as it was written. It is put right next.
+    RowDrifted {
+        /// The target's name.
+        target: &'a str,
+        /// The target row's key, for people.
+        key: &'a str,
+        /// How it differs.
+        drift: Drift,
     },
     /// A target was empty, lost or not as the store knows it, and is filled anew.
     TargetRebuilt {

@@ -14,6 +14,7 @@ mod cache;
 mod calls;
 mod catalog;
 mod commit;
+mod drift;
 mod engine;
 mod error;
 mod event;
@@ -54,7 +55,7 @@ pub use cache::{
 };
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
-pub use event::{Change, Event, Observer, WatchKind};
+pub use event::{Change, Drift, Event, Observer, WatchKind};
 pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
 pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
@@ -64,7 +65,7 @@ pub use flowstone_sandbox::{
     scan as scan_component,
 };
 pub use flowstone_store::{
-    Compaction, GcPhase, GcProgress, GcReport, StoreError, StoreSize,
+    Compaction, GcPhase, GcProgress, GcReport, Holder, StoreError, StoreSize,
     VerifyPhase as CacheVerifyPhase, VerifyProgress as CacheVerifyProgress,
     VerifyReport as CacheVerifyReport, Why,
 };
@@ -79,10 +80,12 @@ pub use pins::{
 };
 pub use reason::Cause;
 pub use report::{
-    FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport, PlannedRow, Queue,
-    Reason, RoundReport, RowsPerCall, RunReport, SourceCounts, TargetCounts, TransformCounts,
-    TransformPlan,
+    DriftedRow, FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport,
+    PlannedRow, Queue, Reason, RoundReport, RowsPerCall, RunReport, SourceCounts, TargetCounts,
+    TransformCounts, TransformPlan,
 };
+#[doc(hidden)]
+pub use run::shift_clock;
 pub use run::{CacheOptions, RunOptions};
 pub use survey::RowName;
 pub use verify::{

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use flowstone_core::RunId;
 use flowstone_store::RecipeId;
 
+use crate::event::Drift;
 use crate::lineage::LineageGraph;
 use crate::pins::PinState;
 use crate::run::CacheOptions;
@@ -36,6 +37,9 @@ pub struct RunReport {
     pub failures: u64,
     /// The first of them.
     pub failed: Vec<FailedRow>,
+    /// The first rows of targets that were not as they were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drifted: Vec<DriftedRow>,
     /// Whether the run was interrupted; what it had settled stays, the next run does the rest.
     pub interrupted: bool,
 }
@@ -169,6 +173,9 @@ pub struct TargetCounts {
     pub deleted: u64,
     /// Ones that were left alone.
     pub unchanged: u64,
+    /// Ones that were not as they were written, or that nobody wrote; none where the target was not verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drifted: Option<u64>,
 }
 
 /// A row that failed.
@@ -180,6 +187,17 @@ pub struct FailedRow {
     pub key: String,
     /// What failed and why.
     pub reason: String,
+}
+
+/// A row of a target that was not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftedRow {
+    /// The target's name.
+    pub target: String,
+    /// The target row's key, for people.
+    pub key: String,
+    /// How it differed.
+    pub drift: Drift,
 }
 
 /// What a run would do.

@@ -3,6 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+/// The process that has a store open, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Since when it has it, in seconds since 1970.
+    pub since: Option<u64>,
+    /// What it calls itself: [`StoreOptions::holder`](crate::StoreOptions::holder).
+    pub command: Option<String>,
+}
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,13 +22,13 @@ pub enum StoreError {
     #[error(
         "the store `{}` is in use by {}: wait until it ends, stop it, or use another store folder",
         path.display(),
-        holder(*pid)
+        held_by(holder.as_ref())
     )]
     Locked {
         /// The store's folder.
         path: PathBuf,
-        /// The process that holds it, where it left its number.
-        pid: Option<u32>,
+        /// The process that holds it, where it left word.
+        holder: Option<Holder>,
     },
     /// The store was written by a version of flowstone with another format.
     #[error(
@@ -92,9 +103,16 @@ pub enum StoreError {
     },
 }
 
-fn holder(pid: Option<u32>) -> String {
-    pid.map_or_else(
-        || "another process".to_owned(),
-        |pid| format!("process {pid}"),
-    )
+fn held_by(holder: Option<&Holder>) -> String {
+    let Some(Holder { pid, command, .. }) = holder else {
+        return "another process".to_owned();
+    };
+    match command {
+        // It comes from a file that anybody may have written.
+        Some(command) => format!(
+            "process {pid} (`{}`)",
+            flowstone_core::printable(command, &[])
+        ),
+        None => format!("process {pid}"),
+    }
 }

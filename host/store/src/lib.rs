@@ -41,7 +41,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use error::StoreError;
+pub use error::{Holder, StoreError};
 pub use gc::{GcPhase, GcPolicy, GcProgress, GcReport};
 pub use record::{
     CallRecord, CollectionId, HINT_BYTES_MAX, INLINE_BYTES_MAX, Intent, IntentRow, KEY_BYTES_MAX,

@@ -2,14 +2,16 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::SystemTime;
 
 use cap_std::fs::OpenOptions;
 
-use crate::error::StoreError;
+use crate::error::{Holder, StoreError};
 use crate::place::Place;
 
-/// No process number is longer in decimal.
-const PID_BYTES_MAX: u64 = 20;
+/// What is read of the file, and what is written of a command.
+const BYTES_MAX: u64 = 1024;
+const COMMAND_CHARS_MAX: usize = 200;
 
 /// Held as long as the store is open; the system lets go of it however the process ends.
 pub(crate) struct Lock {
@@ -17,8 +19,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock and leaves this process's number in the file.
-    pub(crate) fn take(place: &Place) -> Result<Self, StoreError> {
+    /// Takes the lock and leaves word in the file of who has it: number, time and command, a line each.
+    pub(crate) fn take(place: &Place, command: Option<&str>) -> Result<Self, StoreError> {
         const DOING: &str = "locking";
         // Not truncated: until the lock is held, the number in it is somebody else's.
         let mut options = OpenOptions::new();
@@ -33,23 +35,44 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Locked {
                     path: place.path().to_owned(),
-                    pid: holder(&mut file),
+                    holder: holder(&mut file),
                 });
             }
             Err(TryLockError::Error(error)) => return Err(place.io(DOING, error)),
         }
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let command = command
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default();
+        let word = format!(
+            "{}\n{}\n{}\n",
+            std::process::id(),
+            since.map_or(0, |since| since.as_secs()),
+            command.chars().take(COMMAND_CHARS_MAX).collect::<String>(),
+        );
         let written = file
             .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| file.write_all(std::process::id().to_string().as_bytes()));
+            .and_then(|_| file.write_all(word.as_bytes()));
         written.map_err(|error| place.io(DOING, error))?;
         Ok(Self { _file: file })
     }
 }
 
-/// The number in a lock file that another process holds; it may have locked but not written it yet.
-fn holder(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(PID_BYTES_MAX).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+/// Who another process says that it is; it may have locked the file and not written it yet.
+fn holder(file: &mut File) -> Option<Holder> {
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    let pid = lines.next()?.trim().parse().ok()?;
+    let since = lines.next().and_then(|line| line.trim().parse().ok());
+    let command = lines.next().filter(|line| !line.is_empty());
+    Some(Holder {
+        pid,
+        since: since.filter(|since| *since > 0),
+        command: command.map(str::to_owned),
+    })
 }

@@ -128,7 +128,7 @@ impl Place {
             E::Io(source) => self.io(doing, source),
             E::DatabaseAlreadyOpen | E::LockProtocolMismatch => StoreError::Locked {
                 path: self.path.clone(),
-                pid: None,
+                holder: None,
             },
             E::PreviousIo | E::DatabaseClosed | E::LockPoisoned(_) | E::TransactionPoisoned => {
                 self.unusable()

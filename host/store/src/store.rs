@@ -56,6 +56,8 @@ pub struct StoreOptions {
     /// The secret under which compiled code is kept. It must come from outside the store's folder: without one no
     /// compiled code is kept or used, since a folder that came from somebody else could carry hostile native code.
     pub code_key: Option<[u8; 32]>,
+    /// What this process is called to another one that finds the store in use, such as its command. Others can read it.
+    pub holder: Option<String>,
     /// Whether to check every page of the database on opening, which reads all of it. Without this, damage is found
     /// where it is read.
     pub check: bool,
@@ -66,6 +68,7 @@ impl Default for StoreOptions {
         Self {
             cache_bytes: 32 * 1024 * 1024,
             code_key: None,
+            holder: None,
             check: false,
         }
     }
@@ -95,7 +98,7 @@ impl Store {
     /// flowstone wrote it, [`StoreError::Damaged`] when the database is not one.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let place = Place::at(dir)?;
-        let lock = Lock::take(&place)?;
+        let lock = Lock::take(&place, options.holder.as_deref())?;
         prepare_folders(&place)?;
         if !place
             .dir()
@@ -120,17 +123,36 @@ impl Store {
             return Err(place.damaged(format!("`{DATABASE}` is empty")));
         }
         let backend = FileBackend::new(file).map_err(|error| place.redb(OPEN, error))?;
-        Self::assemble(place, lock, backend, options)
+        let database = open_database(&place, backend, &options)?;
+        Self::assemble(place, lock, database, options)
     }
 
-    /// The store whose folder is ready and whose initialised database is in `backend`.
-    pub(crate) fn assemble(
-        place: Place,
-        lock: Lock,
+    /// The store in the folder `dir` whose database is in `backend`, made where that is empty: for tests of what becomes
+    /// of a store when storage fails.
+    #[doc(hidden)]
+    pub fn open_on(
+        dir: &Path,
         backend: impl StorageBackend,
         options: StoreOptions,
     ) -> Result<Self, StoreError> {
+        let place = Place::at(dir)?;
+        let lock = Lock::take(&place, options.holder.as_deref())?;
+        prepare_folders(&place)?;
+        let is_new = backend.len().map_err(|error| place.io(OPEN, error))? == 0;
         let database = open_database(&place, backend, &options)?;
+        if is_new {
+            initialise(&place, &database)?;
+        }
+        Self::assemble(place, lock, database, options)
+    }
+
+    /// The store whose folder is ready and and whose database is open.
+    pub(crate) fn assemble(
+        place: Place,
+        lock: Lock,
+        database: Database,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
         let store = Self {
             place: Arc::new(place),
             options,

@@ -335,9 +335,28 @@ fn target_node(stage: &Stage, target: &TargetPlan, run: Option<&RunReport>) -> N
     }
 }
 
+/// A URL without the password in it: graphs are shown around.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let shown = match address.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
+        None => address.to_owned(),
+    };
+    let has_password = |part: &&str| part.starts_with("password=");
+    let query: Vec<&str> = query
+        .split('&')
+        .filter(|part| !part.is_empty() && !has_password(part))
+        .collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{scheme}://{shown}{mark}{}", query.join("&"))
+}
+
 fn options(options: &Options) -> BTreeMap<String, String> {
     let text = |value: &OptionValue| match value {
-        OptionValue::Str(text) => text.clone(),
+        OptionValue::Str(text) => without_password(text),
         OptionValue::Int(number) => number.to_string(),
         OptionValue::Bool(flag) => flag.to_string(),
         OptionValue::List(items) => items.join(", "),
@@ -364,4 +383,20 @@ fn duration(time: Duration) -> String {
         || format!("{ms} ms"),
         |(unit, name)| format!("{} {name}", ms / unit),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let shown = |url: &str| without_password(url);
+        assert_eq!(shown("postgres://me:pass@h:1/x"), "postgres://me@h:1/x");
+        assert_eq!(
+            shown("postgres://me:p@ss@h/x?a=1&password=p"),
+            "postgres://me@h/x?a=1"
+        );
+        assert_eq!(shown("docs/{path}.md"), "docs/{path}.md");
+    }
 }

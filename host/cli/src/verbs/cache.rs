@@ -17,7 +17,7 @@ use crate::args::{CacheFilterArgs, CacheVerb, EngineArgs};
 use crate::failure::{Failure, Kind};
 use crate::opening;
 use crate::output::Output;
-use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER};
+use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
 
 /// Does what was asked of the cache.
 pub(crate) fn cache(verb: &CacheVerb, output: Output) -> Result<u8, Failure> {
@@ -47,7 +47,7 @@ impl Place {
         if flow.is_none() && !Path::new(FLOW_FILE).exists() {
             let own = PathBuf::from(STORE_FOLDER);
             if let Some(store) = args.store.clone().or_else(|| own.is_dir().then_some(own)) {
-                let mut engine = EngineConfig::default();
+                let mut engine = engine_config();
                 engine.memory_bytes_max = args.memory;
                 return Ok(Self {
                     store,

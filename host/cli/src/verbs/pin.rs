@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use flowstone::core::printable;
-use flowstone::{
-    AdoptReport, DropReport, Engine, EngineConfig, Error, MoveReport, PinReport, VerifyReport,
-};
+use flowstone::{AdoptReport, DropReport, Engine, Error, MoveReport, PinReport, VerifyReport};
 use serde_json::json;
 
 use super::verify::{differences, notes, status};
@@ -18,7 +16,7 @@ use crate::failure::{EXIT_DONE, Failure, Kind, pins};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
 use crate::progress::Progress;
-use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER};
+use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
 use crate::signals;
 use crate::table::{Table, count};
 use crate::when::{ago, utc};
@@ -111,7 +109,7 @@ fn engine(flow: Option<&Path>, store: Option<&Path>) -> Result<Engine, Failure> 
         return Err(Failure::new(Kind::NotFound, message)
             .hint("the first run of a flow makes it; `--store DIR` names another"));
     }
-    Ok(Engine::open(&store, EngineConfig::default())?)
+    Ok(Engine::open(&store, engine_config())?)
 }
 
 fn list(args: &PinListArgs, output: Output) -> Result<u8, Failure> {

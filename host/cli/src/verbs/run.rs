@@ -1,6 +1,6 @@
 //! `flowstone run`: brings the targets up to date, shows how it goes on, and sums up.
 
-use flowstone::{RunOptions, RunReport};
+use flowstone::{Drift, RunOptions, RunReport};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
     let mut opened = opening::open(&settings, output)?;
     let mut options = RunOptions {
         allow_deletes: args.allow_deletes,
+        verify_targets: args.verify_targets,
         cache: args.cache.options(),
         ..RunOptions::default()
     };
@@ -42,7 +43,9 @@ pub(crate) fn run(args: &RunArgs, output: Output) -> Result<u8, Failure> {
         output.object(&report)?;
     } else if output.quiet {
         // Quiet is about what went well.
-        output.say(failures(&report, FAILED_LISTED_MAX, output.paint_notes()).trim_start());
+        let paint = output.paint_notes();
+        output.say(drifted(&report, paint).trim_start());
+        output.say(failures(&report, FAILED_LISTED_MAX, paint).trim_start());
     } else {
         output.summary(&summary(&report, output.paint_summary()))?;
     }
@@ -102,6 +105,7 @@ fn summary(report: &RunReport, paint: Paint) -> String {
     );
     let mut text = format!("{title}, {}\n", seconds(report.seconds));
     text.push_str(&tables(report, paint));
+    text.push_str(&drifted(report, paint));
     text.push_str(&failures(report, FAILED_LISTED_MAX, paint));
     if report.interrupted {
         text.push_str("\ninterrupted: what was finished is kept, the next run does the rest\n");
@@ -118,17 +122,22 @@ pub(super) fn tables(report: &RunReport, paint: Paint) -> String {
         let numbers = cells(name, &[counts.called, counts.reused, counts.failed]);
         transforms.row(numbers.into_iter().chain([seconds(counts.seconds)]));
     }
-    let mut targets = Table::of_numbers(&["target", "inserted", "updated", "deleted", "unchanged"]);
+    let mut titles = vec!["target", "inserted", "updated", "deleted", "unchanged"];
+    let verified = report
+        .targets
+        .values()
+        .any(|counts| counts.drifted.is_some());
+    titles.extend(verified.then_some("drifted"));
+    let mut targets = Table::of_numbers(&titles);
     for (name, counts) in &report.targets {
-        targets.row(cells(
-            name,
-            &[
-                counts.inserted,
-                counts.updated,
-                counts.deleted,
-                counts.unchanged,
-            ],
-        ));
+        let mut numbers = vec![
+            counts.inserted,
+            counts.updated,
+            counts.deleted,
+            counts.unchanged,
+        ];
+        numbers.extend(verified.then(|| counts.drifted.unwrap_or_default()));
+        targets.row(cells(name, &numbers));
     }
     for table in [sources, transforms, targets] {
         let table = table.text(paint);
@@ -144,6 +153,30 @@ fn cells(name: &str, numbers: &[u64]) -> Vec<String> {
     std::iter::once(name.to_owned())
         .chain(numbers.iter().map(u64::to_string))
         .collect()
+}
+
+/// The first rows of targets that others changed: what a person wrote there may be lost now, and is named.
+fn drifted(report: &RunReport, paint: Paint) -> String {
+    let total: u64 = report
+        .targets
+        .values()
+        .filter_map(|counts| counts.drifted)
+        .sum();
+    if total == 0 {
+        return String::new();
+    }
+    let verb = if total == 1 { "was" } else { "were" };
+    let title = format!("{} {verb} not as written", count(total, "target row"));
+    let mut text = format!("\n{}\n", paint.text(Style::Bold, &title));
+    for row in report.drifted.iter().take(FAILED_LISTED_MAX) {
+        let how = match row.drift {
+            Drift::Changed => "was changed",
+            Drift::Missing => "was missing",
+            Drift::Added => "was added, and is removed",
+        };
+        let _ = writeln!(text, "  {} {}: {how}", row.target, row.key);
+    }
+    text
 }
 
 /// The first failed rows, and where to find the others.
@@ -172,7 +205,7 @@ pub(super) fn failures(report: &RunReport, listed_max: usize, paint: Paint) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowstone::{FailedRow, SourceCounts};
+    use flowstone::{DriftedRow, FailedRow, SourceCounts, TargetCounts};
     use std::collections::BTreeMap;
 
     fn report(failures: u64, listed: usize) -> RunReport {
@@ -214,6 +247,28 @@ mod tests {
                 ..report(1, 1)
             }),
             EXIT_INTERRUPTED
+        );
+    }
+
+    #[test]
+    fn what_others_changed_is_named() {
+        let mut report = report(0, 0);
+        assert_eq!(drifted(&report, Paint(false)), "");
+        let counts = TargetCounts {
+            drifted: Some(2),
+            ..TargetCounts::default()
+        };
+        report.targets.insert("index".to_owned(), counts);
+        report.drifted = vec![DriftedRow {
+            target: "index".to_owned(),
+            key: "path=a.md".to_owned(),
+            drift: Drift::Changed,
+        }];
+        let text = summary(&report, Paint(false));
+        assert!(text.contains("unchanged  drifted"), "{text}");
+        assert!(
+            text.contains("2 target rows were not as written\n  index path=a.md: was changed\n"),
+            "{text}"
         );
     }
 

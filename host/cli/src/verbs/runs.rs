@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use flowstone::core::{RunId, printable};
-use flowstone::{CacheOptions, Engine, EngineConfig, FailedRow, FlowPlace, RunReport};
+use flowstone::{CacheOptions, Engine, FailedRow, FlowPlace, RunReport};
 use serde_json::json;
 
 use super::run::{failures, tables};
@@ -13,7 +13,7 @@ use crate::args::{EngineArgs, RunsArgs, RunsShowArgs, RunsVerb};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
-use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER};
+use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
 use crate::table::{Table, count, seconds, short};
 use crate::when::{ago, utc};
 
@@ -63,7 +63,7 @@ fn engine(store: &Path) -> Result<Option<Engine>, Failure> {
     if !store.join("store.redb").is_file() {
         return Ok(None);
     }
-    Ok(Some(Engine::open(store, EngineConfig::default())?))
+    Ok(Some(Engine::open(store, engine_config())?))
 }
 
 fn list(args: &RunsArgs, output: Output) -> Result<u8, Failure> {
@@ -325,6 +325,7 @@ mod tests {
             updated: 2,
             deleted: 3,
             unchanged: 4,
+            drifted: None,
         };
         RunReport {
             run: RunId(number),

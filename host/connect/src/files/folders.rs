@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, OpenOptions};
 
 use crate::error::ConnectError;
 use crate::files::template::RESERVED_PREFIX;
+use crate::stamp::Stamp;
 
 /// The root of a target, and the folder below it that was used last: paths come sorted, so the next one is mostly there.
 pub(crate) struct Folders {
@@ -42,6 +43,37 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.failed("look at", path, error)),
         }
+    }
+
+    /// What the file system says about the file at this path: none when nothing is there, none inside when it is no file.
+    pub(crate) fn stamp(&mut self, path: &str) -> Result<Option<Option<Stamp>>, ConnectError> {
+        let (folder, name) = split(path);
+        let Some(dir) = self.open(folder, false)? else {
+            return Ok(None);
+        };
+        match dir.symlink_metadata(name) {
+            Ok(metadata) => Ok(Some(metadata.is_file().then(|| Stamp::of(&metadata)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("look at", path, error)),
+        }
+    }
+
+    /// BLAKE3 of the content of the file at this path, which is there.
+    pub(crate) fn hash(&mut self, path: &str) -> Result<[u8; 32], ConnectError> {
+        let (folder, name) = split(path);
+        let mut hasher = blake3::Hasher::new();
+        let read = match self.open(folder, false)? {
+            Some(dir) => {
+                let mut options = OpenOptions::new();
+                // A FIFO that was put there meanwhile must not be waited for.
+                options.read(true).follow(FollowSymlinks::No).nonblock(true);
+                let opened = dir.open_with(name, &options);
+                opened.and_then(|mut file| io::copy(&mut file, &mut hasher).map(drop))
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        read.map_err(|error| self.failed("read", path, error))?;
+        Ok(*hasher.finalize().as_bytes())
     }
 
     /// Puts a file in its place at once: readers see the old content or the new one, also after a power failure.

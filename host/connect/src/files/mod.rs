@@ -4,6 +4,7 @@ mod changes;
 mod folders;
 mod globs;
 mod manifest;
+mod operations;
 mod output;
 mod template;
 mod tree;

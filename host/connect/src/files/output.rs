@@ -8,6 +8,9 @@
 //! and no others: a file that a person put in the way stops the batch with its name, before anything is written. A batch
 //! is (1) the list says which files are about to be written, (2) files are removed and replaced, each at once and synced,
 //! (3) the list says that the batch is done. Killed anywhere, applying the batch again completes it.
+//!
+//! The list has a hash of every file: a path does not give the columns back that made it, so whether a file is still what
+//! was written can only be told by that.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +19,15 @@ use cap_std::fs::Dir;
 use flowstone_core::{OptionError, TargetSpec, Type, Value};
 
 use crate::error::{ConnectError, KeyParseError, RowError};
-use crate::files::folders::{Folders, split};
+use crate::files::folders::Folders;
 use crate::files::manifest::{MANIFEST_NAME, Manifest};
+use crate::files::operations::{content_of, is_last_in_folder, path_of, sorted};
 use crate::files::template::{Template, check_path};
 use crate::key::printable;
 use crate::location::{leads_out, place_target};
 use crate::options::OptionReader;
-use crate::target::{Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
+use crate::stamp::FileTime;
+use crate::target::{Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
 
 /// The options, read and checked against the columns.
 struct OutputOptions<'a> {
@@ -272,16 +277,82 @@ impl Target for FileOutput {
                 self.folders.finish(path, true)?;
             }
         }
+        let mut done = Vec::with_capacity(writes.len());
         for (index, (path, row)) in writes.iter().enumerate() {
             let content = row
                 .get(self.keys.content)
                 .ok_or_else(|| ConnectError::misuse("the row has too few values"))?;
-            self.folders.write(path, content_of(content)?)?;
+            let content = content_of(content)?;
+            self.folders.write(path, content)?;
+            done.push((*path, *blake3::hash(content).as_bytes()));
             if is_last_in_folder(&written, index) {
                 self.folders.finish(path, false)?;
             }
         }
-        self.manifest.settle(batch, &written, &removals)
+        self.manifest.settle(batch, &done, &removals)
+    }
+
+    fn held(
+        &mut self,
+        keys: &[Vec<u8>],
+        visit: &mut dyn FnMut(usize, Held),
+    ) -> Result<(), ConnectError> {
+        self.folders.forget();
+        let mut stamps = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let path = path_of(key)?;
+            let seen = FileTime::now();
+            let Some(found) = self.folders.stamp(path)? else {
+                continue;
+            };
+            let known = self.manifest.written(path)?.flatten();
+            let (Some(stamp), Some(known)) = (found, known) else {
+                visit(index, Held::Other);
+                continue;
+            };
+            let hint = stamp.hint(seen);
+            if known.stamp.as_ref() == Some(&hint.bytes) {
+                visit(index, Held::AsWritten);
+            } else if self.folders.hash(path)? == known.hash {
+                if hint.settled {
+                    stamps.push((path, hint.bytes));
+                }
+                visit(index, Held::AsWritten);
+            } else {
+                visit(index, Held::Other);
+            }
+        }
+        if stamps.is_empty() {
+            return Ok(());
+        }
+        self.manifest.restamp(&stamps)
+    }
+
+    fn remove_unknown(
+        &mut self,
+        known: &mut dyn FnMut(&[u8]) -> bool,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConnectError> {
+        self.folders.forget();
+        let mut last = String::new();
+        loop {
+            let page = self.manifest.page(&last, false)?;
+            let unknown: Vec<&str> = (page.iter().map(String::as_str))
+                .filter(|path| !known(path.as_bytes()))
+                .collect();
+            for path in &unknown {
+                self.folders.remove(path)?;
+                self.folders.finish(path, true)?;
+                removed(path.as_bytes());
+            }
+            if !unknown.is_empty() {
+                self.manifest.forget(&unknown)?;
+            }
+            match page.into_iter().next_back() {
+                Some(path) => last = path,
+                None => return Ok(()),
+            }
+        }
     }
 
     fn clear(&mut self) -> Result<(), ConnectError> {
@@ -310,48 +381,4 @@ impl Target for FileOutput {
         let _ = std::fs::remove_dir(&root_path);
         Ok(())
     }
-}
-
-fn content_of(value: &Value) -> Result<&[u8], ConnectError> {
-    match value {
-        Value::Str(text) => Ok(text.as_bytes()),
-        Value::Bytes(bytes) => Ok(bytes),
-        _ => Err(ConnectError::misuse(
-            "the content of a file is text or bytes",
-        )),
-    }
-}
-
-type Writes<'a> = Vec<(&'a str, &'a [Value])>;
-
-/// What is to be written and what removed, each sorted by path; of several operations on one path, the last one.
-fn sorted(ops: &[TargetOp]) -> Result<(Writes<'_>, Vec<&str>), ConnectError> {
-    let mut by_path: Vec<(&str, &TargetOp)> = Vec::with_capacity(ops.len());
-    for op in ops {
-        let path = std::str::from_utf8(op.key())
-            .ok()
-            .filter(|path| check_path(path).is_ok());
-        by_path.push((
-            path.ok_or_else(|| ConnectError::misuse("the bytes are no key of this target"))?,
-            op,
-        ));
-    }
-    by_path.sort_by_key(|(path, _)| *path);
-    let (mut writes, mut removals) = (Vec::new(), Vec::new());
-    for (index, (path, op)) in by_path.iter().enumerate() {
-        if by_path.get(index + 1).is_some_and(|(next, _)| next == path) {
-            continue;
-        }
-        match op {
-            TargetOp::Upsert { row, .. } => writes.push((*path, row.as_slice())),
-            TargetOp::Delete { .. } => removals.push(*path),
-        }
-    }
-    Ok((writes, removals))
-}
-
-fn is_last_in_folder(paths: &[&str], index: usize) -> bool {
-    paths
-        .get(index + 1)
-        .is_none_or(|next| split(next).0 != split(paths[index]).0)
 }

@@ -1,13 +1,14 @@
 //! Values as SQLite keeps them, and back from text where they are keys.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use flowstone_core::{Type, Value, to_json};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use serde_json::Value as Json;
 
 use crate::key::KeyPart;
+use crate::tables::{value_of_float, value_of_integer, value_of_text};
 
 /// A value as SQLite keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +90,31 @@ fn real<'a>(number: f64) -> Cell<'a> {
     }
 }
 
+/// The value of a type that is kept as this cell, the inverse of [`cell`]; none when there is no such value.
+pub(crate) fn value(cell: ValueRef<'_>, ty: &Type) -> Option<Value> {
+    if let Type::Option(inner) = ty {
+        let inner = match cell {
+            ValueRef::Null => None,
+            cell => Some(Arc::new(value(cell, inner)?)),
+        };
+        return Some(Value::Option(inner));
+    }
+    match (cell, declared_type(ty)) {
+        (ValueRef::Integer(number), "INTEGER") => value_of_integer(number, ty),
+        (ValueRef::Real(number), "REAL") => value_of_float(number, ty),
+        (ValueRef::Null, "REAL") => value_of_float(f64::NAN, ty),
+        (ValueRef::Blob(bytes), "BLOB") => {
+            let value = match ty {
+                Type::List(element) if **element == Type::U8 => Value::bytes(bytes),
+                _ => Value::Packed(bytes.into()),
+            };
+            value.is_of(ty).then_some(value)
+        }
+        (ValueRef::Text(text), "TEXT") => value_of_text(std::str::from_utf8(text).ok()?, ty),
+        _ => None,
+    }
+}
+
 impl<'a> Cell<'a> {
     /// The cell as a part of a key. NULL and floats are no key parts: `check_target` lets no such column be one.
     pub(crate) fn into_part(self) -> Option<KeyPart<'a>> {
@@ -110,47 +136,8 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A part of a key as it was typed by hand: integers and bools in their usual form, bytes in base 16, text as it is.
-pub(crate) fn part_from_text<'a>(text: &'a str, ty: &Type) -> Option<KeyPart<'a>> {
-    match declared_type(ty) {
-        "INTEGER" => match (ty, text) {
-            (Type::Bool, "true") => Some(KeyPart::Int(1)),
-            (Type::Bool, "false") => Some(KeyPart::Int(0)),
-            _ => text.parse().ok().map(KeyPart::Int),
-        },
-        "BLOB" => unhex(text).map(|bytes| KeyPart::Bytes(bytes.into())),
-        _ => Some(KeyPart::Text(text.into())),
-    }
-}
-
-/// A part of a key out of a JSON array.
-pub(crate) fn part_from_json<'a>(json: &'a Json, ty: &Type) -> Option<KeyPart<'a>> {
-    match (json, declared_type(ty)) {
-        (Json::String(text), _) => part_from_text(text, ty),
-        (Json::Bool(value), "INTEGER") => Some(KeyPart::Int(i64::from(*value))),
-        (Json::Number(number), "INTEGER") => number.as_i64().map(KeyPart::Int),
-        (json, "TEXT") if !matches!(ty, Type::String | Type::Char | Type::Enum(_)) => {
-            Some(KeyPart::Text(json.to_string().into()))
-        }
-        _ => None,
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    pairs
-        .iter()
-        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn kept(value: &Value, ty: &Type) -> (String, &'static str) {
@@ -211,6 +198,45 @@ mod tests {
         for (value, ty, cell, declared) in &cases {
             assert_eq!(kept(value, ty), ((*cell).to_owned(), *declared), "{ty}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let some = |value| Value::Option(Some(Arc::new(value)));
+        let point = Type::record([("x", Type::F64), ("name", Type::String)]);
+        let cases = [
+            (Value::Bool(true), Type::Bool),
+            (Value::U64(1 << 62), Type::U64),
+            (Value::F32(0.1), Type::F32),
+            (Value::F64(-0.0), Type::F64),
+            (Value::Char('ß'), Type::Char),
+            (Value::str("a\0b"), Type::String),
+            (Value::bytes(vec![1, 2]), Type::bytes()),
+            (Value::Packed([1, 0].into()), Type::list(Type::U16)),
+            (Value::Option(None), Type::option(Type::String)),
+            (some(Value::str("")), Type::option(Type::String)),
+            (
+                Value::Enum(1),
+                Type::Enum(["red".into(), "blue".into()].into()),
+            ),
+            (
+                Value::Record([Value::F64(0.1), Value::str("p")].into()),
+                point,
+            ),
+        ];
+        for (original, ty) in &cases {
+            let kept = cell(original, ty).unwrap();
+            let ToSqlOutput::Borrowed(read) = kept.to_sql().unwrap() else {
+                unreachable!("cells are lent")
+            };
+            assert_eq!(value(read, ty).as_ref(), Some(original), "{ty}");
+        }
+        let nan = value(ValueRef::Null, &Type::F64);
+        assert!(matches!(nan, Some(Value::F64(number)) if number.is_nan()));
+        assert_eq!(value(ValueRef::Text(b"7"), &Type::U8), None);
+        assert_eq!(value(ValueRef::Text(b"\xff"), &Type::String), None);
+        assert_eq!(value(ValueRef::Blob(&[1]), &Type::list(Type::U16)), None);
+        assert_eq!(value(ValueRef::Null, &Type::String), None);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::database::{failure, quoted};
+use crate::database::failure;
 use crate::error::ConnectError;
 use crate::sqlite::cell::declared_type;
+use crate::tables::quoted;
 
 /// The shape of a table, as far as flowstone decides it. Indexes, views and triggers are the user's.
 #[derive(Debug)]
@@ -188,16 +189,46 @@ impl Layout {
     }
 
     pub(crate) fn delete_sql(&self, table: &str) -> String {
-        let terms: Vec<String> = self
-            .key_columns()
-            .enumerate()
-            .map(|(slot, (name, _))| format!("{} = ?{}", quoted(name), slot + 1))
+        format!("DELETE FROM {} WHERE {}", quoted(table), self.same_key())
+    }
+
+    /// The row with a key.
+    pub(crate) fn select_sql(&self, table: &str) -> String {
+        let names: Vec<String> = self.columns.iter().map(|(name, _)| quoted(name)).collect();
+        format!(
+            "SELECT {} FROM {} WHERE {}",
+            names.join(", "),
+            quoted(table),
+            self.same_key()
+        )
+    }
+
+    /// All keys, in their order.
+    pub(crate) fn keys_sql(&self, table: &str) -> String {
+        let names = self.key_columns().map(|(name, _)| quoted(name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        format!("SELECT {names} FROM {} ORDER BY {names}", quoted(table))
+    }
+
+    /// Deletes the row whose key columns hold just this, which may be nothing that a key is made of.
+    pub(crate) fn delete_odd_sql(&self, table: &str) -> String {
+        let terms = self.key_columns().enumerate();
+        let terms: Vec<String> = terms
+            .map(|(slot, (name, _))| format!("{} IS ?{}", quoted(name), slot + 1))
             .collect();
         format!(
             "DELETE FROM {} WHERE {}",
             quoted(table),
             terms.join(" AND ")
         )
+    }
+
+    fn same_key(&self) -> String {
+        let terms = self.key_columns().enumerate();
+        let terms: Vec<String> = terms
+            .map(|(slot, (name, _))| format!("{} = ?{}", quoted(name), slot + 1))
+            .collect();
+        terms.join(" AND ")
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::database::{failure, quoted};
+use crate::database::failure;
 use crate::error::ConnectError;
+use crate::tables::quoted;
 use crate::target::TargetIdentity;
 
 /// The name of the table.

@@ -10,6 +10,7 @@
 //! `apply` returns (`synchronous = EXTRA`), because the store settles it next. To hand the file to somebody who can only
 //! read it, run `PRAGMA journal_mode = DELETE` on it once: it stays that way.
 
+mod audit;
 mod cell;
 mod layout;
 mod marker;

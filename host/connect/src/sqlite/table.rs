@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use flowstone_core::{Column, OptionError, TargetSpec, Type, Value};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
-use serde_json::Value as Json;
 
-use crate::database::{failure, open, quoted};
-use crate::error::{ConnectError, KeyParseError, RowError};
-use crate::key::{push_part, show_part, split_key};
+use crate::database::{failure, open};
+use crate::error::ConnectError;
+use crate::key::{KeyPart, split_key};
 use crate::location::place_target;
 use crate::options::OptionReader;
-use crate::sqlite::cell::{Cell, cell, part_from_json, part_from_text};
+use crate::sqlite::audit::Audit;
+use crate::sqlite::cell::{Cell, cell};
 use crate::sqlite::layout::{Change, Layout};
 use crate::sqlite::marker::{self, MARKER_TABLE};
-use crate::target::{Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
+use crate::tables::{TableKeys, check_key, quoted};
+use crate::target::{Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState};
 
 /// SQLite's own limit on the columns of a table.
 const COLUMNS_MAX: usize = 2000;
@@ -58,29 +59,12 @@ pub(crate) fn check_target(spec: &TargetSpec) -> Result<(), OptionError> {
             ));
         }
     }
-    check_key(spec)
+    check_key(spec, can_be_key)
 }
 
-fn check_key(spec: &TargetSpec) -> Result<(), OptionError> {
-    let bad_key = |message: String| Err(OptionError::new("key", message));
-    if spec.key.is_empty() {
-        return bad_key(
-            "a table needs key columns: the columns that tell its rows apart".to_owned(),
-        );
-    }
-    for (index, &position) in spec.key.iter().enumerate() {
-        let Column { name, ty } = &spec.columns[position];
-        if spec.key[..index].contains(&position) {
-            return bad_key(format!("`{name}` is in the key twice"));
-        }
-        // NULL is not equal to itself, NaN is kept as NULL, and the two zeros are one: none of them finds its row again.
-        if matches!(ty, Type::Option(_) | Type::F32 | Type::F64) {
-            return bad_key(format!(
-                "`{name}` is of type `{ty}`, which cannot be part of a key"
-            ));
-        }
-    }
-    Ok(())
+/// NULL is not equal to itself, NaN is kept as NULL, and the two zeros are one: none of them finds its row again.
+fn can_be_key(ty: &Type) -> bool {
+    !matches!(ty, Type::Option(_) | Type::F32 | Type::F64)
 }
 
 fn starts_with_ignore_case(text: &str, prefix: &str) -> bool {
@@ -101,7 +85,7 @@ pub(crate) fn open_target(
     prefer_write_ahead_log(&connection, &path)?;
     let mut target = TableTarget {
         layout: Layout::of(spec),
-        keys: TableKeys::of(spec),
+        keys: TableKeys::of(spec, key_parts),
         table: options.required_text("table")?.to_owned(),
         identity: identity.clone(),
         usable: false,
@@ -128,24 +112,9 @@ fn prefer_write_ahead_log(connection: &Connection, path: &Path) -> Result<(), Co
     Ok(())
 }
 
-/// The keys of a table's rows: the values of the key columns.
-struct TableKeys {
-    columns: Vec<Column>,
-    key: Vec<usize>,
-}
-
-impl TableKeys {
-    fn of(spec: &TargetSpec) -> Self {
-        Self {
-            columns: spec.columns.clone(),
-            key: spec.key.clone(),
-        }
-    }
-}
-
 /// The keys of the rows of such a table.
 pub(crate) fn target_keys(spec: &TargetSpec) -> Box<dyn TargetKeys> {
-    Box::new(TableKeys::of(spec))
+    Box::new(TableKeys::of(spec, key_parts))
 }
 
 struct TableTarget {
@@ -160,6 +129,16 @@ struct TableTarget {
 }
 
 impl TableTarget {
+    fn audit<'a>(&'a self, connection: &'a Connection) -> Audit<'a> {
+        Audit {
+            connection,
+            path: &self.path,
+            table: &self.table,
+            layout: &self.layout,
+            keys: &self.keys,
+        }
+    }
+
     /// Finds out what is there, makes it where there is nothing, and brings its columns up to date where it is ours.
     fn settle_in(&mut self) -> Result<TargetState, ConnectError> {
         let transaction = begin(&mut self.connection, &self.path)?;
@@ -210,80 +189,6 @@ impl TableTarget {
     }
 }
 
-impl TableKeys {
-    fn key_columns(&self) -> impl Iterator<Item = &Column> {
-        self.key.iter().map(|&position| &self.columns[position])
-    }
-
-    fn key_names(&self) -> String {
-        self.key_columns()
-            .map(|column| format!("`{}`", column.name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-}
-
-impl TargetKeys for TableKeys {
-    fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError> {
-        let mut cells = cells(&self.columns, row).map_err(RowError::content)?;
-        let mut key = Vec::new();
-        for &position in &self.key {
-            let cell = std::mem::replace(&mut cells[position], Cell::Null);
-            let part = cell.into_part().ok_or_else(|| {
-                RowError::content(format!(
-                    "key column `{}` has no value",
-                    self.columns[position].name
-                ))
-            })?;
-            push_part(&mut key, &part);
-        }
-        Ok(key)
-    }
-
-    fn display_key(&self, key: &[u8]) -> String {
-        let parts = split_key(key).map(|(parts, _)| parts).unwrap_or_default();
-        let pairs = self
-            .key_columns()
-            .zip(&parts)
-            .map(|(column, part)| format!("{}={}", column.name, show_part(part)));
-        pairs.collect::<Vec<_>>().join(", ")
-    }
-
-    fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError> {
-        let count = self.key.len();
-        let array = if text.starts_with('[') {
-            serde_json::from_str::<Vec<Json>>(text).ok()
-        } else {
-            None
-        };
-        let texts: Vec<&str> = if count == 1 {
-            vec![text]
-        } else {
-            text.split(',').map(str::trim).collect()
-        };
-        let found = array.as_ref().map_or(texts.len(), Vec::len);
-        if found != count {
-            let message = format!(
-                "the key has {count} parts ({}), not {found}",
-                self.key_names()
-            );
-            return Err(KeyParseError { message });
-        }
-        let mut key = Vec::new();
-        for (index, Column { name, ty }) in self.key_columns().enumerate() {
-            let part = match &array {
-                Some(items) => part_from_json(&items[index], ty),
-                None => part_from_text(texts[index], ty),
-            };
-            let part = part.ok_or_else(|| KeyParseError {
-                message: format!("key column `{name}` needs a value of type `{ty}`"),
-            })?;
-            push_part(&mut key, &part);
-        }
-        Ok(key)
-    }
-}
-
 impl Target for TableTarget {
     fn keys(&self) -> &dyn TargetKeys {
         &self.keys
@@ -323,6 +228,37 @@ impl Target for TableTarget {
         drop((upsert, delete));
         marker::write(&transaction, &self.path, &self.table, &self.identity, batch)?;
         commit(transaction, &self.path)
+    }
+
+    fn held(
+        &mut self,
+        keys: &[Vec<u8>],
+        visit: &mut dyn FnMut(usize, Held),
+    ) -> Result<(), ConnectError> {
+        self.audit(&self.connection).held(keys, visit)
+    }
+
+    fn remove_unknown(
+        &mut self,
+        known: &mut dyn FnMut(&[u8]) -> bool,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConnectError> {
+        loop {
+            let strays = self.audit(&self.connection).unknown(known)?;
+            if strays.is_empty() {
+                return Ok(());
+            }
+            let transaction = self
+                .connection
+                .unchecked_transaction()
+                .map_err(|error| failure(&self.path, "begin a transaction", error))?;
+            still_ours(&transaction, &self.path, &self.table, &self.identity)?;
+            self.audit(&transaction).remove(&strays)?;
+            commit(transaction, &self.path)?;
+            for stray in &strays {
+                removed(&stray.key);
+            }
+        }
     }
 
     fn clear(&mut self) -> Result<(), ConnectError> {
@@ -378,7 +314,22 @@ fn cells<'a>(columns: &[Column], row: &'a [Value]) -> Result<Vec<Cell<'a>>, Stri
     cells.collect()
 }
 
-fn key_cells(key: &[u8], count: usize) -> Result<Vec<Cell<'static>>, ConnectError> {
+/// The parts of a row's key, once all its cells are known to fit.
+fn key_parts<'a>(
+    columns: &[Column],
+    key: &[usize],
+    row: &'a [Value],
+) -> Result<Vec<KeyPart<'a>>, String> {
+    let mut cells = cells(columns, row)?;
+    let parts = key.iter().map(|&position| {
+        let cell = std::mem::replace(&mut cells[position], Cell::Null);
+        let name = &columns[position].name;
+        (cell.into_part()).ok_or_else(|| format!("key column `{name}` has no value"))
+    });
+    parts.collect()
+}
+
+pub(crate) fn key_cells(key: &[u8], count: usize) -> Result<Vec<Cell<'static>>, ConnectError> {
     match split_key(key) {
         Some((parts, [])) if parts.len() == count => {
             Ok(parts.into_iter().map(Cell::of_part).collect())

@@ -2,6 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[cfg(feature = "postgres")]
+#[allow(unreachable_pub, reason = "it is public in the tests' own crate")]
+#[path = "../../../../tests/src/postgres.rs"]
+pub(crate) mod postgres;
+
 use flowstone_connect::TargetIdentity;
 use flowstone_core::{Column, OptionValue, Options, TargetSpec, Type};
 
@@ -67,5 +72,14 @@ pub(crate) fn files_spec() -> TargetSpec {
             ("content", Type::String),
         ]),
         key: vec![],
+    }
+}
+
+/// A table `section` of the database with this URL, keyed by `path` and `heading`.
+pub(crate) fn postgres_spec(url: &str) -> TargetSpec {
+    TargetSpec {
+        kind: "postgres".to_owned(),
+        options: options(&[("url", text(url)), ("table", text("section"))]),
+        ..table_spec()
     }
 }

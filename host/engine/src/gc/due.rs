@@ -125,7 +125,9 @@ impl Last {
             let was_too_large = self.bytes_max == Some(bytes_max) && self.bytes > bytes_max;
             bytes > bytes_max && (!was_too_large || growth >= GROWTH_BYTES_MIN)
         });
-        is_too_large || has_grown || now_s.saturating_sub(self.at) >= APART_S
+        // One that is yet to come was noted by a clock that was put back since.
+        let is_long_ago = now_s.saturating_sub(self.at) >= APART_S || self.at > now_s;
+        is_too_large || has_grown || is_long_ago
     }
 }
 

@@ -14,6 +14,9 @@ use crate::overrides::Overrides;
 pub struct RunOptions {
     /// Whether to go on where more than half of a source's rows are gone.
     pub allow_deletes: bool,
+    /// Whether every round over all rows first compares what the targets hold with what was written to them, and puts
+    /// right what differs.
+    pub verify_targets: bool,
     /// Whether somebody listens closely: events then carry the keys of rows.
     pub observed: bool,
     /// What is looked up and remembered in this run, besides what the flow says.

@@ -179,12 +179,14 @@ impl Engine {
     /// The first run that is not older than so long; the next one when all are.
     fn first_run_since(&self, age_max: Duration) -> Result<RunId, Error> {
         // Both are known to the second only: what may be too old is.
-        let since = (now_s() + 1).saturating_sub(age_max.as_secs());
+        let until = now_s() + 1;
+        let since = until.saturating_sub(age_max.as_secs());
         let snapshot = self.store.snapshot()?;
         let mut first = RunId(snapshot.last_run()?.map_or(1, |last| last.0 + 1));
         for run in snapshot.runs()? {
             let (run, record) = run?;
-            if started(&record) < since {
+            // What was made in the future, by a clock that was put back since, has no age that could be known.
+            if !(since..=until).contains(&started(&record)) {
                 break;
             }
             first = run;

@@ -82,6 +82,10 @@ impl Session<'_> {
         if self.open.is_none() && self.open_targets()? {
             (scanned, faults) = self.scan(&Scope::All)?;
         }
+        let verify = self.ground.shared.options.verify_targets && matches!(scope, Scope::All);
+        if verify && self.verify_targets()? {
+            (scanned, faults) = self.scan(&Scope::All)?;
+        }
         let before = self.targets();
         let (sources, failed) = self.work(scanned)?;
         let report = RoundReport {
@@ -95,6 +99,13 @@ impl Session<'_> {
             failed,
         };
         Ok(Round { report, faults })
+    }
+
+    /// Compares what the targets hold with what was written to them. True when rows have to be looked at again for it,
+    /// which a round over all rows does.
+    fn verify_targets(&mut self) -> Result<bool, Halt> {
+        let open = self.open.get_or_insert_default();
+        (self.engine).verify_targets(&self.stages, open, &mut self.tally.drifted)
     }
 
     fn scan<'s>(&self, scope: &'s Scope) -> Result<(Vec<Scanned<'s>>, Faults), Halt> {

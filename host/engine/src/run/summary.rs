@@ -8,7 +8,9 @@ use super::session::Session;
 use crate::batch::Halt;
 use crate::commit::{FAILED_LISTED_MAX, StageState};
 use crate::meter::Measures;
-use crate::report::{FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts};
+use crate::report::{
+    DriftedRow, FailedRow, RunReport, SourceCounts, TargetCounts, TransformCounts,
+};
 use crate::scan::Found;
 use crate::stage::StageRun;
 
@@ -18,6 +20,8 @@ pub(crate) struct Tally {
     sources: BTreeMap<String, SourceTally>,
     /// The first rows that are failed.
     pub(super) failed: Vec<FailedRow>,
+    /// The first target rows that were not as they were written.
+    pub(super) drifted: Vec<DriftedRow>,
     pub(super) interrupted: bool,
     /// What was measured of each function.
     measures: BTreeMap<String, Measures>,
@@ -199,6 +203,7 @@ impl Session<'_> {
             total.inserted += open.counts.inserted;
             total.updated += open.counts.updated;
             total.deleted += open.counts.deleted;
+            total.drifted = total.drifted.max(open.counts.drifted);
             total.unchanged += rows.saturating_sub(open.counts.inserted + open.counts.updated);
         }
         targets
@@ -238,6 +243,7 @@ impl Session<'_> {
             targets,
             failures,
             failed,
+            drifted: tally.drifted,
             interrupted: tally.interrupted,
         }
     }

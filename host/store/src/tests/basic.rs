@@ -389,18 +389,49 @@ fn what_is_too_long_is_refused() {
 #[test]
 fn a_second_open_is_refused_and_names_the_process() {
     let dir = tempfile::TempDir::new().unwrap();
-    let store = open(&dir);
+    let options = StoreOptions {
+        holder: Some(format!("flowstone run \u{1b}[31m\n{}", "x".repeat(1000))),
+        ..StoreOptions::default()
+    };
+    let before = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    let store = Store::open(dir.path(), options).unwrap();
     let Err(error) = Store::open(dir.path(), StoreOptions::default()) else {
         panic!("opened twice")
     };
-    assert!(
-        matches!(error, StoreError::Locked { pid: Some(pid), .. } if pid == std::process::id())
-    );
     let text = error.to_string();
+    let StoreError::Locked {
+        holder: Some(holder),
+        ..
+    } = error
+    else {
+        panic!("{text}")
+    };
+    assert_eq!(holder.pid, std::process::id());
     assert!(
-        text.contains(&format!("process {}", std::process::id()))
+        holder.since.is_some_and(|since| since >= before),
+        "{holder:?}"
+    );
+    assert!(holder.command.unwrap().starts_with("flowstone run"));
+    assert!(
+        text.contains(&format!("process {} (`flowstone run", std::process::id()))
             && text.contains("wait until it ends"),
         "{text}"
+    );
+    assert!(
+        !text.contains('\u{1b}') && !text.contains('\n') && text.len() < 500,
+        "{text}"
+    );
+    // Whatever is in the file: the store is in use.
+    std::fs::write(dir.path().join("lock"), b"\xff\nnever\n").unwrap();
+    let error = Store::open(dir.path(), StoreOptions::default())
+        .err()
+        .unwrap();
+    assert!(
+        matches!(error, StoreError::Locked { holder: None, .. }),
+        "{error:?}"
     );
     drop(store);
     open(&dir);

@@ -7,6 +7,7 @@ mod compiled;
 mod crash;
 mod damage;
 mod decode;
+mod disk;
 mod gc;
 mod golden;
 mod history;

@@ -49,7 +49,7 @@ impl TableOptions {
     pub(crate) fn read(options: &Options) -> Result<Self, OptionError> {
         let options = OptionReader::new(options, &["path", "table", "query", "key", "updated-at"])?;
         let from = match (options.text("table")?, options.text("query")?) {
-            (Some(table), None) if !table.is_empty() => crate::database::quoted(table),
+            (Some(table), None) if !table.is_empty() => crate::tables::quoted(table),
             // The line end is for a query that ends in a comment.
             (None, Some(query)) if !query.trim().is_empty() => {
                 format!("({}\n)", query.trim_end().trim_end_matches(';'))

@@ -6,10 +6,10 @@ use rusqlite::{Row, Statement};
 
 use super::reader::Reader;
 use super::{TableOptions, value};
-use crate::database::quoted;
 use crate::error::ConnectError;
 use crate::key::{KeyPart, push_part};
 use crate::stamp::FileTime;
+use crate::tables::quoted;
 
 /// The length of hints: half of BLAKE3, which is enough against accidents.
 const HASH_BYTES: usize = 16;

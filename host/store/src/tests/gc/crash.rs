@@ -5,7 +5,8 @@ use std::io;
 use tempfile::TempDir;
 
 use super::*;
-use crate::tests::crash::{Disk, Stop, Survives, empty_image, open};
+use crate::tests::crash::{empty_image, open};
+use crate::tests::disk::{Disk, Stop, Survives};
 use crate::tests::write;
 
 /// A store with something of every kind to keep and to remove, and what a collection of it is to keep.

@@ -11,7 +11,8 @@ use std::sync::atomic::AtomicBool;
 
 use flowstone_core::{ComponentDigest, FunctionDigest, Interface, MemoKey, RunId};
 
-use super::crash::{Disk, Survives, empty_image, open as crash_open};
+use super::crash::{empty_image, open as crash_open};
+use super::disk::{Disk, Survives};
 use super::{component, fingerprint, hash, head, memo_key, recipe, text_value};
 use crate::gc::GcLimits;
 use crate::{
