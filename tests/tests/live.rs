@@ -9,7 +9,7 @@ use flowstone::{Event, Live, RoundReport, Signals, TurnEnd, WatchOptions};
 use flowstone_tests::Project;
 
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A round with something in it: its report, the rows that were dealt with, and the calls that ran.
 struct Round {
