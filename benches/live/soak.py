@@ -3,7 +3,7 @@
 
     cargo build --release -p flowstone-cli
     cargo build --release --target wasm32-wasip2 -p text
-    benches/live/soak.py [--minutes 10] [--files 2000] [--seed 1]
+    benches/live/soak.py [--minutes 10] [--files 2000] [--seed 1] [--no-kills] [--memory 64MiB]
 """
 
 import argparse
@@ -88,6 +88,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-kills", action="store_true", help="one long life, for its memory")
+    parser.add_argument("--memory", default="512MiB", help="as of `flowstone watch`")
     parser.add_argument("--binary", type=Path, default=BINARY)
     parser.add_argument("--plugin", type=Path, default=PLUGIN)
     arguments = parser.parse_args()
@@ -98,7 +100,7 @@ def main() -> None:
         lay_out(project, arguments.plugin, docs)
 
         def start() -> Watch:
-            watch = Watch(arguments.binary, project, "--rescan", "20s")
+            watch = Watch(arguments.binary, project, "--rescan", "20s", "--memory", arguments.memory)
             watch.until("round")
             return watch
 
@@ -115,7 +117,7 @@ def main() -> None:
             if now > next_sample:
                 life.append(watch.status("VmRSS"))
                 next_sample = now + 5
-            if now > next_kill:
+            if now > next_kill and not arguments.no_kills:
                 # In the middle of work, most likely.
                 documents.step()
                 time.sleep(rng.random() * 0.1)
@@ -142,7 +144,8 @@ def main() -> None:
         subprocess.run([str(arguments.binary), "run", str(fresh), "--quiet"], check=True)
         same = table(project) == table(fresh)
         checked = subprocess.run(
-            [str(arguments.binary), "cache", "verify", str(project), "--quiet"], check=False).returncode
+            [str(arguments.binary), "cache", "verify", str(project), "--quiet"],
+            check=False, stdout=subprocess.DEVNULL).returncode
         store = sum(path.stat().st_size for path in (project / ".flowstone").rglob("*") if path.is_file())
         shutil.rmtree(docs)
     longest = max(memory, key=len)

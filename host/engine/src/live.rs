@@ -280,7 +280,10 @@ impl Live {
         for source in report.sources.keys() {
             if matches!(scope.part(source), Some(Part::Whole)) {
                 self.sources.listed(source, took);
-                self.faults.clear(source, observer);
+                // It may have come back between the try to watch it and its listing: then it is tried again.
+                if self.sources.is_watched(source) {
+                    self.faults.clear(source, observer);
+                }
             }
         }
         for (source, error) in faults {

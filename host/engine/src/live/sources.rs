@@ -88,6 +88,11 @@ impl Sources {
         Ok(())
     }
 
+    /// Whether a source is watched in some way.
+    pub(super) fn is_watched(&self, source: &str) -> bool {
+        self.watched.contains_key(source)
+    }
+
     /// Asks the sources that it is time for, and that nothing holds back; gives those that cannot be asked.
     pub(super) fn poll(
         &mut self,

@@ -64,7 +64,8 @@ fn rows_below_are_those_whose_keys_begin_so() {
             keys.iter().try_for_each(|key| {
                 writer.put_row(CollectionId(collection), key, &head(1), &lineage(1))
             })
-        });
+        })
+        .unwrap();
     }
     let snapshot = store.snapshot().unwrap();
     for collection in [3, u32::MAX] {
