@@ -158,6 +158,8 @@ def served(server: list[str], path: Path, rows: int, total: int) -> tuple[float,
             command = [*client, str(rows), str(BATCH), path]
             answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             cpu = cpu_seconds(process.pid) - before
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(str(error.stderr)[-300:]) from error
         finally:
             process.kill()
             process.wait()
@@ -203,7 +205,11 @@ def main() -> None:
         if isinstance(server, str):
             print(f"{name}: {server}")
             continue
-        runs = [served(server, path, arguments.rows, total) for _ in range(arguments.repeat)]
+        try:
+            runs = [served(server, path, arguments.rows, total) for _ in range(arguments.repeat)]
+        except RuntimeError as error:
+            print(f"{name}: its client failed, so it was not measured: {error}")
+            continue
         cpu, rate = ([run[part] for run in runs] for part in range(2))
         print(f"{name}: CPU of the server {shown(cpu)} µs for a message, {statistics.median(rate):.0f} messages a second")
 

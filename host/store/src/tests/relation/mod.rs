@@ -9,7 +9,8 @@ use std::ops::Range;
 use redb::{ReadableDatabase, ReadableTable};
 
 use self::model::{Model, Operation, operations};
-use super::crash::{Disk, empty_image, open as crash_open};
+use super::crash::{empty_image, open as crash_open};
+use super::disk::Disk;
 use super::{fingerprint, hash};
 use crate::read::check;
 use crate::tables::{CHANGE, DUE, MEMBER, READER, STEP};
