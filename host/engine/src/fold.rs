@@ -58,7 +58,7 @@ pub(crate) struct PreparedFold<'a> {
 }
 
 /// The steps of a fold that are kept were made with this.
-fn recipe_entry(relation: TargetId) -> String {
+pub(crate) fn recipe_entry(relation: TargetId) -> String {
     format!("fold/{:08x}", relation.0)
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Which of them changed is known from the rows that are due, so their version hints say only that they are there.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use flowstone_connect::{ConnectError, Entries, Entry, Hint, RowError, Source};
 use flowstone_core::{Gather, GatherColumn, Type, Value, decode};
 use flowstone_store::{Member, Snapshot, Store, StoreError, TargetId};
@@ -17,6 +19,33 @@ pub(crate) struct Gathered<'a> {
     pub(crate) relations: Vec<TargetId>,
     /// The types of the relations' columns.
     pub(crate) types: Vec<Vec<Type>>,
+    pub(crate) view: Arc<View>,
+}
+
+/// A snapshot that is used again while nothing is written: rows are loaded one by one.
+#[derive(Default)]
+pub(crate) struct View(Mutex<Option<(u64, Arc<Snapshot>)>>);
+
+impl View {
+    /// Lets go of the snapshot: while it is there, the space of what is removed cannot be used again.
+    pub(crate) fn release(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn of(&self, store: &Store) -> Result<Arc<Snapshot>, StoreError> {
+        // A panic in between leaves an older one at worst, whose version tells.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before the snapshot is taken: what is written in between makes it look older than it is.
+        let version = store.version();
+        if let Some((of, snapshot)) = &*known
+            && *of == version
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let snapshot = Arc::new(store.snapshot()?);
+        *known = Some((version, Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
 }
 
 impl Source for Gathered<'_> {
@@ -43,7 +72,7 @@ impl Source for Gathered<'_> {
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
-        let snapshot = self.store.snapshot().map_err(failed)?;
+        let snapshot = self.view.of(self.store).map_err(failed)?;
         let Some(position) = self.position(key) else {
             return Ok(None);
         };
@@ -58,7 +87,7 @@ impl Source for Gathered<'_> {
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
         let lost = |error: StoreError| retried(error.to_string());
-        let snapshot = self.store.snapshot().map_err(lost)?;
+        let snapshot = self.view.of(self.store).map_err(lost)?;
         let position = self.position(&entry.key).ok_or(RowError::Vanished)?;
         let members = self
             .members(&snapshot, position, &entry.key)

@@ -1,5 +1,6 @@
 //! Preparing: the stages of a flow with all that a run needs at hand.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Observer;
 use crate::former::Former;
-use crate::gathered::Gathered;
+use crate::gathered::{Gathered, View};
 use crate::overrides::SourceOverrides;
 use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
@@ -83,7 +84,13 @@ impl Engine {
     ) -> Result<StageRun<'a>, Error> {
         let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
         let source_plan = &stage.source;
-        let source = self.source(flow, source_plan, books, shared.lenient)?;
+        let view = Arc::new(View::default());
+        let source = self.source(
+            flow,
+            source_plan,
+            (books, shared.lenient),
+            Arc::clone(&view),
+        )?;
         let transforms = self.transforms(flow, stage, shared)?;
         let always = shared.options.cache.work_on_all(stage);
         let recipes: Vec<_> = transforms
@@ -105,6 +112,7 @@ impl Engine {
             shape,
             column_types: column_types(&source_plan.columns),
             targets,
+            view,
             lookups,
             fold: fold(flow, stage, books, shared),
             transforms,
@@ -119,13 +127,14 @@ impl Engine {
         &'a self,
         flow: &'a Flow,
         plan: &'a SourcePlan,
-        books: &Books,
-        lenient: bool,
+        (books, lenient): (&Books, bool),
+        view: Arc<View>,
     ) -> Result<Box<dyn Source + 'a>, Error> {
         if let Some(gather) = &plan.gather {
             let relations = gather.from.iter();
             let relations = relations.map(|from| flow.relation(from.relation));
             return Ok(Box::new(Gathered {
+                view,
                 store: &self.store,
                 gather,
                 relations: (relations.clone())
@@ -223,6 +232,7 @@ impl Engine {
             column_types: Vec::new(),
             transforms: Vec::new(),
             targets: Vec::new(),
+            view: Arc::default(),
             lookups: Vec::new(),
             fold: None,
             counters: Counters::new(stage),
