@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::support::{command, flowstone, lay_out};
 
 /// Far more than anything here takes, also on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// `flowstone watch --json`, and what it says.
 struct Watch<'p> {
