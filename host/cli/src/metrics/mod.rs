@@ -70,6 +70,16 @@ const HELP: &[(&str, &str, &str)] = &[
     ),
     ("flowstone_call_seconds", "histogram", "Time of a call"),
     (
+        "flowstone_call_rows_total",
+        "counter",
+        "Rows that were called for: more than calls where a call takes many",
+    ),
+    (
+        "flowstone_call_queue_seconds",
+        "histogram",
+        "Time from when a call was known to be needed until it began",
+    ),
+    (
         "flowstone_batches_total",
         "counter",
         "Batches that were committed",
@@ -167,10 +177,16 @@ impl Metrics {
                 figures.count("flowstone_hits_total", label("transform", transform), *rows);
             }
             Event::Called {
-                transform, time, ..
+                transform,
+                time,
+                rows,
+                queued,
+                ..
             } => {
                 let labels = label("transform", transform);
                 figures.count("flowstone_calls_total", labels.clone(), 1);
+                figures.count("flowstone_call_rows_total", labels.clone(), *rows);
+                figures.time("flowstone_call_queue_seconds", labels.clone(), *queued);
                 figures.time("flowstone_call_seconds", labels, *time);
             }
             Event::BatchCommitted { rows, time, .. } => {
