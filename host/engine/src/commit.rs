@@ -17,9 +17,7 @@ use std::time::Instant;
 
 use flowstone_connect::{Entry, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey, RunId};
-use flowstone_store::{
-    CollectionId, Intent, MemoRecord, RowState, Store, StoreError, TargetId, Writer,
-};
+use flowstone_store::{CollectionId, Intent, MemoRecord, Store, StoreError, TargetId, Writer};
 
 pub(crate) use self::begun::Begun;
 use self::claims::{claim, intended, release};
@@ -29,9 +27,8 @@ use crate::books::Books;
 use crate::budget::Permit;
 use crate::calls::Calls;
 use crate::error::Error;
-use crate::event::{Change, Event, Observer};
+use crate::event::{Event, Observer};
 use crate::reconcile::{Content, RowUpdate, UpdateKind, Upsert};
-use crate::relation::display_key;
 use crate::report::{FailedRow, SourceCounts, TargetCounts};
 
 /// A target of the flow, or one that left it, open.

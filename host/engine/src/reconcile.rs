@@ -9,12 +9,12 @@ mod keys;
 use std::collections::HashMap;
 
 use flowstone_connect::Entry;
-use flowstone_core::{Fingerprint, OnError, Value, to_wave};
+use flowstone_core::{Fingerprint, OnError, Value};
 use flowstone_store::{Lineage, LookupRecord, Member, RowHead, RowState, TargetRow};
 
 pub(crate) use self::keys::digest;
 use self::keys::{KEY_COLUMNS, key_of, place};
-use crate::batch::{Batch, Cell, Failure, Halt, Print};
+use crate::batch::{Batch, Failure, Halt, Print};
 use crate::event::Change;
 use crate::relation::{Published, member};
 use crate::stage::Outlet;
