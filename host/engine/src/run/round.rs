@@ -118,7 +118,7 @@ impl Session<'_> {
                 // Its rows are known when those that they come from are settled.
                 _ if stage.stage.source.gather.is_some() => Ok(Found::default()),
                 None => Ok(Found::default()),
-                Some(Part::Whole) => self.scan_whole(index, stage, &snapshot),
+                Some(Part::Whole) => self.scan_whole(index, stage),
                 Some(Part::Keys(keys)) => self.scan_some(stage, keys, &snapshot),
             };
             all.push(match found {
@@ -136,13 +136,8 @@ impl Session<'_> {
         Ok((all, faults))
     }
 
-    fn scan_whole(
-        &self,
-        index: usize,
-        stage: &StageRun<'_>,
-        snapshot: &Snapshot,
-    ) -> Result<Found, Halt> {
-        let found = scan(stage, snapshot, Pass::Whole)?;
+    fn scan_whole(&self, index: usize, stage: &StageRun<'_>) -> Result<Found, Halt> {
+        let found = scan(stage, Pass::Whole)?;
         let in_flow = index < self.ground.flow.plan.stages.len();
         if in_flow && found.is_mass_delete() && !self.ground.shared.options.allow_deletes {
             return Err(too_many(stage, found.removed, found.known).into());
@@ -274,14 +269,13 @@ impl Engine {
         (pass, removed_max): (Pass, u64),
         visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<(), Halt> {
-        let snapshot = self.store.snapshot()?;
         for gone in [true, false] {
             let mut removed = 0;
             let mut found = Found {
                 pass,
                 ..Found::default()
             };
-            go_over(stage, &snapshot, &mut found, |item| {
+            go_over(stage, &mut found, |item| {
                 let is_gone = item.entry.is_none();
                 removed += u64::from(is_gone);
                 if removed > removed_max {

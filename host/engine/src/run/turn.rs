@@ -86,7 +86,7 @@ impl Turns<'_> {
             return Ok(());
         }
         committer.settle()?;
-        let found = scan(stage, &self.engine.store.snapshot()?, Pass::Due)?;
+        let found = scan(stage, Pass::Due)?;
         let state = &mut committer.stages[index];
         state.due = true;
         // They are counted anew.
@@ -101,11 +101,7 @@ impl Turns<'_> {
         if let Some(folding) = Folding::of(stage) {
             folding.work()?;
         }
-        let found = scan(
-            stage,
-            &self.engine.store.snapshot()?,
-            pass_of(stage, &before),
-        )?;
+        let found = scan(stage, pass_of(stage, &before))?;
         let state = &mut committer.stages[index];
         state.due = true;
         self.shared.observer.event(&Event::SourceScanned {
