@@ -12,7 +12,6 @@ use super::summary::{LookedAt, since, state_of};
 use super::turn::Turns;
 use crate::batch::{Halt, Item};
 use crate::commit::Committer;
-use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::report::{FailedRow, RoundReport, SourceCounts};
@@ -261,38 +260,35 @@ impl Session<'_> {
     }
 }
 
-impl Engine {
-    /// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.
-    pub(super) fn hand_out_again(
-        &self,
-        stage: &StageRun<'_>,
-        (pass, removed_max): (Pass, u64),
-        visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
-    ) -> Result<(), Halt> {
-        for gone in [true, false] {
-            let mut removed = 0;
-            let mut found = Found {
-                pass,
-                ..Found::default()
-            };
-            go_over(stage, &mut found, |item| {
-                let is_gone = item.entry.is_none();
-                removed += u64::from(is_gone);
-                if removed > removed_max {
-                    return ControlFlow::Break(());
-                }
-                if is_gone == gone {
-                    visit(item)
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })?;
+/// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.
+pub(super) fn hand_out_again(
+    stage: &StageRun<'_>,
+    (pass, removed_max): (Pass, u64),
+    visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Halt> {
+    for gone in [true, false] {
+        let mut removed = 0;
+        let mut found = Found {
+            pass,
+            ..Found::default()
+        };
+        go_over(stage, &mut found, |item| {
+            let is_gone = item.entry.is_none();
+            removed += u64::from(is_gone);
             if removed > removed_max {
-                return Err(too_many(stage, removed, found.known).into());
+                return ControlFlow::Break(());
             }
+            if is_gone == gone {
+                visit(item)
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        if removed > removed_max {
+            return Err(too_many(stage, removed, found.known).into());
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn too_many(stage: &StageRun<'_>, removed: u64, rows: u64) -> Error {

@@ -5,6 +5,7 @@ use flowstone_store::CollectionId;
 use serde::{Deserialize, Serialize};
 
 use super::prepare::Shared;
+use super::round::hand_out_again;
 use crate::batch::{Halt, Item};
 use crate::books::{get, put};
 use crate::commit::Committer;
@@ -160,7 +161,7 @@ impl Turns<'_> {
             } else {
                 u64::MAX
             };
-            self.engine.hand_out_again(stage, (pass, most), visit)
+            hand_out_again(stage, (pass, most), visit)
         })?;
         self.try_again(index, committer)
     }
