@@ -61,6 +61,8 @@ macro_rules! assert_seen {
                 (regex_of_folder($project).as_str(), "[PROJECT]"),
                 (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
                 (r"\b[0-9a-f]{12}\b", "[DIGEST]"),
+                (r#""(latency|queue)": ?\{[^}]*\}"#, "\"$1\": [TIME]"),
+                (r#""rows_per_second": ?[0-9.e-]+"#, "\"rows_per_second\": [RATE]"),
                 (r#""seconds": ?[0-9.e-]+"#, "\"seconds\": [TIME]"),
                 (r"<?\b[0-9.]+ (ns|µs|ms|s)\b", "[TIME]"),
                 (r#""started": ?[0-9]+"#, "\"started\": [WHEN]"),

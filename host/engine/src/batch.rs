@@ -12,6 +12,7 @@ mod lookup;
 mod many;
 mod reuse;
 mod transform;
+mod undecided;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -7,6 +7,7 @@
 
 mod begun;
 mod claims;
+mod count;
 mod relations;
 mod reused;
 
@@ -16,9 +17,7 @@ use std::time::Instant;
 
 use flowstone_connect::{Entry, Target, TargetOp};
 use flowstone_core::{Fingerprint, MemoKey, RunId};
-use flowstone_store::{
-    CollectionId, Intent, MemoRecord, RowState, Store, StoreError, TargetId, Writer,
-};
+use flowstone_store::{CollectionId, Intent, MemoRecord, Store, StoreError, TargetId, Writer};
 
 pub(crate) use self::begun::Begun;
 use self::claims::{claim, intended, release};
@@ -28,9 +27,8 @@ use crate::books::Books;
 use crate::budget::Permit;
 use crate::calls::Calls;
 use crate::error::Error;
-use crate::event::{Change, Event, Observer};
+use crate::event::{Event, Observer};
 use crate::reconcile::{Content, RowUpdate, UpdateKind, Upsert};
-use crate::relation::display_key;
 use crate::report::{FailedRow, SourceCounts, TargetCounts};
 
 /// A target of the flow, or one that left it, open.
@@ -342,70 +340,6 @@ impl<'a> Committer<'a> {
             touched.push(open.id);
         }
         Ok(touched)
-    }
-
-    fn count(&mut self, stage: usize, updates: &mut [RowUpdate], conflicts: &[Vec<u8>]) {
-        let state = &mut self.stages[stage];
-        let source = state.source.clone();
-        for update in updates {
-            let label = || display_key(&state.kind, &update.key);
-            if !state.second {
-                match update.change {
-                    Some(Change::Added) => state.counts.added += 1,
-                    Some(Change::Changed) => state.counts.changed += 1,
-                    Some(Change::Removed) => state.counts.removed += 1,
-                    None if state.due => {}
-                    None => state.counts.unchanged += 1,
-                }
-                if let Some(change) = update.change {
-                    self.observer.event(&Event::RowChanged {
-                        source: &source,
-                        key: &label(),
-                        change,
-                    });
-                }
-            }
-            let mut again = false;
-            let failure = match &mut update.kind {
-                UpdateKind::Write { entry, .. }
-                    if !state.second
-                        && state.conflicts.len() < CONFLICTS_MAX
-                        && conflicts.contains(&update.key) =>
-                {
-                    state.conflicts.extend(entry.take());
-                    again = true;
-                    None
-                }
-                UpdateKind::Write { head, lineage, .. } => {
-                    let failed = matches!(head.state, RowState::Failed { .. });
-                    failed.then(|| lineage.failure.clone().unwrap_or_default())
-                }
-                UpdateKind::Touch { head, failure } => {
-                    let failed = matches!(head.state, RowState::Failed { .. });
-                    failed.then(|| failure.take().unwrap_or_default())
-                }
-                UpdateKind::Remove { .. } => None,
-            };
-            if let Some(reason) = failure {
-                let key = display_key(&state.kind, &update.key);
-                state.failures += 1;
-                self.observer.event(&Event::RowFailed {
-                    source: &source,
-                    key: &key,
-                    reason: &reason,
-                });
-                if self.failed.len() < FAILED_LISTED_MAX {
-                    self.failed.push(FailedRow {
-                        source: source.clone(),
-                        key,
-                        reason,
-                    });
-                }
-            }
-            if !again {
-                self.observer.event(&Event::RowDone { source: &source });
-            }
-        }
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) use self::element::Element;
 use crate::answer::said;
 use crate::batch::Halt;
 use crate::books::{get, put};
+use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::event::Event;
 use crate::meter::Meter;
@@ -58,7 +59,7 @@ pub(crate) struct PreparedFold<'a> {
 }
 
 /// The steps of a fold that are kept were made with this.
-fn recipe_entry(relation: TargetId) -> String {
+pub(crate) fn recipe_entry(relation: TargetId) -> String {
     format!("fold/{:08x}", relation.0)
 }
 
@@ -168,8 +169,15 @@ impl<'s> Folding<'s> {
             writer.remove_meta(&name)?;
             writer.clear_all_steps(relation)
         })?;
-        let snapshot = store.snapshot()?;
-        let mut rows = snapshot.published(relation)?.peekable();
+        let mut rows = Chunks::new(
+            store,
+            |(key, _): &(Vec<u8>, u64)| key,
+            |snapshot, after| match after {
+                None => snapshot.published(relation),
+                Some(after) => snapshot.published_after(relation, after),
+            },
+        )
+        .peekable();
         while rows.peek().is_some() {
             if self.run.stop.is_set() {
                 return Err(Halt::Interrupted);

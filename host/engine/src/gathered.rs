@@ -2,10 +2,13 @@
 //!
 //! Which of them changed is known from the rows that are due, so their version hints say only that they are there.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use flowstone_connect::{ConnectError, Entries, Entry, Hint, RowError, Source};
 use flowstone_core::{Gather, GatherColumn, Type, Value, decode};
 use flowstone_store::{Member, Snapshot, Store, StoreError, TargetId};
 
+use crate::chunks::Chunks;
 use crate::fold;
 use crate::relation::origin_of;
 
@@ -17,25 +20,62 @@ pub(crate) struct Gathered<'a> {
     pub(crate) relations: Vec<TargetId>,
     /// The types of the relations' columns.
     pub(crate) types: Vec<Vec<Type>>,
+    pub(crate) view: Arc<View>,
+}
+
+/// A snapshot that is used again while nothing is written: rows are loaded one by one.
+#[derive(Default)]
+pub(crate) struct View(Mutex<Option<(u64, Arc<Snapshot>)>>);
+
+impl View {
+    /// Lets go of the snapshot: while it is there, the space of what is removed cannot be used again.
+    pub(crate) fn release(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The snapshot of what the store holds now.
+    pub(crate) fn of(&self, store: &Store) -> Result<Arc<Snapshot>, StoreError> {
+        // A panic in between leaves an older one at worst, whose version tells.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before the snapshot is taken: what is written in between makes it look older than it is.
+        let version = store.version();
+        if let Some((of, snapshot)) = &*known
+            && *of == version
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let snapshot = Arc::new(store.snapshot()?);
+        *known = Some((version, Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
 }
 
 impl Source for Gathered<'_> {
     fn entries(&self) -> Result<Entries<'_>, ConnectError> {
-        let snapshot = self.store.snapshot().map_err(failed)?;
         if self.gather.is_state() {
-            let rows = snapshot.published(self.relations[0]).map_err(failed)?;
+            let relation = self.relations[0];
+            let rows = Chunks::new(self.store, first, move |snapshot, after| match after {
+                None => snapshot.published(relation),
+                Some(after) => snapshot.published_after(relation, after),
+            });
             let entries = rows.map(|row| {
                 let (key, bytes) = row.map_err(failed)?;
                 Ok(entry(key, bytes))
             });
             return Ok(Box::new(entries));
         }
-        let mut lists = Vec::with_capacity(self.relations.len());
-        for relation in &self.relations {
-            lists.push(snapshot.groups(*relation).map_err(failed)?);
-        }
         // The keys of a union begin with the origin's name, and the relations are in the order of these.
-        let entries = lists.into_iter().flatten().map(|group| {
+        let entries = self.relations.iter().flat_map(|relation| {
+            Chunks::new(
+                self.store,
+                |(group, ..): &(Vec<u8>, u64, u64)| group,
+                move |snapshot, after| match after {
+                    None => snapshot.groups(*relation),
+                    Some(after) => snapshot.groups_after(*relation, after),
+                },
+            )
+        });
+        let entries = entries.map(|group| {
             let (group, _, bytes) = group.map_err(failed)?;
             Ok(entry(group, bytes))
         });
@@ -43,7 +83,7 @@ impl Source for Gathered<'_> {
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
-        let snapshot = self.store.snapshot().map_err(failed)?;
+        let snapshot = self.view.of(self.store).map_err(failed)?;
         let Some(position) = self.position(key) else {
             return Ok(None);
         };
@@ -58,7 +98,7 @@ impl Source for Gathered<'_> {
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
         let lost = |error: StoreError| retried(error.to_string());
-        let snapshot = self.store.snapshot().map_err(lost)?;
+        let snapshot = self.view.of(self.store).map_err(lost)?;
         let position = self.position(&entry.key).ok_or(RowError::Vanished)?;
         let members = self
             .members(&snapshot, position, &entry.key)
@@ -131,6 +171,10 @@ fn entry(key: Vec<u8>, bytes: u64) -> Entry {
         settled: true,
     };
     Entry::new(key, hint, bytes)
+}
+
+fn first(row: &(Vec<u8>, u64)) -> &[u8] {
+    &row.0
 }
 
 fn size(row: &Member) -> u64 {

@@ -13,6 +13,7 @@ mod budget;
 mod cache;
 mod calls;
 mod catalog;
+mod chunks;
 mod commit;
 mod drift;
 mod engine;

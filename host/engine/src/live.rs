@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::faults::{Faults, backoff};
-use self::inbox::{Dirty, Inbox};
+use self::inbox::{Dirty, Inbox, Patience};
 use self::sources::Sources;
 use crate::batch::Halt;
 use crate::engine::{Engine, Flow};
@@ -101,6 +101,7 @@ pub struct Live {
     faults: Faults,
     /// Whether a full round has been done.
     began: bool,
+    patience: Patience,
 }
 
 /// What there is to do.
@@ -119,6 +120,7 @@ impl Live {
             inbox,
             faults: Faults::default(),
             began: false,
+            patience: Patience::default(),
         }
     }
 
@@ -136,6 +138,7 @@ impl Live {
         signals: Signals<'_>,
         observer: &dyn Observer,
     ) -> Result<Turn, Error> {
+        self.patience = self.patience_of(flow);
         let mut attempts = 0;
         loop {
             let error = match self.session(engine, flow, signals, observer) {
@@ -149,6 +152,19 @@ impl Live {
             if let Some(end) = wait_for(backoff(attempts, self.options.rescan), signals) {
                 return Ok(Turn { end, report: None });
             }
+        }
+    }
+
+    /// For how long changes are gathered for a flow: for its batched functions as long as these ask for.
+    fn patience_of(&self, flow: &Flow) -> Patience {
+        let batches = flow.plan().stages.iter().filter_map(|stage| {
+            let rows = stage.batch_rows()?;
+            Some((rows as usize, stage.batch_wait()))
+        });
+        Patience {
+            quiet: self.options.quiet,
+            wait_max: self.options.wait_max,
+            batch: batches.max_by_key(|(_, wait)| *wait),
         }
     }
 
@@ -232,8 +248,7 @@ impl Live {
                 self.inbox.ask_for(&source);
             }
             let until = due.min(now + TICK).min(self.sources.next_poll(due));
-            let waits = (self.options.quiet, self.options.wait_max);
-            let Some(mut dirty) = self.inbox.take(until, waits) else {
+            let Some(mut dirty) = self.inbox.take(until, &self.patience) else {
                 continue;
             };
             // What cannot be had now is listed when it can.

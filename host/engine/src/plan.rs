@@ -163,7 +163,6 @@ impl<'a> Planning<'a> {
 
     fn stage(&mut self) -> Result<(), Halt> {
         let run = self.run;
-        let snapshot = run.store.snapshot()?;
         let is_gathered = run.stage.source.gather.is_some();
         let standing = standing(run)?;
         let pass = if is_gathered {
@@ -171,7 +170,7 @@ impl<'a> Planning<'a> {
         } else {
             Pass::Whole
         };
-        let found = scan(run, &snapshot, pass)?;
+        let found = scan(run, pass)?;
         self.counts.rows = match pass {
             Pass::Whole => found.rows,
             Pass::Due => standing.rows,
@@ -201,7 +200,7 @@ impl<'a> Planning<'a> {
                 pass,
                 ..Found::default()
             };
-            go_over(run, &snapshot, &mut found, visit)?;
+            go_over(run, &mut found, visit)?;
         }
         outcome?;
         self.batch(gathered.rest())

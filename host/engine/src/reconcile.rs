@@ -9,12 +9,12 @@ mod keys;
 use std::collections::HashMap;
 
 use flowstone_connect::Entry;
-use flowstone_core::{Fingerprint, OnError, Value, to_wave};
+use flowstone_core::{Fingerprint, OnError, Value};
 use flowstone_store::{Lineage, LookupRecord, Member, RowHead, RowState, TargetRow};
 
 pub(crate) use self::keys::digest;
 use self::keys::{KEY_COLUMNS, key_of, place};
-use crate::batch::{Batch, Cell, Failure, Halt, Print};
+use crate::batch::{Batch, Failure, Halt, Print};
 use crate::event::Change;
 use crate::relation::{Published, member};
 use crate::stage::Outlet;
@@ -387,47 +387,5 @@ impl Batch<'_> {
             content,
             insert: known.is_none(),
         })))
-    }
-
-    fn same_key(&mut self, target: usize, row: usize) -> Result<String, Halt> {
-        let target = self.run.stage.output(target);
-        let mut text = Vec::new();
-        for &position in &target.spec.key {
-            let column = &target.columns[position];
-            if let Ok(value) = self.value(column, target.collection, row)? {
-                text.push(format!(
-                    "{} = {}",
-                    target.spec.columns[position].name,
-                    to_wave(&value, &column.ty)
-                ));
-            }
-        }
-        Ok(format!(
-            "two of its rows have the same key in target `{}`: {}",
-            target.name,
-            text.join(", ")
-        ))
-    }
-
-    /// The rows whose call hangs on a result that is not known yet; the rows that such a list will make count as one.
-    pub(crate) fn undecided(&self, transform: usize) -> u64 {
-        let count = |index: usize| {
-            self.cells[index]
-                .iter()
-                .filter(|cell| matches!(cell, Cell::Unknown))
-                .count() as u64
-        };
-        let missing = self
-            .missing
-            .iter()
-            .filter(|(index, ..)| *index == transform)
-            .count() as u64;
-        let mut undecided = count(transform).saturating_sub(missing);
-        let mut collection = self.run.stage.transforms[transform].collection;
-        while let Some(parent) = self.run.stage.collections[collection].parent {
-            undecided += count(self.run.maker(collection));
-            collection = parent;
-        }
-        undecided
     }
 }

@@ -2,6 +2,7 @@
 
 mod late;
 mod options;
+mod outlets;
 mod prepare;
 mod round;
 mod session;

@@ -8,6 +8,7 @@ use flowstone_connect::{Entry, Hint};
 use flowstone_store::{RowHead, RowState, Snapshot, StoreError};
 
 use crate::batch::{Halt, Item};
+use crate::chunks::Chunks;
 use crate::commit::FAILED_LISTED_MAX;
 use crate::error::Error;
 use crate::stage::StageRun;
@@ -67,7 +68,7 @@ pub(crate) enum Pass {
 }
 
 /// Goes over the rows once: counts everything, and keeps what has to be looked at while that is not too much.
-pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot, pass: Pass) -> Result<Found, Halt> {
+pub(crate) fn scan(run: &StageRun<'_>, pass: Pass) -> Result<Found, Halt> {
     let mut found = Found {
         kept: Some(Vec::new()),
         pass,
@@ -75,7 +76,7 @@ pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot, pass: Pass) -> Resul
     };
     let mut pending = 0;
     let (mut kept, mut bytes) = (Some(Vec::new()), 0);
-    go_over(run, snapshot, &mut found, |item| {
+    go_over(run, &mut found, |item| {
         pending += 1;
         if let Some(items) = &mut kept {
             bytes += ITEM_BYTES + 2 * item.key.len();
@@ -94,13 +95,12 @@ pub(crate) fn scan(run: &StageRun<'_>, snapshot: &Snapshot, pass: Pass) -> Resul
 /// Hands the rows that a pass looks at to `visit`, in key order. Which pass it is, `found` says.
 pub(crate) fn go_over(
     run: &StageRun<'_>,
-    snapshot: &Snapshot,
     found: &mut Found,
     visit: impl FnMut(Item) -> ControlFlow<()>,
 ) -> Result<(), Halt> {
     match found.pass {
-        Pass::Whole => diff(run, snapshot, found, visit),
-        Pass::Due => go_over_due(run, snapshot, found, visit),
+        Pass::Whole => diff(run, found, visit),
+        Pass::Due => go_over_due(run, found, visit),
     }
 }
 
@@ -110,20 +110,23 @@ const FOUND_SINGLY_MAX: usize = 4;
 /// Hands every row that is due to `visit`, in key order.
 fn go_over_due(
     run: &StageRun<'_>,
-    snapshot: &Snapshot,
     found: &mut Found,
     mut visit: impl FnMut(Item) -> ControlFlow<()>,
 ) -> Result<(), Halt> {
     let is_gathered = run.stage.source.gather.is_some();
-    let few = snapshot
-        .due(run.collection)?
-        .take(FOUND_SINGLY_MAX + 1)
-        .count()
-        <= FOUND_SINGLY_MAX;
-    let mut due = snapshot.due(run.collection)?.peekable();
+    let snapshot = run.store.snapshot()?;
+    let first = snapshot.due(run.collection)?.take(FOUND_SINGLY_MAX + 1);
+    let few = first.count() <= FOUND_SINGLY_MAX;
+    drop(snapshot);
+    let mut due = Chunks::new(run.store, Vec::as_slice, |snapshot, after| match after {
+        None => snapshot.due(run.collection),
+        Some(after) => snapshot.due_after(run.collection, after),
+    })
+    .peekable();
     if is_gathered || few {
         for key in due {
-            let item = find(run, snapshot, &key?, found, true)?;
+            let snapshot = run.view.of(run.store)?;
+            let item = find(run, &snapshot, &key?, found, true)?;
             if let Some(item) = item
                 && visit(item).is_break()
             {
@@ -132,7 +135,7 @@ fn go_over_due(
         }
         return Ok(());
     }
-    merge(run, snapshot, found, visit, |key| {
+    merge(run, found, visit, |key| {
         while let Some(next) = due.next_if(|next| next.as_ref().is_ok_and(|next| **next < *key)) {
             next?;
         }
@@ -144,14 +147,15 @@ fn go_over_due(
 /// Hands every row that has to be looked at to `visit`, in key order.
 pub(crate) fn diff(
     run: &StageRun<'_>,
-    snapshot: &Snapshot,
     found: &mut Found,
     visit: impl FnMut(Item) -> ControlFlow<()>,
 ) -> Result<(), Halt> {
     let is_gathered = run.stage.source.gather.is_some();
-    merge(run, snapshot, found, visit, |key| {
+    merge(run, found, visit, |key| {
         // What is gathered is as it was, unless it is due.
-        Ok(Some(is_gathered && snapshot.is_due(run.collection, key)?))
+        Ok(Some(
+            is_gathered && run.view.of(run.store)?.is_due(run.collection, key)?,
+        ))
     })
 }
 
@@ -159,7 +163,6 @@ pub(crate) fn diff(
 /// asked for.
 fn merge(
     run: &StageRun<'_>,
-    snapshot: &Snapshot,
     found: &mut Found,
     mut visit: impl FnMut(Item) -> ControlFlow<()>,
     mut due: impl FnMut(&[u8]) -> Result<Option<bool>, StoreError>,
@@ -169,7 +172,14 @@ fn merge(
         error,
     };
     let mut entries = run.source.entries().map_err(failed)?;
-    let mut rows = snapshot.rows(run.collection)?;
+    let mut rows = Chunks::new(
+        run.store,
+        |(key, _): &(Vec<u8>, RowHead)| key,
+        |snapshot, after| match after {
+            None => snapshot.rows(run.collection),
+            Some(after) => snapshot.rows_after(run.collection, after),
+        },
+    );
     let mut entry = entries.next().transpose().map_err(failed)?;
     let mut row = rows.next().transpose()?;
     loop {

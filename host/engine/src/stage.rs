@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use flowstone_connect::{Entry, RowError, Source, TargetKeys};
 use flowstone_core::{
@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::fold::PreparedFold;
 use crate::former::Former;
+use crate::gathered::View;
 use crate::lists::Lists;
 use crate::meter::Meter;
 use crate::overrides::SourceOverrides;
@@ -251,6 +252,8 @@ pub(crate) struct StageRun<'a> {
     /// The targets, then the relations: in the order of [`Stage::outputs`].
     pub(crate) targets: Vec<StageTarget>,
     pub(crate) lookups: Vec<StageLookup>,
+    /// What its source reads, where that is what other stages publish.
+    pub(crate) view: Arc<View>,
     /// What is made of its rows' members before there are rows.
     pub(crate) fold: Option<PreparedFold<'a>>,
     pub(crate) counters: Counters,

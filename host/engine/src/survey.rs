@@ -233,10 +233,9 @@ fn batches(
     only: Only<'_>,
     visit: &mut dyn FnMut(&mut Surveyed<'_, '_>) -> Result<ControlFlow<()>, Halt>,
 ) -> Result<(), Halt> {
-    let snapshot = run.store.snapshot()?;
     let mut outcome = Ok(ControlFlow::Continue(()));
     let mut gathered = Gathered::default();
-    diff(run, &snapshot, &mut Found::default(), |item| {
+    diff(run, &mut Found::default(), |item| {
         let root = only.root();
         let is_key = |root: &str| item.key == root.as_bytes() || run.label(&item.key) == root;
         let named = root.is_none_or(is_key);

@@ -11,6 +11,7 @@ use crate::commit::OpenTarget;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::fold::recipe_entry;
 use crate::report::TargetCounts;
 
 impl Engine {
@@ -175,6 +176,7 @@ impl Engine {
                 books.targets.remove(&id);
                 self.store.write(|writer| {
                     writer.clear_relation(id)?;
+                    writer.remove_meta(&recipe_entry(id))?;
                     books.put_target(writer, id)
                 })?;
                 continue;

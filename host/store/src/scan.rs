@@ -52,6 +52,27 @@ pub(crate) fn beginning_with(
         .map_err(|error| place.redb(READ, error))
 }
 
+/// The entries whose keys begin with `start`, behind the one with `after` behind that.
+pub(crate) fn behind(
+    place: &Place,
+    table: &ReadOnlyTable<Bytes, Bytes>,
+    start: &[u8],
+    after: &[u8],
+) -> Result<RawRange<Bytes>, StoreError> {
+    let first = [start, after].concat();
+    let end = crate::writer::after(start);
+    let end = if end.is_empty() {
+        Bound::Unbounded
+    } else {
+        Bound::Excluded(&*end)
+    };
+    place.guarded(|| {
+        table
+            .range_owned::<&[u8]>((Bound::Excluded(&*first), end))
+            .map_err(|error| place.redb(READ, error))
+    })
+}
+
 /// A range being read. After an error it is at its end.
 pub(crate) struct Scan<K: Key + 'static> {
     place: Arc<Place>,

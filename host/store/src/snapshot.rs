@@ -14,7 +14,9 @@ use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::{Found, READ, read, read_owner};
 use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
-use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, beginning_with, prefix_range};
+use crate::scan::{
+    LineageIter, OwnerIter, RowIter, RunIter, Scan, beginning_with, behind, prefix_range,
+};
 use crate::tables::{
     BUILD, Bytes, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE,
     MEMBER, MEMO, META, OBJECT, OWNER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
@@ -91,6 +93,22 @@ impl Snapshot {
         let range = self
             .place
             .guarded(|| prefix_range(&self.place, &self.head, collection.0))?;
+        Ok(RowIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// As [`Snapshot::rows`], but only those behind `after`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::rows`].
+    pub fn rows_after(
+        &self,
+        collection: CollectionId,
+        after: &[u8],
+    ) -> Result<RowIter, StoreError> {
+        let range = behind(&self.place, &self.head, &collection.0.to_be_bytes(), after)?;
         Ok(RowIter {
             scan: Scan::of(&self.place, range),
         })

@@ -2,6 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::OpenOptions;
@@ -85,6 +86,8 @@ pub struct Store {
     pub(crate) turn: Mutex<()>,
     // The turn to collect.
     pub(crate) collection: Mutex<()>,
+    // How many transactions were committed.
+    version: AtomicU64,
     // Dropped last: whoever takes the lock finds the database closed.
     _lock: Lock,
 }
@@ -159,6 +162,7 @@ impl Store {
             database: Some(database),
             turn: Mutex::new(()),
             collection: Mutex::new(()),
+            version: AtomicU64::new(0),
             _lock: lock,
         };
         store.check_format()?;
@@ -168,6 +172,11 @@ impl Store {
     /// The store's folder.
     pub fn path(&self) -> &Path {
         self.place.path()
+    }
+
+    /// How many transactions were committed since the store was opened: while it is the same, a snapshot is current.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// What the store holds now. It stays as it is, whatever is written later, and may be shared by threads.
@@ -232,6 +241,7 @@ impl Store {
                     Err(error) => Err(error),
                 };
                 place.guarded(end)?;
+                self.version.fetch_add(1, Ordering::Release);
                 Ok(result)
             }
             outcome => {

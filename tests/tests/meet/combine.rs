@@ -40,9 +40,8 @@ fn combined(calls: &[String]) -> usize {
 fn members_are_combined_in_their_order() {
     let project = told("");
     let text = |from: usize| {
-        (from..from + 40)
-            .map(|n| format!("{n}\n"))
-            .collect::<String>()
+        let lines: Vec<String> = (from..from + 40).map(|n| n.to_string()).collect();
+        lines.join("\n")
     };
     project.write("b.txt", text(50)).write("a.txt", text(10));
     let outcome = project.run();

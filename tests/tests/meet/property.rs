@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::{project, target};
 
-/// Pages and notes are one; lines without a blank are left out; lines look names up; heads are reduced, told, counted; and
+/// Pages and notes are one; lines without a blank are left out; lines go in batches and look names up; heads are reduced, told, counted; and
 /// what comes of that is looked up and reduced again.
 fn everything() -> Project {
     let steps = r#"
@@ -42,10 +42,16 @@ each = "line"
 call = "sample.weigh"
 each = "line"
 
+[transform.plain]
+call = "sample.rows"
+each = "line"
+from = { lines = "line" }
+batch = { rows = 3 }
+
 [transform.named]
 call = "sample.pairs"
 each = "line"
-from = { line = "line" }
+from = { line = "plain" }
 lookup = { found = { in = "name", key = "head", on = "name", take = "id", many = true } }
 
 [reduce.joined]

@@ -15,6 +15,9 @@ pub(crate) struct WatchArgs {
     /// Go on where more than half of a source's rows are gone
     #[arg(long)]
     pub(crate) allow_deletes: bool,
+    /// Compare what the targets hold with what was written, at every full listing, and repair it
+    #[arg(long)]
+    pub(crate) verify_targets: bool,
     /// How far apart full listings of all sources are
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(crate) rescan: Duration,

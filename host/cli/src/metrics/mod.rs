@@ -1,5 +1,6 @@
 //! What a flow that is watched did so far, in figures: gathered from the engine's events, served as Prometheus text.
 
+mod help;
 mod histogram;
 mod server;
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowstone::{Change, Event};
 
+use self::help::HELP;
 use self::histogram::Histogram;
 pub(crate) use self::server::Server;
 
@@ -37,86 +39,6 @@ struct Figures {
     /// Why no work is done, if none is.
     stalled: Option<String>,
 }
-
-/// What each figure says.
-const HELP: &[(&str, &str, &str)] = &[
-    ("flowstone_info", "gauge", "The flow that is watched"),
-    (
-        "flowstone_rows_total",
-        "counter",
-        "Rows of sources that were new, changed or gone",
-    ),
-    (
-        "flowstone_source_rows",
-        "gauge",
-        "Rows of a source when it was listed last",
-    ),
-    (
-        "flowstone_source_up",
-        "gauge",
-        "Whether a source can be had",
-    ),
-    (
-        "flowstone_row_failures_total",
-        "counter",
-        "Times that a row failed",
-    ),
-    ("flowstone_failed_rows", "gauge", "Rows that are failed now"),
-    ("flowstone_calls_total", "counter", "Calls of a transform"),
-    (
-        "flowstone_hits_total",
-        "counter",
-        "Rows whose result was remembered",
-    ),
-    ("flowstone_call_seconds", "histogram", "Time of a call"),
-    (
-        "flowstone_batches_total",
-        "counter",
-        "Batches that were committed",
-    ),
-    (
-        "flowstone_batch_rows_total",
-        "counter",
-        "Rows of the batches that were committed",
-    ),
-    (
-        "flowstone_batch_commit_seconds",
-        "histogram",
-        "Time to write a batch to the store and the targets",
-    ),
-    (
-        "flowstone_target_rows_total",
-        "counter",
-        "Rows written to a target, or deleted there",
-    ),
-    (
-        "flowstone_target_rebuilds_total",
-        "counter",
-        "Times that a target was filled anew",
-    ),
-    ("flowstone_rounds_total", "counter", "Rounds that were done"),
-    (
-        "flowstone_rescans_total",
-        "counter",
-        "Rounds that looked at everything",
-    ),
-    ("flowstone_round_seconds", "histogram", "Time of a round"),
-    (
-        "flowstone_reloads_total",
-        "counter",
-        "Changes of the flow file or of a plugin",
-    ),
-    (
-        "flowstone_last_success_timestamp_seconds",
-        "gauge",
-        "When a round was done last",
-    ),
-    (
-        "process_resident_memory_bytes",
-        "gauge",
-        "Memory of this process",
-    ),
-];
 
 impl Metrics {
     pub(crate) fn new(flow: &str, rescan: Duration) -> Self {
@@ -167,10 +89,16 @@ impl Metrics {
                 figures.count("flowstone_hits_total", label("transform", transform), *rows);
             }
             Event::Called {
-                transform, time, ..
+                transform,
+                time,
+                rows,
+                queued,
+                ..
             } => {
                 let labels = label("transform", transform);
                 figures.count("flowstone_calls_total", labels.clone(), 1);
+                figures.count("flowstone_call_rows_total", labels.clone(), *rows);
+                figures.time("flowstone_call_queue_seconds", labels.clone(), *queued);
                 figures.time("flowstone_call_seconds", labels, *time);
             }
             Event::BatchCommitted { rows, time, .. } => {

@@ -1,5 +1,7 @@
 //! `flowstone runs`: the past runs with their figures, or one of them in full.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,13 +10,14 @@ use flowstone::core::{RunId, printable};
 use flowstone::{CacheOptions, Engine, FailedRow, FlowPlace, RunReport};
 use serde_json::json;
 
+use self::calls::{asked, calls};
 use super::run::{failures, tables};
 use crate::args::{EngineArgs, RunsArgs, RunsShowArgs, RunsVerb};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
 use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
-use crate::table::{Table, count, seconds, short};
+use crate::table::{Table, count, seconds};
 use crate::when::{ago, utc};
 
 /// Lists past runs, or shows one.
@@ -220,62 +223,6 @@ fn text(run: &RunReport, paint: Paint) -> String {
         text.push_str("\ninterrupted before it was done\n");
     }
     text
-}
-
-/// What was measured of the calls of each transform that made any.
-fn calls(run: &RunReport, paint: Paint) -> String {
-    let heads = [
-        "calls of",
-        "calls",
-        "rows each",
-        "most",
-        "p50",
-        "p95",
-        "p99",
-        "rows/s",
-        "queued",
-        "longest",
-    ];
-    let mut table = Table::of_numbers(&heads);
-    for (name, counts) in &run.transforms {
-        if counts.calls == 0 {
-            continue;
-        }
-        let latency = counts.latency;
-        table.row([
-            name.clone(),
-            counts.calls.to_string(),
-            format!("{:.1}", counts.rows_per_call.mean),
-            counts.rows_per_call.max.to_string(),
-            short(latency.p50),
-            short(latency.p95),
-            short(latency.p99),
-            format!("{:.0}", counts.rows_per_second),
-            short(counts.queue.mean),
-            short(counts.queue.max),
-        ]);
-    }
-    let table = table.text(paint);
-    if table.is_empty() {
-        return table;
-    }
-    format!("\n{table}")
-}
-
-/// What the run was asked to look up and remember, as its options.
-fn asked(cache: &CacheOptions) -> Option<String> {
-    let recompute = cache
-        .recompute
-        .iter()
-        .map(|name| format!("--recompute {name}"));
-    let disable = cache.disable.iter().map(|name| format!("--disable {name}"));
-    let flags = [(cache.refresh, "--refresh"), (cache.no_cache, "--no-cache")];
-    let flags = flags
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, name)| (*name).to_owned());
-    let all: Vec<String> = flags.chain(recompute).chain(disable).collect();
-    (!all.is_empty()).then(|| all.join(" "))
 }
 
 fn names<T>(counts: BTreeMap<String, T>) -> BTreeMap<String, T> {

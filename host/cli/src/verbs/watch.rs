@@ -87,6 +87,7 @@ pub(crate) fn watch(args: &WatchArgs, output: Output) -> Result<u8, Failure> {
 fn options(args: &WatchArgs, output: Output) -> WatchOptions {
     let mut options = WatchOptions::default();
     options.run.allow_deletes = args.allow_deletes;
+    options.run.verify_targets = args.verify_targets;
     options.run.observed = output.verbose;
     options.quiet = args.debounce;
     options.wait_max = args.debounce.saturating_mul(10);

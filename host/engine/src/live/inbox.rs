@@ -42,6 +42,11 @@ impl Dirty {
         }
     }
 
+    /// How many rows are known to wait.
+    fn rows(&self) -> usize {
+        self.keys.as_ref().map_or(0, BTreeSet::len)
+    }
+
     fn be_listed(&mut self) {
         self.keys = None;
         self.below.clear();
@@ -53,6 +58,28 @@ struct Waiting {
     sources: BTreeMap<String, Dirty>,
     /// When the first of what waits came, and the last.
     times: Option<(Instant, Instant)>,
+}
+
+/// For how long changes are gathered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    /// For how long nothing more must be told.
+    pub(super) quiet: Duration,
+    /// How long it waits for that at most.
+    pub(super) wait_max: Duration,
+    /// What batched functions wait for: rows, and for how long at most. With so many rows they wait no longer.
+    pub(super) batch: Option<(usize, Duration)>,
+}
+
+impl Patience {
+    /// When changes are taken, of which the first and the last came then.
+    fn ready(&self, rows: usize, (first, last): (Instant, Instant)) -> Instant {
+        let usual = (last + self.quiet).min(first + self.wait_max);
+        match self.batch {
+            Some((enough, wait)) if rows < enough => usual.max(first + wait),
+            _ => usual,
+        }
+    }
 }
 
 /// What was told and not looked at yet.
@@ -96,18 +123,17 @@ impl Inbox {
         *self.waiting() = Waiting::default();
     }
 
-    /// Waits for changes until then, and for a moment without any, but not for long: gives what there is, or nothing.
+    /// Waits for changes until then, and then for more with so much patience: gives what there is, or nothing.
     pub(super) fn take(
         &self,
         until: Instant,
-        (quiet, wait_max): (Duration, Duration),
+        patience: &Patience,
     ) -> Option<BTreeMap<String, Dirty>> {
         let mut waiting = self.waiting();
         loop {
             let now = Instant::now();
-            let ready = waiting
-                .times
-                .map(|(first, last)| (last + quiet).min(first + wait_max));
+            let rows = waiting.sources.values().map(Dirty::rows).sum();
+            let ready = waiting.times.map(|times| patience.ready(rows, times));
             let next = match ready {
                 Some(ready) if now >= ready => {
                     return Some(std::mem::take(&mut *waiting).sources);
@@ -131,7 +157,11 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    const NOW: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
+    const NOW: &Patience = &Patience {
+        quiet: Duration::ZERO,
+        wait_max: Duration::ZERO,
+        batch: None,
+    };
 
     fn row(key: &str) -> Change {
         Change::Row(key.as_bytes().to_vec())
@@ -161,12 +191,31 @@ mod tests {
         let inbox = Inbox::default();
         let hour = Duration::from_hours(1);
         inbox.tell("page", row("a"));
+        let patience = |wait_max| Patience {
+            quiet: hour,
+            wait_max,
+            batch: None,
+        };
+        let now = Instant::now();
+        assert_eq!(inbox.take(now, &patience(hour)), None, "not quiet yet");
+        assert!(inbox.take(now, &patience(Duration::ZERO)).is_some());
+    }
+
+    #[test]
+    fn a_batch_is_waited_for_until_it_is_full() {
+        let inbox = Inbox::default();
+        let patience = Patience {
+            batch: Some((2, Duration::from_hours(1))),
+            ..*NOW
+        };
+        inbox.tell("page", row("a"));
         assert_eq!(
-            inbox.take(Instant::now(), (hour, hour)),
+            inbox.take(Instant::now(), &patience),
             None,
-            "not quiet yet"
+            "one row is not enough"
         );
-        assert!(inbox.take(Instant::now(), (hour, Duration::ZERO)).is_some());
+        inbox.tell("page", row("b"));
+        assert!(inbox.take(Instant::now(), &patience).is_some());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What tells the rows of a target apart.
 
 use flowstone_connect::{RowError, TargetKeys};
-use flowstone_core::{Fingerprint, Value};
+use flowstone_core::{Fingerprint, Value, to_wave};
 use flowstone_store::KEY_BYTES_MAX;
 
 use crate::answer::said;
-use crate::batch::Failure;
+use crate::batch::{Batch, Failure, Halt};
 
 /// The key that a target knows a row by.
 pub(super) fn key_of(keys: &dyn TargetKeys, values: &[Value]) -> Result<Vec<u8>, Failure> {
@@ -49,4 +49,27 @@ pub(crate) fn digest(what: &Fingerprint, prints: impl Iterator<Item = Fingerprin
     let mut half = [0; 16];
     half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     half
+}
+
+impl Batch<'_> {
+    /// Why a root row fails that gives two target rows with one key.
+    pub(super) fn same_key(&mut self, target: usize, row: usize) -> Result<String, Halt> {
+        let target = self.run.stage.output(target);
+        let mut text = Vec::new();
+        for &position in &target.spec.key {
+            let column = &target.columns[position];
+            if let Ok(value) = self.value(column, target.collection, row)? {
+                text.push(format!(
+                    "{} = {}",
+                    target.spec.columns[position].name,
+                    to_wave(&value, &column.ty)
+                ));
+            }
+        }
+        Ok(format!(
+            "two of its rows have the same key in target `{}`: {}",
+            target.name,
+            text.join(", ")
+        ))
+    }
 }

@@ -1,18 +1,17 @@
 //! Preparing: the stages of a flow with all that a run needs at hand.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use super::late::Late;
+use super::outlets::{fold, gathering, lookups, outlets};
 use super::{RunOptions, now_s};
 
 use flowstone_connect::{
-    ConnectError, Entries, Entry, RowError, Source, open_source, reading_options, target_keys,
+    ConnectError, Entries, Entry, RowError, Source, open_source, reading_options,
 };
-use flowstone_core::{
-    Column, Fingerprint, Gather, OnError, Options, Reader, RunId, SourcePlan, Stage, TargetPlan,
-    Value,
-};
+use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
 use flowstone_store::{CollectionId, RecipeId, TargetId};
 
 use crate::books::Books;
@@ -20,17 +19,13 @@ use crate::calls::Calls;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Observer;
-use crate::fold::PreparedFold;
 use crate::former::Former;
-use crate::gathered::Gathered;
+use crate::gathered::{Gathered, View};
 use crate::overrides::SourceOverrides;
 use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
-use crate::relation::RelationKeys;
 use crate::seats::Seats;
-use crate::stage::{
-    Counters, Outlet, PreparedTransform, StageLookup, StageRun, StageTarget, Stop, columns_identity,
-};
+use crate::stage::{Counters, PreparedTransform, StageRun, Stop, columns_identity};
 
 /// What all stages of a run share.
 pub(crate) struct Shared<'a> {
@@ -89,7 +84,13 @@ impl Engine {
     ) -> Result<StageRun<'a>, Error> {
         let collection = books.source(&stage.source.name).unwrap_or(CollectionId(0));
         let source_plan = &stage.source;
-        let source = self.source(flow, source_plan, books, shared.lenient)?;
+        let view = Arc::new(View::default());
+        let source = self.source(
+            flow,
+            source_plan,
+            (books, shared.lenient),
+            Arc::clone(&view),
+        )?;
         let transforms = self.transforms(flow, stage, shared)?;
         let always = shared.options.cache.work_on_all(stage);
         let recipes: Vec<_> = transforms
@@ -111,6 +112,7 @@ impl Engine {
             shape,
             column_types: column_types(&source_plan.columns),
             targets,
+            view,
             lookups,
             fold: fold(flow, stage, books, shared),
             transforms,
@@ -125,13 +127,14 @@ impl Engine {
         &'a self,
         flow: &'a Flow,
         plan: &'a SourcePlan,
-        books: &Books,
-        lenient: bool,
+        (books, lenient): (&Books, bool),
+        view: Arc<View>,
     ) -> Result<Box<dyn Source + 'a>, Error> {
         if let Some(gather) = &plan.gather {
             let relations = gather.from.iter();
             let relations = relations.map(|from| flow.relation(from.relation));
             return Ok(Box::new(Gathered {
+                view,
                 store: &self.store,
                 gather,
                 relations: (relations.clone())
@@ -229,6 +232,7 @@ impl Engine {
             column_types: Vec::new(),
             transforms: Vec::new(),
             targets: Vec::new(),
+            view: Arc::default(),
             lookups: Vec::new(),
             fold: None,
             counters: Counters::new(stage),
@@ -269,108 +273,6 @@ impl Engine {
         }
         Ok(stages)
     }
-}
-
-/// What a stage makes of its rows' members before there are rows.
-fn fold<'a>(
-    flow: &'a Flow,
-    stage: &'a Stage,
-    books: &Books,
-    shared: &Shared<'_>,
-) -> Option<PreparedFold<'a>> {
-    let gather = stage.source.gather.as_ref()?;
-    let fold = gather.fold.as_ref()?;
-    let rows = flow.relation(gather.from.first()?.relation);
-    let types = rows.columns.iter().map(|column| column.ty.clone());
-    let mode = shared.options.cache.mode_of(&fold.name, fold.cache.mode);
-    Some(PreparedFold::new(
-        fold,
-        flow.code(&fold.plugin),
-        mode,
-        (number(books, rows).0, types.collect()),
-    ))
-}
-
-/// The targets and relations of a stage, and what each is to the stage's rows.
-fn outlets(
-    flow: &Flow,
-    stage: &Stage,
-    books: &Books,
-) -> Result<(Vec<StageTarget>, Vec<u64>), Error> {
-    let all: Vec<&str> = (flow.plan.stages.iter())
-        .flat_map(|stage| &stage.targets)
-        .map(|target| &*target.name)
-        .collect();
-    let (mut outlets, mut layouts) = (Vec::new(), Vec::new());
-    for (position, target) in stage.outputs().enumerate() {
-        let (id, layout) = number(books, target);
-        layouts.push(u64::from(id.0) << 32 | u64::from(layout));
-        let to = match position.checked_sub(stage.targets.len()) {
-            None => Outlet::Target {
-                slot: (all.iter().position(|name| *name == target.name)).unwrap_or_default(),
-                keys: target_keys(&target.spec).map_err(|error| Error::Target {
-                    target: target.name.clone(),
-                    error: error.into(),
-                })?,
-            },
-            Some(relation) => {
-                let reader = stage.relations[relation].reader;
-                let gathers = match reader {
-                    Reader::Stage(reader) => &*flow.plan.stages[reader].source.kind,
-                    Reader::Lookup => "",
-                };
-                let origin = &stage.collections[target.collection].name;
-                Outlet::Relation(RelationKeys::new(
-                    &stage.source.kind,
-                    reader,
-                    gathers,
-                    origin,
-                ))
-            }
-        };
-        outlets.push(StageTarget {
-            id,
-            columns: columns_identity(&target.spec.columns, &layout.to_string()),
-            to,
-        });
-    }
-    Ok((outlets, layouts))
-}
-
-/// What decides what the columns of a gathered stage hold.
-fn gathering(flow: &Flow, gather: &Gather, books: &Books) -> String {
-    let relations = gather.from.iter().map(|from| {
-        let (id, layout) = number(books, flow.relation(from.relation));
-        (&from.name, id, layout)
-    });
-    format!("{:?} {:?}", gather.columns, relations.collect::<Vec<_>>())
-}
-
-/// The number of a target, and of its layout.
-fn number(books: &Books, target: &TargetPlan) -> (TargetId, u32) {
-    let id = books.target(&target.spec).unwrap_or(TargetId(0));
-    let layout = books.targets.get(&id).map_or(0, |entry| entry.layout);
-    (id, layout)
-}
-
-/// The lookups of a stage, and what that which is looked in is to the stage's rows.
-fn lookups(flow: &Flow, stage: &Stage, books: &Books) -> (Vec<StageLookup>, Vec<u64>) {
-    let lookups = stage.lookups.iter().map(|lookup| {
-        let rows = flow.relation(lookup.relation);
-        let (relation, layout) = number(books, rows);
-        let keys = rows.spec.key.len();
-        let ty = lookup.ty();
-        let this = StageLookup {
-            relation,
-            keys,
-            types: (rows.columns[keys..].iter())
-                .map(|column| column.ty.clone())
-                .collect(),
-            ty: (ty.clone(), ty.fingerprint()),
-        };
-        (this, u64::from(relation.0) << 32 | u64::from(layout))
-    });
-    lookups.unzip()
 }
 
 /// When a run began, in seconds since 1970, by its record; 0 where it does not say.

@@ -12,7 +12,6 @@ use super::summary::{LookedAt, since, state_of};
 use super::turn::Turns;
 use crate::batch::{Halt, Item};
 use crate::commit::Committer;
-use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::report::{FailedRow, RoundReport, SourceCounts};
@@ -118,7 +117,7 @@ impl Session<'_> {
                 // Its rows are known when those that they come from are settled.
                 _ if stage.stage.source.gather.is_some() => Ok(Found::default()),
                 None => Ok(Found::default()),
-                Some(Part::Whole) => self.scan_whole(index, stage, &snapshot),
+                Some(Part::Whole) => self.scan_whole(index, stage),
                 Some(Part::Keys(keys)) => self.scan_some(stage, keys, &snapshot),
             };
             all.push(match found {
@@ -136,13 +135,8 @@ impl Session<'_> {
         Ok((all, faults))
     }
 
-    fn scan_whole(
-        &self,
-        index: usize,
-        stage: &StageRun<'_>,
-        snapshot: &Snapshot,
-    ) -> Result<Found, Halt> {
-        let found = scan(stage, snapshot, Pass::Whole)?;
+    fn scan_whole(&self, index: usize, stage: &StageRun<'_>) -> Result<Found, Halt> {
+        let found = scan(stage, Pass::Whole)?;
         let in_flow = index < self.ground.flow.plan.stages.len();
         if in_flow && found.is_mass_delete() && !self.ground.shared.options.allow_deletes {
             return Err(too_many(stage, found.removed, found.known).into());
@@ -266,39 +260,35 @@ impl Session<'_> {
     }
 }
 
-impl Engine {
-    /// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.
-    pub(super) fn hand_out_again(
-        &self,
-        stage: &StageRun<'_>,
-        (pass, removed_max): (Pass, u64),
-        visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
-    ) -> Result<(), Halt> {
-        let snapshot = self.store.snapshot()?;
-        for gone in [true, false] {
-            let mut removed = 0;
-            let mut found = Found {
-                pass,
-                ..Found::default()
-            };
-            go_over(stage, &snapshot, &mut found, |item| {
-                let is_gone = item.entry.is_none();
-                removed += u64::from(is_gone);
-                if removed > removed_max {
-                    return ControlFlow::Break(());
-                }
-                if is_gone == gone {
-                    visit(item)
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })?;
+/// Lists the source again, twice, for rows that were too many to keep: those that are gone, then the others.
+pub(super) fn hand_out_again(
+    stage: &StageRun<'_>,
+    (pass, removed_max): (Pass, u64),
+    visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Halt> {
+    for gone in [true, false] {
+        let mut removed = 0;
+        let mut found = Found {
+            pass,
+            ..Found::default()
+        };
+        go_over(stage, &mut found, |item| {
+            let is_gone = item.entry.is_none();
+            removed += u64::from(is_gone);
             if removed > removed_max {
-                return Err(too_many(stage, removed, found.known).into());
+                return ControlFlow::Break(());
             }
+            if is_gone == gone {
+                visit(item)
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        if removed > removed_max {
+            return Err(too_many(stage, removed, found.known).into());
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn too_many(stage: &StageRun<'_>, removed: u64, rows: u64) -> Error {

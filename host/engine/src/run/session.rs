@@ -8,6 +8,7 @@ use flowstone_store::{CollectionId, StoreError, Writer};
 
 use super::prepare::left_stages;
 use super::summary::Tally;
+use super::turn::standing_entry;
 use super::{RunOptions, Shared, Start};
 use crate::books::{Books, put_stage_names};
 use crate::commit::{Begun, Feed, Feeds, OpenTarget};
@@ -197,6 +198,7 @@ impl Session<'_> {
                     for (collection, _) in left {
                         writer.remove_meta(&format!("source/{:08x}", collection.0))?;
                         writer.clear_due(*collection)?;
+                        writer.remove_meta(&standing_entry(*collection))?;
                     }
                     for id in &gone {
                         // Nothing is there where it was no relation.

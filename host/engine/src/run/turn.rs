@@ -1,9 +1,11 @@
 //! Turns: the stages of a flow one after the other, each settled before those that read what it publishes.
 
 use flowstone_core::Fingerprint;
+use flowstone_store::CollectionId;
 use serde::{Deserialize, Serialize};
 
 use super::prepare::Shared;
+use super::round::hand_out_again;
 use crate::batch::{Halt, Item};
 use crate::books::{get, put};
 use crate::commit::Committer;
@@ -32,14 +34,14 @@ pub(crate) struct Standing {
 }
 
 /// The name of the entry that says how far a gathered collection is.
-fn standing_entry(stage: &StageRun<'_>) -> String {
-    format!("gathered/{:08x}", stage.collection.0)
+pub(super) fn standing_entry(collection: CollectionId) -> String {
+    format!("gathered/{:08x}", collection.0)
 }
 
 /// How far the rows of a gathered stage are.
 pub(crate) fn standing(stage: &StageRun<'_>) -> Result<Standing, Error> {
     let snapshot = stage.store.snapshot()?;
-    Ok(get(&snapshot, &standing_entry(stage))?.unwrap_or_default())
+    Ok(get(&snapshot, &standing_entry(stage.collection))?.unwrap_or_default())
 }
 
 /// Whether all rows of a gathered stage have to be looked at, or only those that are due.
@@ -64,7 +66,9 @@ impl Turns<'_> {
         all.sort_by_key(|(_, (stage, _))| !stage.stage.collections.is_empty());
         for (index, (stage, found)) in all {
             if stage.stage.source.gather.is_some() {
-                self.gathered(index, committer)?;
+                let outcome = self.gathered(index, committer);
+                stage.view.release();
+                outcome?;
             } else {
                 self.work_through(index, found, committer)?;
                 self.take_up_due(index, committer)?;
@@ -83,7 +87,7 @@ impl Turns<'_> {
             return Ok(());
         }
         committer.settle()?;
-        let found = scan(stage, &self.engine.store.snapshot()?, Pass::Due)?;
+        let found = scan(stage, Pass::Due)?;
         let state = &mut committer.stages[index];
         state.due = true;
         // They are counted anew.
@@ -98,11 +102,7 @@ impl Turns<'_> {
         if let Some(folding) = Folding::of(stage) {
             folding.work()?;
         }
-        let found = scan(
-            stage,
-            &self.engine.store.snapshot()?,
-            pass_of(stage, &before),
-        )?;
+        let found = scan(stage, pass_of(stage, &before))?;
         let state = &mut committer.stages[index];
         state.due = true;
         self.shared.observer.event(&Event::SourceScanned {
@@ -121,7 +121,7 @@ impl Turns<'_> {
             rows: counts.rows,
         };
         if after != before {
-            let name = standing_entry(stage);
+            let name = standing_entry(stage.collection);
             (self.engine.store).write(|writer| put(writer, &name, &after))?;
         }
         Ok(())
@@ -161,7 +161,7 @@ impl Turns<'_> {
             } else {
                 u64::MAX
             };
-            self.engine.hand_out_again(stage, (pass, most), visit)
+            hand_out_again(stage, (pass, most), visit)
         })?;
         self.try_again(index, committer)
     }

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::read::{READ, read};
 use crate::record::{CollectionId, Member, Step, TargetId};
 use crate::scan::{
-    ChangeIter, DueIter, GroupIter, MemberIter, PublishedIter, RawRange, Scan, StepIter,
+    ChangeIter, DueIter, GroupIter, MemberIter, PublishedIter, RawRange, Scan, StepIter, behind,
     prefix_range,
 };
 use crate::tables::{Bytes, DUE, MEMBER, STEP, group_key, level_key, row_key};
@@ -63,6 +63,48 @@ impl Snapshot {
             .place
             .guarded(|| prefix_range(&self.place, &self.member, relation.0))?;
         Ok(PublishedIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// As [`Snapshot::published`], but only those behind the row with this key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::members`].
+    pub fn published_after(
+        &self,
+        relation: TargetId,
+        after: &[u8],
+    ) -> Result<PublishedIter, StoreError> {
+        let start = relation.0.to_be_bytes();
+        let range = behind(&self.place, &self.member, &start, after)?;
+        Ok(PublishedIter {
+            scan: Scan::of(&self.place, range),
+        })
+    }
+
+    /// As [`Snapshot::groups`], but only those behind this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::members`].
+    pub fn groups_after(&self, relation: TargetId, group: &[u8]) -> Result<GroupIter, StoreError> {
+        let start = after(&group_key(relation, group));
+        let end = after(&relation.0.to_be_bytes());
+        let range = self.between(&self.member, &start, &end)?;
+        Ok(GroupIter::of(Scan::of(&self.place, range)))
+    }
+
+    /// As [`Snapshot::due`], but only those behind this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::members`].
+    pub fn due_after(&self, collection: CollectionId, after: &[u8]) -> Result<DueIter, StoreError> {
+        let start = collection.0.to_be_bytes();
+        let range = behind(&self.place, &self.due, &start, after)?;
+        Ok(DueIter {
             scan: Scan::of(&self.place, range),
         })
     }

@@ -39,14 +39,24 @@ impl Wiring<'_> {
         }
         let mut keys = Vec::with_capacity(on.len());
         let mut columns = Vec::with_capacity(on.len());
-        for (key, on) in decl.keys.iter().zip(&on) {
+        for (given, on) in decl.keys.iter().zip(&on) {
             let field = row.fields().and_then(|fields| {
                 let mut fields = fields.iter();
                 fields.find(|field| *field.name == *on.value)
             });
             let wanted = field.map(|field| &field.ty);
             let (key, column) =
-                self.pair((collection, key), (within, on), wanted, index, errors)?;
+                self.pair((collection, given), (within, on), wanted, index, errors)?;
+            // A record as a whole has no fingerprint that is the same wherever it comes from.
+            if key.ty.fields().is_some() {
+                let message = format!(
+                    "`{}` is a record, which nothing is looked up by",
+                    given.value
+                );
+                let help = "name its fields: `key = [\"row.a\", \"row.b\"]`, `on = [\"a\", \"b\"]`";
+                errors.push(Diagnostic::at(&given.span, message).help(help));
+                return None;
+            }
             keys.push(key);
             columns.push((on.value.clone(), column));
         }
