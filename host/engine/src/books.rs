@@ -301,7 +301,7 @@ fn same_place(a: &TargetSpec, b: &TargetSpec) -> bool {
 /// as well.
 fn same_key(a: &TargetSpec, b: &TargetSpec) -> bool {
     if b.kind == RELATION {
-        return a.columns == b.columns && a.key == b.key;
+        return a.columns == b.columns && a.key == b.key && a.options == b.options;
     }
     let columns = |spec: &TargetSpec| {
         spec.key

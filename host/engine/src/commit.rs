@@ -11,7 +11,7 @@ mod count;
 mod relations;
 mod reused;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -66,8 +66,9 @@ pub(crate) struct StageState {
     pub(crate) second: bool,
     /// Whether the rows looked at now are those that are due: they have been counted before.
     pub(crate) due: bool,
-    /// How many of these were counted as failed.
+    /// How many of these were counted as failed, and the first of them, as people see them.
     pub(crate) failed_before: u64,
+    pub(crate) failed_again: Vec<String>,
     /// What may be noted of its rows as due.
     pub(crate) due_rows: DueRows,
 }
@@ -350,8 +351,12 @@ impl Settlement {
         books: &Books,
         feeds: &Feeds,
     ) -> Result<(), StoreError> {
+        let mut changed = BTreeSet::new();
         for operation in &self.relations {
-            operation.write(writer, feeds)?;
+            operation.write(writer, feeds, &mut changed)?;
+        }
+        for lookup in &changed {
+            writer.make_readers_due(lookup)?;
         }
         for update in &self.updates {
             settle_lookups(writer, self.collection, update)?;

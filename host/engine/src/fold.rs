@@ -11,8 +11,10 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::bounded;
 use flowstone_connect::RowError;
 use flowstone_core::{
     CacheMode, Fingerprint, Fold, FoldKind, LiteralArgument, RecipeRecord, StateArgument, Type,
@@ -30,9 +32,11 @@ use crate::books::{get, put};
 use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::event::Event;
+use crate::execute::watch;
 use crate::meter::Meter;
 use crate::recipe::recipe_of;
 use crate::relation::display_key;
+use crate::run::{standing, unsettle};
 use crate::stage::{PluginCode, StageRun};
 
 /// The level that holds what a combined group came to.
@@ -122,7 +126,7 @@ pub(crate) struct Folding<'s> {
     run: &'s StageRun<'s>,
     fold: &'s PreparedFold<'s>,
     /// What has failed in this run and is left to the next.
-    later: Mutex<HashSet<ChangedElement>>,
+    later: Mutex<HashSet<Place>>,
 }
 
 impl<'s> Folding<'s> {
@@ -138,18 +142,23 @@ impl<'s> Folding<'s> {
 
     /// Takes up all changes of the relation. What has been done stays when this is interrupted.
     pub(crate) fn work(&self) -> Result<(), Halt> {
-        self.renew()?;
-        loop {
-            if self.run.stop.is_set() {
-                return Err(Halt::Interrupted);
-            }
-            let outcome = match &self.fold.plan.kind {
-                FoldKind::Combine { column, .. } => self.combine(*column)?,
-                FoldKind::State { .. } => self.advance()?,
-            };
-            if outcome.is_break() {
-                return Ok(());
-            }
+        thread::scope(|scope| {
+            let (_working, ended) = bounded::<()>(0);
+            scope.spawn(move || watch(self.run, &ended));
+            self.renew()?;
+            while self.take_up()?.is_continue() {}
+            Ok(())
+        })
+    }
+
+    /// Takes up some changes.
+    fn take_up(&self) -> Result<Flow, Halt> {
+        if self.run.stop.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        match &self.fold.plan.kind {
+            FoldKind::Combine { column, .. } => self.combine(*column),
+            FoldKind::State { .. } => self.advance(),
         }
     }
 
@@ -165,8 +174,11 @@ impl<'s> Folding<'s> {
         if known.is_some_and(|known| same(&known) && fresh(&known)) {
             return Ok(());
         }
+        let before = standing(self.run)?;
         store.write(|writer| {
             writer.remove_meta(&name)?;
+            // Groups that are gone by now are noted nowhere any more: all rows have to be looked at.
+            unsettle(writer, self.run.collection, before)?;
             writer.clear_all_steps(relation)
         })?;
         let mut rows = Chunks::new(
@@ -252,7 +264,7 @@ impl<'s> Folding<'s> {
     }
 
     // A panic in another thread leaves the set whole.
-    fn later(&self) -> MutexGuard<'_, HashSet<ChangedElement>> {
+    fn later(&self) -> MutexGuard<'_, HashSet<Place>> {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -318,6 +330,13 @@ pub(crate) fn result(
             retry: true,
         }),
     }
+}
+
+/// An element: its group, its level and its key.
+type Place = (Vec<u8>, u8, Vec<u8>);
+
+fn place(change: &ChangedElement) -> Place {
+    (change.group.clone(), change.level, change.element.clone())
 }
 
 /// Whether there may be more to do.

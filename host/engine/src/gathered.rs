@@ -76,7 +76,12 @@ impl Source for Gathered<'_> {
             )
         });
         let entries = entries.map(|group| {
-            let (group, _, bytes) = group.map_err(failed)?;
+            let (group, rows, bytes) = group.map_err(failed)?;
+            let bytes = if self.asks_for_all() {
+                bytes
+            } else {
+                bytes / rows.max(1)
+            };
             Ok(entry(group, bytes))
         });
         Ok(Box::new(entries))
@@ -92,8 +97,13 @@ impl Source for Gathered<'_> {
             let row = snapshot.member(relation, key).map_err(failed)?;
             return Ok(row.map(|row| entry(key.to_vec(), size(&row))));
         }
-        let group = snapshot.group(relation, key).map_err(failed)?;
-        Ok(group.map(|(_, bytes)| entry(key.to_vec(), bytes)))
+        if self.asks_for_all() {
+            let group = snapshot.group(relation, key).map_err(failed)?;
+            return Ok(group.map(|(_, bytes)| entry(key.to_vec(), bytes)));
+        }
+        let mut members = snapshot.members(relation, key, &[]).map_err(failed)?;
+        let first = members.next().transpose().map_err(failed)?;
+        Ok(first.map(|(_, row)| entry(key.to_vec(), size(&row))))
     }
 
     fn load(&self, entry: &Entry) -> Result<Vec<Value>, RowError> {
@@ -131,6 +141,12 @@ impl Source for Gathered<'_> {
 }
 
 impl Gathered<'_> {
+    /// Whether a row is made of all members of its group, and not of just one.
+    fn asks_for_all(&self) -> bool {
+        let is_list = |column: &GatherColumn| matches!(column, GatherColumn::Members(_));
+        self.gather.columns.iter().any(is_list)
+    }
+
     /// The relation that a row comes from, by its position.
     fn position(&self, key: &[u8]) -> Option<usize> {
         if self.relations.len() == 1 {
@@ -151,10 +167,8 @@ impl Gathered<'_> {
         if self.gather.is_state() {
             return Ok(snapshot.member(relation, key)?.into_iter().collect());
         }
-        let asks_for_all = |column: &GatherColumn| matches!(column, GatherColumn::Members(_));
-        let all = self.gather.columns.iter().any(asks_for_all);
         let members = snapshot.members(relation, key, &[])?;
-        let members = members.take(if all { usize::MAX } else { 1 });
+        let members = members.take(if self.asks_for_all() { usize::MAX } else { 1 });
         members.map(|row| row.map(|(_, row)| row)).collect()
     }
 }

@@ -166,7 +166,7 @@ impl<'a> Planning<'a> {
         let is_gathered = run.stage.source.gather.is_some();
         let standing = standing(run)?;
         let pass = if is_gathered {
-            pass_of(run, &standing)
+            pass_of(run, &standing, true)
         } else {
             Pass::Whole
         };
@@ -202,6 +202,30 @@ impl<'a> Planning<'a> {
             };
             go_over(run, &mut found, visit)?;
         }
+        outcome?;
+        self.batch(gathered.rest())?;
+        if !is_gathered && !run.lookups.is_empty() {
+            return self.due();
+        }
+        Ok(())
+    }
+
+    /// The rows of a source that are due for the sake of what they look up, which an earlier run left to be done.
+    fn due(&mut self) -> Result<(), Halt> {
+        let (mut gathered, mut outcome) = (Gathered::default(), Ok(()));
+        let mut found = Found {
+            pass: Pass::Due,
+            ..Found::default()
+        };
+        go_over(self.run, &mut found, |item| {
+            if let Some(items) = gathered.add(item) {
+                outcome = self.batch(items);
+            }
+            match outcome {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
         outcome?;
         self.batch(gathered.rest())
     }

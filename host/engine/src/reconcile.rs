@@ -106,7 +106,8 @@ impl Batch<'_> {
     ) -> Result<RowUpdate, Halt> {
         let is_settled = self.run.is_settled(&self.roots[root]);
         let this = &mut self.roots[root];
-        let settles_due = this.item.due || !is_settled;
+        let is_gone = this.item.entry.is_none() || this.vanished;
+        let settles_due = this.item.due || is_gone || !is_settled;
         let key = std::mem::take(&mut this.item.key);
         let was_there = this.item.head.is_some();
         if this.item.entry.is_none() || this.vanished {

@@ -1,7 +1,11 @@
 //! Recovering: what a run that was cut off has left becomes the lineage of its rows, trusted for deleting only.
 
-use flowstone_core::Fingerprint;
-use flowstone_store::{IntentRow, Lineage, RowHead, RowState, StoreError, TargetId, Writer};
+use std::collections::BTreeSet;
+
+use flowstone_core::{Fingerprint, REDUCE, RELATION, STATE, UNION};
+use flowstone_store::{
+    CollectionId, IntentRow, Lineage, RowHead, RowState, StoreError, TargetId, Writer,
+};
 
 use crate::books::Books;
 use crate::engine::{Engine, FlowPlace};
@@ -22,14 +26,25 @@ impl Engine {
             .batch
             .max(batches.iter().copied().max().unwrap_or_default());
         for entry in books.targets.values_mut() {
+            // What is published is written with the settlement: there is nothing to be unsure of.
+            if entry.spec.kind == RELATION {
+                continue;
+            }
             entry.unsettled.extend(&batches);
         }
         let ids: Vec<TargetId> = books.targets.keys().copied().collect();
+        let gathered: BTreeSet<CollectionId> = (books.sources.iter())
+            .filter(|(_, (_, kind))| [REDUCE, UNION, STATE].contains(&&**kind))
+            .map(|(id, _)| *id)
+            .collect();
         self.store.write(|writer| {
             for (batch, intent) in &intents {
                 for row in &intent.rows {
                     let (head, lineage) = recovered(writer, row)?;
                     writer.put_row(row.collection, &row.key, &head, &lineage)?;
+                    if gathered.contains(&row.collection) {
+                        writer.put_due(row.collection, &row.key)?;
+                    }
                 }
                 writer.clear_intent(*batch)?;
             }

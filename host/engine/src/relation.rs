@@ -150,7 +150,10 @@ fn part<'a>(value: &'a Value, ty: &Type) -> KeyPart<'a> {
         (Value::S64(number), _) => int(*number),
         (Value::U64(number), _) if i64::try_from(*number).is_ok() => int(*number as i64),
         (Value::Option(None), _) => KeyPart::Json("".into()),
-        (Value::Option(Some(inner)), Type::Option(ty)) => part(inner, ty),
+        // One level is told from none by what it holds; more of them only by their text.
+        (Value::Option(Some(inner)), Type::Option(ty)) if !matches!(**ty, Type::Option(_)) => {
+            part(inner, ty)
+        }
         (other, ty) => KeyPart::Json(to_wave(other, ty).into()),
     }
 }

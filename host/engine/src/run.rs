@@ -16,7 +16,7 @@ pub use self::options::{CacheOptions, RunOptions};
 pub(crate) use self::prepare::{Shared, started};
 pub(crate) use self::round::{Part, Round, Scope};
 pub(crate) use self::session::Session;
-pub(crate) use self::turn::{pass_of, standing};
+pub(crate) use self::turn::{pass_of, standing, unsettle};
 use crate::batch::Halt;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;

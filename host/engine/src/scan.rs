@@ -135,13 +135,35 @@ fn go_over_due(
         }
         return Ok(());
     }
-    merge(run, found, visit, |key| {
+    let mut stale = Vec::new();
+    merge(run, found, &mut visit, |key| {
         while let Some(next) = due.next_if(|next| next.as_ref().is_ok_and(|next| **next < *key)) {
-            next?;
+            stale.push(next?);
         }
         let is_next = due.next_if(|next| next.as_ref().map_or(true, |next| *next == *key));
         Ok(is_next.transpose()?.map(|_| true))
-    })
+    })?;
+    for key in due {
+        stale.push(key?);
+    }
+    // They are neither listed nor known: that they are due has to be forgotten.
+    for key in stale {
+        if visit(forgotten(key)).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A row that came and went before it was looked at.
+fn forgotten(key: Vec<u8>) -> Item {
+    Item {
+        key,
+        entry: None,
+        head: None,
+        same_version: false,
+        due: true,
+    }
 }
 
 /// Hands every row that has to be looked at to `visit`, in key order.
@@ -231,9 +253,23 @@ fn compare(
     {
         found.given.insert(run.label(&entry.key));
     }
+    let is_gathered = run.stage.source.gather.is_some();
+    if due
+        && !is_gathered
+        && let Some((key, head)) = &known
+    {
+        // Whether a row of a source is gone is for the listing to say, which is guarded.
+        listed.as_ref()?;
+        if head.state != RowState::Done {
+            found.known_failed += 1;
+            if found.failed_keys.len() < FAILED_LISTED_MAX {
+                found.failed_keys.push(key.clone());
+            }
+        }
+    }
     match (listed, known) {
         (Some(entry), Some((key, head))) => {
-            let changed = due && run.stage.source.gather.is_some();
+            let changed = due && is_gathered;
             let same_version = !changed && Hint::proves_unchanged(&head.hint, &entry.hint);
             if same_version && !due && run.is_done(&key, &head) {
                 if head.state != RowState::Done {
@@ -308,17 +344,12 @@ fn find(
         error,
     })?;
     let head = snapshot.row(run.collection, key)?;
-    let failed = |head: &RowHead| head.state != RowState::Done;
-    found.known_failed += u64::from(head.as_ref().is_some_and(failed));
+    if !due {
+        let failed = |head: &RowHead| head.state != RowState::Done;
+        found.known_failed += u64::from(head.as_ref().is_some_and(failed));
+    }
     if listed.is_none() && head.is_none() {
-        // It came and went before it was looked at: that it is due has to be forgotten.
-        return Ok(due.then(|| Item {
-            key: key.to_vec(),
-            entry: None,
-            head: None,
-            same_version: false,
-            due,
-        }));
+        return Ok(due.then(|| forgotten(key.to_vec())));
     }
     let known = head.map(|head| (key.to_vec(), head));
     Ok(compare(run, listed, known, found, due))

@@ -11,7 +11,6 @@ use crate::commit::OpenTarget;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::fold::recipe_entry;
 use crate::report::TargetCounts;
 
 impl Engine {
@@ -141,7 +140,11 @@ impl Engine {
         open: &mut Vec<OpenTarget>,
     ) -> Result<(), Error> {
         for id in former(books, flow) {
-            if is_relation(books, id) {
+            if let Some(entry) = books.targets.get_mut(&id)
+                && entry.spec.kind == RELATION
+            {
+                // Should the flow have it again, it is another one: rows that are done until then forget this one.
+                entry.void = true;
                 continue;
             }
             let (target, state) = self.connect(flow, books, id)?;
@@ -172,15 +175,6 @@ impl Engine {
     /// Removes targets that the flow no longer has and in which no row is left.
     pub(crate) fn retire_former(&self, flow: &Flow, books: &mut Books) -> Result<(), Error> {
         for id in former(books, flow) {
-            if is_relation(books, id) {
-                books.targets.remove(&id);
-                self.store.write(|writer| {
-                    writer.clear_relation(id)?;
-                    writer.remove_meta(&recipe_entry(id))?;
-                    books.put_target(writer, id)
-                })?;
-                continue;
-            }
             if books.targets.get(&id).is_some_and(|entry| entry.rows > 0) {
                 continue;
             }
@@ -198,11 +192,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Whether a target is one that the store keeps for other stages.
-fn is_relation(books: &Books, id: TargetId) -> bool {
-    (books.targets.get(&id)).is_some_and(|entry| entry.spec.kind == RELATION)
 }
 
 /// The targets that hold rows of the flow, or may, and that it no longer has.

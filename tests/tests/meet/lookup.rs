@@ -168,3 +168,89 @@ lookup = {{ found = {{ in = "joined", key = "again.head", take = "joined" }} }}
     );
     assert_eq!(project.table("paired"), project.fresh().table("paired"));
 }
+
+/// Records that look names up: so many that they are not asked for one by one.
+fn records(rows: usize) -> Project {
+    let flow = format!(
+        r#"
+[source.name]
+kind = "csv"
+path = "docs/names.csv"
+
+[source.record]
+kind = "csv"
+path = "docs/records.csv"
+key = "id"
+
+[transform.paired]
+call = "sample.pair"
+each = "record"
+from = {{ line = "record.id" }}
+lookup = {{ found = {{ in = "name", key = "record.who", on = "id", take = "name" }} }}
+{}"#,
+        crate::target(
+            "paired",
+            "record",
+            r#""id""#,
+            r#"id = "record.id", text = "paired""#
+        )
+    );
+    let project = project(&flow);
+    let all = (0..rows)
+        .map(|row| format!("{row:02},x\n"))
+        .collect::<String>();
+    project.write("records.csv", format!("id,who\n{all}"));
+    with_names(&project, "x,Anna\n");
+    project
+}
+
+#[test]
+fn many_readers_run_and_their_failures_are_counted_once() {
+    let project = records(10);
+    assert_eq!(project.run().report.failures, 0);
+    with_names(&project, "x,Anna\nx,Bea\n");
+    let failed = project.run().report;
+    assert_eq!((failed.failures, failed.failed.len()), (10, 10));
+    let again = project.run().report;
+    assert_eq!((again.failures, again.failed.len()), (10, 10));
+    with_names(&project, "x,Cleo\n");
+    let mended = project.run();
+    assert_eq!(mended.calls.len(), 10);
+    assert_eq!((mended.report.failures, mended.report.failed.len()), (0, 0));
+    assert_eq!(project.table("paired")[9], "09|09Cleo");
+}
+
+#[test]
+fn readers_that_go_with_what_they_read_are_not_due_for_ever() {
+    let project = records(10);
+    project.run();
+    project.write(
+        "records.csv",
+        "id,who\n00,x\n01,x\n02,x\n03,x\n04,x\n05,x\n",
+    );
+    with_names(&project, "x,Dora\n");
+    project.run();
+    assert_eq!(project.table("paired").len(), 6);
+    assert_eq!(project.table("paired")[0], "00|00Dora");
+    let idle = project.run().report;
+    assert_eq!(idle.sources["record"].unchanged, 6);
+    let (engine, _) = project.open().expect("the flow opens");
+    drop(engine);
+    let store = flowstone_store::Store::open(
+        &project.path(".flowstone"),
+        flowstone_store::StoreOptions::default(),
+    );
+    let snapshot = store
+        .expect("the store opens")
+        .snapshot()
+        .expect("it can be read");
+    let due: usize = (0..8)
+        .map(|collection| {
+            snapshot
+                .due(flowstone_store::CollectionId(collection))
+                .expect("it can be read")
+                .count()
+        })
+        .sum();
+    assert_eq!(due, 0);
+}

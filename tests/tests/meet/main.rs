@@ -4,6 +4,7 @@ mod combine;
 mod lookup;
 mod property;
 mod reduce;
+mod standing;
 mod state;
 mod union;
 

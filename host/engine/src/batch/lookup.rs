@@ -40,7 +40,7 @@ impl Batch<'_> {
         let run = self.run;
         let lookup = &run.stage.lookups[index];
         let relation = run.lookups[index].relation;
-        let mut known: HashMap<[u8; 16], Result<Arc<Found>, String>> = HashMap::new();
+        let mut known: HashMap<[u8; 16], Result<Arc<Found>, Failure>> = HashMap::new();
         let count = self.rows[lookup.collection].len();
         let mut looked = Vec::with_capacity(count);
         for row in 0..count {
@@ -61,11 +61,8 @@ impl Batch<'_> {
             };
             looked.push(match found {
                 Ok(found) => Looked::Found(Arc::clone(found)),
-                Err(reason) => {
-                    self.roots[root].failures.push(Failure {
-                        reason: reason.clone(),
-                        retry: false,
-                    });
+                Err(failure) => {
+                    self.roots[root].failures.push(failure.clone());
                     Looked::Failed
                 }
             });
@@ -90,9 +87,10 @@ impl Batch<'_> {
     }
 
     /// The rows that match, as one value; or why that is not to be had.
-    fn matches(&self, index: usize, key: &[u8; 16]) -> Result<Result<Arc<Found>, String>, Halt> {
+    fn matches(&self, index: usize, key: &[u8; 16]) -> Result<Result<Arc<Found>, Failure>, Halt> {
         let run = self.run;
         let (plan, lookup) = (&run.stage.lookups[index], &run.lookups[index]);
+        let failed = |reason: String, retry: bool| Ok(Err(Failure { reason, retry }));
         let (mut rows, mut bytes) = (Vec::new(), 0);
         for member in self.snapshot.members(lookup.relation, key, &[])? {
             let (_, member) = member?;
@@ -102,16 +100,19 @@ impl Batch<'_> {
                 .map(|(_, encoding)| encoding.len() as u64)
                 .sum::<u64>();
             if bytes > run.row_bytes_max {
-                return Ok(Err(format!(
-                    "{}: the rows of `{}` that match hold more than the memory given leaves for one row: raise `--memory`",
-                    plan.name, plan.within
-                )));
+                return failed(
+                    format!(
+                        "{}: the rows of `{}` that match hold more than the memory given leaves for one row: raise `--memory`",
+                        plan.name, plan.within
+                    ),
+                    true,
+                );
             }
             let Some(row) = found_row(&member, lookup, plan.record) else {
-                return Ok(Err(format!(
-                    "{}: a row of `{}` cannot be read",
-                    plan.name, plan.within
-                )));
+                return failed(
+                    format!("{}: a row of `{}` cannot be read", plan.name, plan.within),
+                    true,
+                );
             };
             rows.push(row);
         }
@@ -119,10 +120,13 @@ impl Batch<'_> {
             (true, _) => Value::list_of(&plan.row, rows),
             (false, 0 | 1) => Value::Option(rows.pop().map(Arc::new)),
             (false, count) => {
-                return Ok(Err(format!(
-                    "{}: {count} rows of `{}` match where one is asked for; `many = true` hands over all of them",
-                    plan.name, plan.within
-                )));
+                return failed(
+                    format!(
+                        "{}: {count} rows of `{}` match where one is asked for; `many = true` hands over all of them",
+                        plan.name, plan.within
+                    ),
+                    false,
+                );
             }
         };
         let (ty, type_print) = &lookup.ty;

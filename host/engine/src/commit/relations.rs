@@ -79,7 +79,13 @@ pub(super) fn publish(feeds: &Feeds, updates: &mut [RowUpdate]) -> Vec<RelationO
 }
 
 impl RelationOp {
-    pub(super) fn write(&self, writer: &mut Writer<'_>, feeds: &Feeds) -> Result<(), StoreError> {
+    /// Writes it, and adds what was looked up in `changed`.
+    pub(super) fn write(
+        &self,
+        writer: &mut Writer<'_>,
+        feeds: &Feeds,
+        changed: &mut BTreeSet<LookupRecord>,
+    ) -> Result<(), StoreError> {
         let (relation, key) = (self.relation, &self.key);
         let change = writer.put_member(relation, key, self.row.as_ref())?;
         let Some((group, member)) = split_member_key(key) else {
@@ -98,7 +104,8 @@ impl RelationOp {
             }
             Some(Feed::Lookups) => {
                 let key = group.first_chunk().copied().unwrap_or_default();
-                writer.make_readers_due(&LookupRecord { relation, key })
+                changed.insert(LookupRecord { relation, key });
+                Ok(())
             }
             None => Ok(()),
         }

@@ -14,7 +14,7 @@ use flowstone_store::{ChangedElement, Member, MemberChange, Snapshot, Step, Stor
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::element::{Element, height};
-use super::{CHANGES_MAX, Flow, Folding, RESULT};
+use super::{CHANGES_MAX, Flow, Folding, RESULT, place};
 use crate::batch::Halt;
 
 /// A level of a group.
@@ -44,12 +44,15 @@ impl Folding<'_> {
         };
         let (mut roots, mut chunks) = (Vec::new(), Vec::new());
         for ((group, level), elements) in &changes {
-            if tree.has_one_or_none(group, *level)? {
-                roots.push((group, *level));
-                continue;
-            }
-            for start in tree.dirty(group, *level, elements)? {
-                chunks.push(tree.chunk(group, *level, start)?);
+            match tree.count(group, *level)? {
+                // Left over from when the group was higher.
+                0 if *level > 0 => continue,
+                0 | 1 => roots.push((group, *level)),
+                _ => {
+                    for start in tree.dirty(group, *level, elements)? {
+                        chunks.push(tree.chunk(group, *level, start)?);
+                    }
+                }
             }
         }
         let combine = |chunk: &Chunk| self.combine_chunk(chunk);
@@ -98,7 +101,7 @@ impl Folding<'_> {
             }
             Ok(())
         })?;
-        self.later().extend(again);
+        self.later().extend(again.iter().map(place));
         Ok(ControlFlow::Continue(()))
     }
 
@@ -108,7 +111,7 @@ impl Folding<'_> {
         let mut last: Option<Level> = None;
         let later = self.later();
         let changes = snapshot.changes(self.fold.relation)?;
-        let now = |change: &Result<ChangedElement, _>| !matches!(change, Ok(change) if later.contains(change));
+        let now = |change: &Result<ChangedElement, _>| !matches!(change, Ok(change) if later.contains(&place(change)));
         for change in changes.filter(now).take(CHANGES_MAX) {
             let change = change?;
             let is_higher =
@@ -194,9 +197,9 @@ impl Tree<'_> {
         Element::of_step(step, &self.folding.fold.result.0).unwrap_or_else(unreadable)
     }
 
-    /// Whether a level has no more than one element: then that is what the group comes to.
-    fn has_one_or_none(&self, group: &[u8], level: u8) -> Result<bool, StoreError> {
-        Ok(self.elements(group, level, &[])?.take(2).count() < 2)
+    /// How many elements a level has, of two: where it has one, that is what the group comes to.
+    fn count(&self, group: &[u8], level: u8) -> Result<usize, StoreError> {
+        Ok(self.elements(group, level, &[])?.take(2).count())
     }
 
     /// The only element of a level.

@@ -12,13 +12,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use flowstone_core::{FoldKind, StateArgument, Type};
-use flowstone_store::{
-    ChangedElement, Member, MemberChange, Snapshot, Step, StoreError, member_key,
-};
+use flowstone_store::{Member, MemberChange, Snapshot, Step, StoreError, member_key};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::element::{Element, height};
-use super::{CHANGES_MAX, Flow, Folding};
+use super::{CHANGES_MAX, Flow, Folding, place};
 use crate::batch::Halt;
 
 /// The level that holds what was made of each member.
@@ -29,7 +27,10 @@ const STATES: u8 = 1;
 
 /// So many batches of a group are worked through between two transactions, and so many groups at a time.
 const BATCHES_MAX: usize = 64;
-const GROUPS_MAX: usize = 64;
+const GROUPS_MAX: usize = 16;
+
+/// A batch ends before it holds more than so many bytes, whatever its rows: many groups are worked on side by side.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// So many outputs of a group are held before they are written.
 const OUTPUTS_MAX: usize = 16 * 1024;
@@ -95,12 +96,7 @@ impl Folding<'_> {
                 for (key, is_later) in &done.resume {
                     writer.put_change((relation, &done.group, OUTPUTS), key, false)?;
                     if *is_later {
-                        later.push(ChangedElement {
-                            group: done.group.clone(),
-                            level: OUTPUTS,
-                            element: key.clone(),
-                            structure: false,
-                        });
+                        later.push((done.group.clone(), OUTPUTS, key.clone()));
                     }
                 }
             }
@@ -117,10 +113,7 @@ impl Folding<'_> {
         let mut count = 0;
         for change in snapshot.changes(self.fold.relation)? {
             let change = change?;
-            let is_later = later
-                .iter()
-                .any(|later| later.group == change.group && later.element == change.element);
-            if is_later {
+            if later.contains(&place(&change)) {
                 continue;
             }
             count += 1;
@@ -196,8 +189,9 @@ impl<'s> Walk<'s> {
                 break;
             }
             let (batch, next) = self.batch(&start)?;
-            self.drop_gone(&batch, (&start, next.as_deref()), &changes)?;
-            let is_as_before = self.step(&batch, &mut state)?;
+            // Where a batch is no more, the next one has another before it.
+            let dropped = self.drop_gone(&batch, (&start, next.as_deref()), &changes)?;
+            let is_as_before = self.step(&batch, &mut state)? && !dropped;
             changes.retain(|key| next.as_ref().is_some_and(|next| key >= next));
             let done = (start.clone(), next.clone().unwrap_or_default());
             self.advanced.done.push(done);
@@ -259,25 +253,29 @@ impl<'s> Walk<'s> {
             members: Vec::new(),
         };
         let relation = self.folding.fold.relation;
+        let mut bytes = 0;
         for member in self.snapshot.members(relation, self.group, start)? {
             let (key, member) = member?;
-            let is_full = batch.keys.len() == self.rows_max;
+            let size = bytes_of(&member);
+            let is_full = batch.keys.len() == self.rows_max
+                || (bytes + size > BATCH_BYTES_MAX && !batch.keys.is_empty());
             if is_full || (key != start && self.begins(&key)) {
                 return Ok((batch, Some(key)));
             }
+            bytes += size;
             batch.keys.push(key);
             batch.members.push(member);
         }
         Ok((batch, None))
     }
 
-    /// Drops what was made of members that are gone, and states of batches that are no more.
+    /// Drops what was made of members that are gone, and states of batches that are no more: whether there were any.
     fn drop_gone(
         &mut self,
         batch: &Batch,
         (start, next): (&[u8], Option<&[u8]>),
         changes: &BTreeSet<Vec<u8>>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let is_within = |key: &[u8]| key >= start && next.is_none_or(|next| key < next);
         for key in changes.iter().filter(|key| is_within(key)) {
             if batch.keys.binary_search(key).is_err() {
@@ -285,6 +283,7 @@ impl<'s> Walk<'s> {
             }
         }
         let place = (self.folding.fold.relation, self.group, STATES);
+        let before = self.advanced.states.len();
         for step in self.snapshot.steps(place, start)? {
             let (key, _) = step?;
             if !is_within(&key) {
@@ -294,14 +293,13 @@ impl<'s> Walk<'s> {
                 self.advanced.states.push((key, None));
             }
         }
-        Ok(())
+        Ok(self.advanced.states.len() > before)
     }
 
     /// Brings a batch up to date. True when it was as it is: then so is all that hangs on nothing but its state.
     fn step(&mut self, batch: &Batch, state: &mut Option<Element>) -> Result<bool, Halt> {
-        // Where there is nothing any more, the next batch has another one before it.
         let Some(first) = batch.keys.first() else {
-            return Ok(false);
+            return Ok(true);
         };
         let print = self.print(batch, state.as_ref());
         let place = (self.folding.fold.relation, self.group, STATES);
@@ -328,4 +326,12 @@ impl<'s> Walk<'s> {
         *state = Some(after);
         Ok(false)
     }
+}
+
+fn bytes_of(member: &Member) -> usize {
+    member
+        .columns
+        .iter()
+        .map(|(_, encoding)| encoding.len())
+        .sum()
 }

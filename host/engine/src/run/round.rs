@@ -59,6 +59,8 @@ struct Scanned<'s> {
     found: Found,
     /// What was looked at; nothing where the source is left as it is.
     part: Option<&'s Part>,
+    /// Whether it is left so because it cannot be had.
+    at_fault: bool,
 }
 
 impl Session<'_> {
@@ -86,7 +88,7 @@ impl Session<'_> {
             (scanned, faults) = self.scan(&Scope::All)?;
         }
         let before = self.targets();
-        let (sources, failed) = self.work(scanned)?;
+        let (sources, failed) = self.work(matches!(scope, Scope::All), scanned)?;
         let report = RoundReport {
             run: self.ground.shared.run,
             whole: matches!(scope, Scope::All),
@@ -121,12 +123,17 @@ impl Session<'_> {
                 Some(Part::Keys(keys)) => self.scan_some(stage, keys, &snapshot),
             };
             all.push(match found {
-                Ok(found) => Scanned { found, part },
+                Ok(found) => Scanned {
+                    found,
+                    part,
+                    at_fault: false,
+                },
                 Err(Halt::Error(error)) if self.lenient && error.is_of_source() => {
                     faults.push((name.clone(), error));
                     Scanned {
                         found: Found::default(),
                         part: None,
+                        at_fault: true,
                     }
                 }
                 Err(halt) => return Err(halt),
@@ -197,6 +204,7 @@ impl Session<'_> {
 
     fn work(
         &mut self,
+        is_whole: bool,
         scanned: Vec<Scanned<'_>>,
     ) -> Result<(BTreeMap<String, SourceCounts>, Vec<FailedRow>), Halt> {
         let shared = &self.ground.shared;
@@ -232,7 +240,7 @@ impl Session<'_> {
                 },
             });
             states.push(state_of(stage, &scanned.found));
-            found.push(scanned.found);
+            found.push((!scanned.at_fault).then_some(scanned.found));
         }
         drop(snapshot);
         let open = self.open.get_or_insert_default();
@@ -250,6 +258,8 @@ impl Session<'_> {
             engine: self.engine,
             stages: &self.stages,
             shared,
+            is_whole,
+            lenient: self.lenient,
         };
         let outcome = turns.take(found, &mut committer);
         // Also after a halt: what the targets hold is settled.

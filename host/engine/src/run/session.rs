@@ -15,6 +15,7 @@ use crate::commit::{Begun, Feed, Feeds, OpenTarget};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::fold::recipe_entry;
 use crate::history;
 use crate::report::RunReport;
 use crate::stage::StageRun;
@@ -203,6 +204,7 @@ impl Session<'_> {
                     for id in &gone {
                         // Nothing is there where it was no relation.
                         writer.clear_relation(*id)?;
+                        writer.remove_meta(&recipe_entry(*id))?;
                         books.put_target(writer, *id)?;
                     }
                 }

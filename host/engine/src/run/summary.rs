@@ -104,6 +104,11 @@ impl Tally {
         looked_at: &[LookedAt],
         failed: &[FailedRow],
     ) -> BTreeMap<String, SourceCounts> {
+        // Those that were looked at again are listed once, if at all.
+        for state in &states {
+            let again = &state.failed_again;
+            (self.failed).retain(|row| row.source != state.source || !again.contains(&row.key));
+        }
         let room = FAILED_LISTED_MAX.saturating_sub(self.failed.len());
         self.failed.extend(failed.iter().take(room).cloned());
         let mut round = BTreeMap::new();
@@ -264,6 +269,7 @@ pub(super) fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         second: false,
         due: false,
         failed_before: 0,
+        failed_again: Vec::new(),
         due_rows: stage.due_rows(),
     }
 }

@@ -1,7 +1,7 @@
 //! Turns: the stages of a flow one after the other, each settled before those that read what it publishes.
 
 use flowstone_core::Fingerprint;
-use flowstone_store::CollectionId;
+use flowstone_store::{CollectionId, StoreError, Writer};
 use serde::{Deserialize, Serialize};
 
 use super::prepare::Shared;
@@ -22,6 +22,10 @@ pub(super) struct Turns<'s> {
     pub(super) engine: &'s Engine,
     pub(super) stages: &'s [StageRun<'s>],
     pub(super) shared: &'s Shared<'s>,
+    /// Whether all rows of all sources are looked at.
+    pub(super) is_whole: bool,
+    /// Whether a source that cannot be had is left as it is.
+    pub(super) lenient: bool,
 }
 
 /// How far the rows of a gathered collection are.
@@ -44,10 +48,25 @@ pub(crate) fn standing(stage: &StageRun<'_>) -> Result<Standing, Error> {
     Ok(get(&snapshot, &standing_entry(stage.collection))?.unwrap_or_default())
 }
 
-/// Whether all rows of a gathered stage have to be looked at, or only those that are due.
-pub(crate) fn pass_of(stage: &StageRun<'_>, standing: &Standing) -> Pass {
+/// Notes that not all rows of a gathered collection are as one flow leaves them.
+pub(crate) fn unsettle(
+    writer: &mut Writer<'_>,
+    collection: CollectionId,
+    before: Standing,
+) -> Result<(), StoreError> {
+    let after = Standing {
+        flow: None,
+        ..before
+    };
+    put(writer, &standing_entry(collection), &after)
+}
+
+/// Whether all rows of a gathered stage have to be looked at, or only those that are due. `is_whole` says whether all rows of
+/// all sources are.
+pub(crate) fn pass_of(stage: &StageRun<'_>, standing: &Standing, is_whole: bool) -> Pass {
     let is_current = standing.flow == Some(stage.fingerprint);
-    if is_current && !stage.always && stage.overrides.is_empty() {
+    let always = stage.always && is_whole;
+    if is_current && !always && stage.overrides.is_empty() {
         Pass::Due
     } else {
         Pass::Whole
@@ -56,28 +75,86 @@ pub(crate) fn pass_of(stage: &StageRun<'_>, standing: &Standing) -> Pass {
 
 impl Turns<'_> {
     /// Works through what was found, stage by stage.
+    ///
+    /// A stage whose source is at fault is left as it is, and so is one that reads what such a stage has not published yet: to
+    /// it, everything would seem to be gone.
     pub(super) fn take(
         &self,
-        found: Vec<Found>,
+        found: Vec<Option<Found>>,
         committer: &mut Committer<'_>,
     ) -> Result<(), Halt> {
         // Rows that are gone make room first: those of sources that left the flow, then those of each source.
         let mut all: Vec<_> = self.stages.iter().zip(found).enumerate().collect();
         all.sort_by_key(|(_, (stage, _))| !stage.stage.collections.is_empty());
         for (index, (stage, found)) in all {
-            if stage.stage.source.gather.is_some() {
-                let outcome = self.gathered(index, committer);
-                stage.view.release();
-                outcome?;
+            let Some(found) = found.filter(|_| !self.reads_nothing(index, committer)) else {
+                continue;
+            };
+            let is_gathered = stage.stage.source.gather.is_some();
+            let outcome = if is_gathered {
+                self.gathered(index, committer)
             } else {
-                self.work_through(index, found, committer)?;
-                self.take_up_due(index, committer)?;
-            }
+                self.listed(index, found, committer)
+            };
+            stage.view.release();
+            outcome?;
             if !stage.stage.relations.is_empty() {
                 committer.settle()?;
+                if self.is_whole || is_gathered {
+                    self.note_published(index, committer)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether a stage reads something that was never published in full.
+    fn reads_nothing(&self, index: usize, committer: &Committer<'_>) -> bool {
+        let stage = self.stages[index].stage;
+        let gathered = stage.source.gather.iter().flat_map(|gather| &gather.from);
+        let gathered = gathered.map(|from| from.relation);
+        let mut read = gathered.chain(stage.lookups.iter().map(|lookup| lookup.relation));
+        read.any(|relation| {
+            let publisher = &self.stages[relation.stage];
+            let at = publisher.stage.targets.len() + relation.relation;
+            let entry = committer.books.targets.get(&publisher.targets[at].id);
+            entry.is_none_or(|entry| entry.batch == 0)
+        })
+    }
+
+    /// Notes that a stage has published all it has.
+    fn note_published(&self, index: usize, committer: &mut Committer<'_>) -> Result<(), Error> {
+        let stage = &self.stages[index];
+        for outlet in &stage.targets[stage.stage.targets.len()..] {
+            let entry = committer.books.targets.get_mut(&outlet.id);
+            if let Some(entry) = entry.filter(|entry| entry.batch == 0) {
+                entry.batch = 1;
+                let books = &*committer.books;
+                (self.engine.store).write(|writer| books.put_target(writer, outlet.id))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of a source outside of the store, or of one that left the flow.
+    fn listed(
+        &self,
+        index: usize,
+        found: Found,
+        committer: &mut Committer<'_>,
+    ) -> Result<(), Halt> {
+        let stage = &self.stages[index];
+        let before = standing(stage)?;
+        if found.pending > 0 && before.flow.is_some() {
+            // It was gathered, and left the flow.
+            (self.engine.store).write(|writer| unsettle(writer, stage.collection, before))?;
+        }
+        self.work_through(index, found, committer)?;
+        match self.take_up_due(index, committer) {
+            // What is due stays so.
+            Err(Halt::Error(error)) if self.lenient && error.is_of_source() => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// The rows of a source for which something else that they read has changed.
@@ -92,17 +169,26 @@ impl Turns<'_> {
         state.due = true;
         // They are counted anew.
         state.failed_before = found.known_failed;
+        state.failed_again = found
+            .failed_keys
+            .iter()
+            .map(|key| stage.label(key))
+            .collect();
         self.work_through(index, found, committer)
     }
 
     /// The rows of a stage that come from other stages.
     fn gathered(&self, index: usize, committer: &mut Committer<'_>) -> Result<(), Halt> {
         let stage = &self.stages[index];
-        let before = standing(stage)?;
         if let Some(folding) = Folding::of(stage) {
             folding.work()?;
         }
-        let found = scan(stage, pass_of(stage, &before))?;
+        let before = standing(stage)?;
+        let found = scan(stage, pass_of(stage, &before, self.is_whole))?;
+        if found.pass == Pass::Whole && before.flow.is_some() {
+            // Should this be cut off, some rows are as one flow leaves them and some as another does.
+            (self.engine.store).write(|writer| unsettle(writer, stage.collection, before))?;
+        }
         let state = &mut committer.stages[index];
         state.due = true;
         self.shared.observer.event(&Event::SourceScanned {

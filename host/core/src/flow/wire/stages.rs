@@ -133,7 +133,7 @@ impl Wiring<'_> {
         let published = self.relations.iter();
         let published = published.filter(|relation| self.root(relation.collection) == root);
         let published = published.map(|relation| Relation {
-            rows: relation.plan(members),
+            rows: relation.plan(members, self.publisher(relation)),
             reader: match relation.reader {
                 Some(reader) => Reader::Stage(relations.stage(reader)),
                 None => Reader::Lookup,
@@ -204,6 +204,19 @@ impl Wiring<'_> {
         }
     }
 
+    /// What tells a collection from others, by name and by how its rows are keyed: rows of another one are other rows, also
+    /// where their keys are the same.
+    fn publisher(&self, relation: &Published) -> String {
+        let root = self.root(relation.collection);
+        let kind = match self.collections[root].origin {
+            Some(Origin::Source(source)) => &*source.kind.value,
+            Some(Origin::Gather(at)) => self.gathers[at].step.noun(),
+            None => "",
+        };
+        let name = |collection: usize| &self.collections[collection].name;
+        format!("{} of {kind} {}", name(relation.collection), name(root))
+    }
+
     fn gather(&self, gathering: &Gathering<'_>, relations: &Relations<'_>) -> Gather {
         let from = gathering.feeds.iter().map(|feed| gather::Origin {
             name: self.collections[feed.collection].name.clone(),
@@ -220,7 +233,7 @@ impl Wiring<'_> {
 }
 
 impl Published {
-    fn plan(&self, members: &Members) -> TargetPlan {
+    fn plan(&self, members: &Members, publisher: String) -> TargetPlan {
         let columns = self.columns.iter().map(|(name, column)| Column {
             name: name.clone(),
             ty: column.ty.clone(),
@@ -230,7 +243,10 @@ impl Published {
             name: self.name.clone(),
             spec: TargetSpec {
                 kind: RELATION.to_owned(),
-                options: Options::from([("path".to_owned(), path)]),
+                options: Options::from([
+                    ("path".to_owned(), path),
+                    ("of".to_owned(), OptionValue::Str(publisher)),
+                ]),
                 columns: columns.collect(),
                 key: (0..self.keys).collect(),
             },
