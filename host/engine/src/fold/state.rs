@@ -196,8 +196,9 @@ impl<'s> Walk<'s> {
                 break;
             }
             let (batch, next) = self.batch(&start)?;
-            self.drop_gone(&batch, (&start, next.as_deref()), &changes)?;
-            let is_as_before = self.step(&batch, &mut state)?;
+            let lost_one = self.drop_gone(&batch, (&start, next.as_deref()), &changes)?;
+            // Where a batch is no more, the next one has another one before it.
+            let is_as_before = self.step(&batch, &mut state)? && !lost_one;
             changes.retain(|key| next.as_ref().is_some_and(|next| key >= next));
             let done = (start.clone(), next.clone().unwrap_or_default());
             self.advanced.done.push(done);
@@ -271,13 +272,14 @@ impl<'s> Walk<'s> {
         Ok((batch, None))
     }
 
-    /// Drops what was made of members that are gone, and states of batches that are no more.
+    /// Drops what was made of members that are gone, and states of batches that are no more: whether there were any.
     fn drop_gone(
         &mut self,
         batch: &Batch,
         (start, next): (&[u8], Option<&[u8]>),
         changes: &BTreeSet<Vec<u8>>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let before = self.advanced.states.len();
         let is_within = |key: &[u8]| key >= start && next.is_none_or(|next| key < next);
         for key in changes.iter().filter(|key| is_within(key)) {
             if batch.keys.binary_search(key).is_err() {
@@ -294,7 +296,7 @@ impl<'s> Walk<'s> {
                 self.advanced.states.push((key, None));
             }
         }
-        Ok(())
+        Ok(self.advanced.states.len() > before)
     }
 
     /// Brings a batch up to date. True when it was as it is: then so is all that hangs on nothing but its state.
