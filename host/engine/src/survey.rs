@@ -11,6 +11,7 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Event;
 use crate::overrides::{depth, find};
+use crate::relation::noun;
 use crate::scan::{Found, Gathered, diff};
 use crate::stage::StageRun;
 
@@ -211,9 +212,11 @@ fn row_name(stage: &Stage, transform: &Transform, text: &str) -> Result<RowName,
     RowName::parse(text, depth).ok_or_else(|| {
         let positions = vec!["0"; depth].join(".");
         Error::NotFound(format!(
-            "`{text}` names no row of `{}`: write the key of the row of source `{}`, then its position, \
+            "`{text}` names no row of `{}`: write the key of the row of {} `{}`, then its position, \
              as in `{text}#{positions}`",
-            stage.collections[transform.collection].name, stage.source.name
+            stage.collections[transform.collection].name,
+            noun(&stage.source.kind),
+            stage.source.name
         ))
     })
 }

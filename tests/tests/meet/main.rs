@@ -1,6 +1,7 @@
 //! Rows that meet: reduces, lookups, unions, folds and state, by the calls that they make and do not make.
 
 mod combine;
+mod history;
 mod lookup;
 mod property;
 mod reduce;

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::execute::{Spread, execute};
 use crate::fold::Folding;
+use crate::relation::noun;
 use crate::scan::{Found, Pass, hand_out, scan};
 use crate::stage::StageRun;
 
@@ -50,6 +51,22 @@ pub(crate) fn pass_of(stage: &StageRun<'_>, standing: &Standing) -> Pass {
     } else {
         Pass::Whole
     }
+}
+
+/// Checks that every row for which a result is given is there. Before now nobody could know.
+fn given_are_there(stage: &StageRun<'_>, found: &Found) -> Result<(), Error> {
+    let Some((key, place)) = stage.overrides.unlisted(&found.given) else {
+        return Ok(());
+    };
+    let source = &stage.stage.source;
+    Err(Error::Override {
+        place: place.to_owned(),
+        message: format!(
+            "{} `{}` has no row `{key}`",
+            noun(&source.kind),
+            source.name
+        ),
+    })
 }
 
 impl Turns<'_> {
@@ -98,11 +115,17 @@ impl Turns<'_> {
         if let Some(folding) = Folding::of(stage) {
             folding.work()?;
         }
-        let found = scan(
-            stage,
-            &self.engine.store.snapshot()?,
-            pass_of(stage, &before),
-        )?;
+        let pass = pass_of(stage, &before);
+        if pass == Pass::Whole && before.flow.is_some() {
+            // Cut off on the way, the next run looks at all of them as well, whatever flow it is of.
+            let standing = Standing {
+                flow: None,
+                ..before
+            };
+            self.put_standing(stage, &standing)?;
+        }
+        let found = scan(stage, &self.engine.store.snapshot()?, pass)?;
+        given_are_there(stage, &found)?;
         let state = &mut committer.stages[index];
         state.due = true;
         self.shared.observer.event(&Event::SourceScanned {
@@ -120,10 +143,15 @@ impl Turns<'_> {
             flow: stage.overrides.is_empty().then_some(stage.fingerprint),
             rows: counts.rows,
         };
-        if after != before {
-            let name = standing_entry(stage);
-            (self.engine.store).write(|writer| put(writer, &name, &after))?;
+        if after != before || pass == Pass::Whole {
+            self.put_standing(stage, &after)?;
         }
+        Ok(())
+    }
+
+    fn put_standing(&self, stage: &StageRun<'_>, standing: &Standing) -> Result<(), Error> {
+        let name = standing_entry(stage);
+        (self.engine.store).write(|writer| put(writer, &name, standing))?;
         Ok(())
     }
 
