@@ -290,6 +290,7 @@ impl Project {
     /// # Panics
     ///
     /// When it cannot be run.
+    #[must_use]
     pub fn fresh(&self) -> Self {
         let fresh = Project {
             flow: self.flow.clone(),

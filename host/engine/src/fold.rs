@@ -6,6 +6,7 @@
 mod combine;
 mod element;
 mod state;
+mod verify;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -24,6 +25,7 @@ use flowstone_store::{
 };
 
 pub(crate) use self::element::Element;
+pub(crate) use self::verify::{Checked, Place, Verdict};
 use crate::answer::said;
 use crate::batch::Halt;
 use crate::books::{get, put};

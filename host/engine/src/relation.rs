@@ -203,7 +203,8 @@ fn show_group(key: &[u8]) -> Option<String> {
     Some(shown.join(", "))
 }
 
-fn show_row(parts: &[KeyPart<'_>]) -> Option<String> {
+/// A row of another collection, by the parts of its key in a relation.
+pub(crate) fn show_row(parts: &[KeyPart<'_>]) -> Option<String> {
     let [KeyPart::Text(kind), KeyPart::Bytes(root), positions @ ..] = parts else {
         return None;
     };

@@ -7,6 +7,7 @@ mod property;
 mod reduce;
 mod state;
 mod union;
+mod verify;
 
 use flowstone_tests::{Project, meeting};
 
