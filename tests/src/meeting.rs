@@ -16,6 +16,8 @@
 /// same: func(line: string) -> string;
 /// /// The one after the other: associative, and not commutative.
 /// concat: func(a: string, b: string) -> string;
+/// /// The first less the second, without an overflow: not associative.
+/// minus: func(a: u32, b: u32) -> u32;
 /// /// The line and what was found.
 /// pair: func(line: string, found: option<string>) -> string;
 /// /// The line and all that was found.
@@ -164,6 +166,8 @@ const TEMPLATE: &str = r#"
       (memory.copy (local.get $out) (local.get $a) (local.get $a-len))
       (memory.copy (i32.add (local.get $out) (local.get $a-len)) (local.get $b) (local.get $b-len))
       (call $list (local.get $out) (i32.add (local.get $a-len) (local.get $b-len))))
+    (func (export "minus") (param $a i32) (param $b i32) (result i32)
+      (i32.sub (local.get $a) (local.get $b)))
     (func (export "pair") (param $a i32) (param $a-len i32) (param $some i32) (param $b i32) (param $b-len i32) (result i32)
       (if (result i32) (local.get $some)
         (then (call $concat (local.get $a) (local.get $a-len) (local.get $b) (local.get $b-len)))
@@ -210,6 +214,8 @@ const TEMPLATE: &str = r#"
     (canon lift (core func $i "same") (memory $memory) (realloc $realloc)))
   (func (export "concat") (param "a" string) (param "b" string) (result string)
     (canon lift (core func $i "concat") (memory $memory) (realloc $realloc)))
+  (func (export "minus") (param "a" u32) (param "b" u32) (result u32)
+    (canon lift (core func $i "minus")))
   (func (export "pair") (param "line" string) (param "found" (option string)) (result string)
     (canon lift (core func $i "pair") (memory $memory) (realloc $realloc)))
   (func (export "pairs") (param "line" string) (param "found" (list string)) (result string)

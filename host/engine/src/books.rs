@@ -284,12 +284,14 @@ pub(crate) fn put_stage_names(
     put(writer, &format!("{STAGE_PREFIX}{stage}"), &names)
 }
 
-/// The collections of all flows that the store knows.
-pub(crate) fn collections(snapshot: &Snapshot) -> Result<Vec<CollectionId>, StoreError> {
+/// The collections of all flows that the store knows, each with the kind of its source.
+pub(crate) fn collections(
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<CollectionId, String>, StoreError> {
     let sources: Vec<(u32, SourceEntry)> = entries(snapshot, "source/")?;
+    let sources = sources.into_iter();
     Ok(sources
-        .iter()
-        .map(|(number, _)| CollectionId(*number))
+        .map(|(number, source)| (CollectionId(number), source.kind))
         .collect())
 }
 

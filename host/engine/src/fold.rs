@@ -6,6 +6,7 @@
 mod combine;
 mod element;
 mod state;
+mod verify;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -26,6 +27,7 @@ use flowstone_store::{
 };
 
 pub(crate) use self::element::Element;
+pub(crate) use self::verify::{Checked, Place, Verdict};
 use crate::answer::said;
 use crate::batch::Halt;
 use crate::books::{get, put};
@@ -126,7 +128,7 @@ pub(crate) struct Folding<'s> {
     run: &'s StageRun<'s>,
     fold: &'s PreparedFold<'s>,
     /// What has failed in this run and is left to the next.
-    later: Mutex<HashSet<Place>>,
+    later: Mutex<HashSet<ElementAt>>,
 }
 
 impl<'s> Folding<'s> {
@@ -264,7 +266,7 @@ impl<'s> Folding<'s> {
     }
 
     // A panic in another thread leaves the set whole.
-    fn later(&self) -> MutexGuard<'_, HashSet<Place>> {
+    fn later(&self) -> MutexGuard<'_, HashSet<ElementAt>> {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -333,9 +335,9 @@ pub(crate) fn result(
 }
 
 /// An element: its group, its level and its key.
-type Place = (Vec<u8>, u8, Vec<u8>);
+type ElementAt = (Vec<u8>, u8, Vec<u8>);
 
-fn place(change: &ChangedElement) -> Place {
+fn place(change: &ChangedElement) -> ElementAt {
     (change.group.clone(), change.level, change.element.clone())
 }
 

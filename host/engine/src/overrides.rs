@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::relation::display_key;
-use flowstone_core::{Fingerprint, Plan, Stage, Transform, from_json, suggest};
+use crate::relation::{display_key, noun};
+use flowstone_core::{Fingerprint, Fold, FoldKind, Plan, Stage, Transform, from_json, suggest};
 
 use crate::answer::{Answer, Typed};
 use crate::error::Error;
@@ -188,9 +188,40 @@ pub(crate) fn find<'a>(plan: &'a Plan, name: &str) -> Result<(&'a Stage, &'a Tra
         transform.name == short && collection.is_none_or(|named| named == own)
     });
     found.ok_or_else(|| {
-        let help = suggest(short, all().map(|(_, transform)| &*transform.name));
-        Error::NotFound(format!("the flow has no transform `{name}`: {help}"))
+        Error::NotFound(other_than_a_transform(plan, name).unwrap_or_else(|| {
+            let help = suggest(short, all().map(|(_, transform)| &*transform.name));
+            format!("the flow has no transform `{name}`: {help}")
+        }))
     })
+}
+
+/// The fold of this name, and the stage whose rows follow from it.
+pub(crate) fn find_fold<'a>(plan: &'a Plan, name: &str) -> Option<(&'a Stage, &'a Fold)> {
+    plan.stages.iter().find_map(|stage| {
+        let fold = stage.source.gather.as_ref()?.fold.as_ref()?;
+        (fold.name == name).then_some((stage, fold))
+    })
+}
+
+/// What a name stands for that is no transform, and what can be done with that.
+fn other_than_a_transform(plan: &Plan, name: &str) -> Option<String> {
+    if let Some((stage, fold)) = find_fold(plan, name) {
+        let does = match fold.kind {
+            FoldKind::Combine { .. } => "puts partial results together",
+            FoldKind::State { .. } => "goes on from a state",
+        };
+        return Some(format!(
+            "`{name}` {does}: what it made is kept as steps, not as results of single rows; `verify {name}` makes \
+             steps once more, `run --recompute {name}` all of them, and what they come to are the rows of `{}`",
+            stage.source.name
+        ));
+    }
+    let source = |stage: &&Stage| stage.source.name == name;
+    let source = &plan.stages.iter().find(source)?.source;
+    Some(format!(
+        "`{name}` is a {}, not a transform, so there are no calls of it",
+        noun(&source.kind)
+    ))
 }
 
 /// How many lists a collection is below its root.

@@ -166,6 +166,21 @@ pub(crate) fn origin_of(key: &[u8]) -> Option<String> {
     }
 }
 
+/// Whether the rows of a source of this kind come from other stages.
+pub(crate) fn is_gathered(kind: &str) -> bool {
+    [REDUCE, UNION, STATE].contains(&kind)
+}
+
+/// What a source of this kind is called in a flow.
+pub(crate) fn noun(kind: &str) -> &'static str {
+    match kind {
+        REDUCE => "reduce",
+        UNION => "union",
+        STATE => "transform",
+        _ => "source",
+    }
+}
+
 /// A key of a source or of a gathered collection as text for people.
 pub(crate) fn display_key(kind: &str, key: &[u8]) -> String {
     let shown = match kind {
@@ -191,7 +206,8 @@ fn show_group(key: &[u8]) -> Option<String> {
     Some(shown.join(", "))
 }
 
-fn show_row(parts: &[KeyPart<'_>]) -> Option<String> {
+/// A row of another collection, by the parts of its key in a relation.
+pub(crate) fn show_row(parts: &[KeyPart<'_>]) -> Option<String> {
     let [KeyPart::Text(kind), KeyPart::Bytes(root), positions @ ..] = parts else {
         return None;
     };

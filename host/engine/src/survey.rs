@@ -9,8 +9,9 @@ use crate::batch::{Batch, Cell, Halt, Item};
 use crate::books::Books;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
-use crate::event::Event;
-use crate::overrides::{depth, find};
+use crate::event::{Event, Observer};
+use crate::overrides::{depth, find, find_fold};
+use crate::relation::noun;
 use crate::scan::{Found, Gathered, diff};
 use crate::stage::StageRun;
 
@@ -145,8 +146,32 @@ impl Engine {
         let (stage, transform) = find(&flow.plan, name)?;
         let position = stage.transforms.iter().position(|other| other == transform);
         let position = position.ok_or(Error::Internal("a transform is not in its stage"))?;
-        let observer = |_: &Event<'_>| {};
-        let mut shared = self.shared(RunId(0), stop, &observer)?;
+        self.survey_stage(flow, stage, (stop, &|_: &Event<'_>| {}), |run| {
+            work(run, position)
+        })
+    }
+
+    /// As [`Engine::with_stage`], for the stage whose rows follow from the fold `name`.
+    pub(crate) fn with_fold<R>(
+        &self,
+        flow: &Flow,
+        name: &str,
+        (stop, observer): (&AtomicBool, &dyn Observer),
+        work: impl FnOnce(&StageRun<'_>) -> Result<R, Halt>,
+    ) -> Result<R, Error> {
+        let (stage, _) = find_fold(&flow.plan, name)
+            .ok_or(Error::Internal("a fold that is not there was asked for"))?;
+        self.survey_stage(flow, stage, (stop, observer), work)
+    }
+
+    fn survey_stage<R>(
+        &self,
+        flow: &Flow,
+        stage: &Stage,
+        (stop, observer): (&AtomicBool, &dyn Observer),
+        work: impl FnOnce(&StageRun<'_>) -> Result<R, Halt>,
+    ) -> Result<R, Error> {
+        let mut shared = self.shared(RunId(0), stop, observer)?;
         shared.dry = true;
         let mut books = Books::read(&self.store.snapshot()?, &flow.plan.name, &flow.place)?;
         books.decide(&flow.plan);
@@ -159,7 +184,7 @@ impl Engine {
                 prepared.mode = CacheMode::Default;
             }
         }
-        match work(&run, position) {
+        match work(&run) {
             Ok(done) => Ok(done),
             Err(Halt::Interrupted) => Err(Error::Interrupted),
             Err(Halt::Error(error)) => Err(error),
@@ -211,9 +236,11 @@ fn row_name(stage: &Stage, transform: &Transform, text: &str) -> Result<RowName,
     RowName::parse(text, depth).ok_or_else(|| {
         let positions = vec!["0"; depth].join(".");
         Error::NotFound(format!(
-            "`{text}` names no row of `{}`: write the key of the row of source `{}`, then its position, \
+            "`{text}` names no row of `{}`: write the key of the row of {} `{}`, then its position, \
              as in `{text}#{positions}`",
-            stage.collections[transform.collection].name, stage.source.name
+            stage.collections[transform.collection].name,
+            noun(&stage.source.kind),
+            stage.source.name
         ))
     })
 }

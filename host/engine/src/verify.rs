@@ -12,6 +12,7 @@ mod bound;
 mod check;
 mod code;
 mod compare;
+mod fold;
 mod sample;
 mod shown;
 mod stored;
@@ -20,16 +21,17 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use flowstone_core::{CacheMode, RecipeRecord, Stage, Transform};
+use flowstone_core::{CacheMode, Fold, RecipeRecord, Stage, Transform};
 
 use self::check::Check;
 use self::code::Codes;
 pub(crate) use self::compare::same_outcome;
+use self::fold::FoldCheck;
 pub use self::shown::Difference;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Observer;
-use crate::overrides::find;
+use crate::overrides::{find, find_fold};
 use crate::pins::{PinEntry, PinError, PinVerified, Verified, named_pin, read, write};
 use crate::recipe::recipe;
 use crate::run::now_s;
@@ -91,6 +93,11 @@ pub struct VerifiedTransform {
     pub share_max: Option<f64>,
     /// The first differences.
     pub differences: Vec<Difference>,
+    /// Of what is combined: how many of those that are different are neighbours which come to another value when the
+    /// later two are put together first.
+    pub not_associative: u64,
+    /// The first of these. As stored is shown what comes of the earlier two first.
+    pub orders: Vec<Difference>,
     /// The first failed calls.
     pub failures: Vec<FailedCall>,
 }
@@ -178,7 +185,7 @@ impl Engine {
     }
 
     /// Makes stored calls of a flow's transforms once more, of all or of those in `names`, with the code that made their
-    /// results, and compares what they give.
+    /// results, and compares what they give. Of a fold it makes kept steps, and puts neighbours together both ways.
     ///
     /// # Errors
     ///
@@ -191,7 +198,8 @@ impl Engine {
         stop: &AtomicBool,
         observer: &dyn Observer,
     ) -> Result<VerifyReport, Error> {
-        let named: Vec<&Transform> = (names.iter())
+        let is_fold = |name: &&String| find_fold(&flow.plan, name).is_some();
+        let named: Vec<&Transform> = (names.iter().filter(|name| !is_fold(name)))
             .map(|name| find(&flow.plan, name).map(|(_, transform)| transform))
             .collect::<Result<_, _>>()?;
         let mut report = VerifyReport {
@@ -200,34 +208,28 @@ impl Engine {
             transforms: Vec::new(),
             interrupted: false,
         };
-        let all = flow.plan.stages.iter();
-        let all = all.flat_map(|stage| stage.transforms.iter().map(move |this| (stage, this)));
-        for (stage, transform) in all {
-            if !named.is_empty() && !named.contains(&transform) {
-                continue;
+        let checking = Checking {
+            engine: self,
+            flow,
+            options,
+            stop,
+            observer,
+        };
+        for stage in &flow.plan.stages {
+            let fold = stage.source.gather.as_ref();
+            let fold = fold.and_then(|gather| gather.fold.as_ref());
+            if let Some(fold) = fold
+                && (names.is_empty() || names.contains(&fold.name))
+            {
+                checking.fold(fold, &mut report)?;
             }
-            if let Some(reason) = incomparable(stage, transform) {
-                report.transforms.push(VerifiedTransform {
-                    name: transform.name.clone(),
-                    left_out: Some(reason),
-                    ..VerifiedTransform::default()
-                });
-                continue;
+            let is_named = |transform: &&Transform| names.is_empty() || named.contains(transform);
+            for transform in stage.transforms.iter().filter(is_named) {
+                if !report.interrupted {
+                    checking.transform(stage, transform, &mut report)?;
+                }
             }
-            let present = recipe(stage, transform, flow.code(&transform.plugin));
-            let codes = Codes::of_makers(self, &present)?;
-            let check = Check {
-                engine: self,
-                flow,
-                transform,
-                options,
-                stop,
-                observer,
-            };
-            let (verified, interrupted) = check.check(&codes)?;
-            report.transforms.push(verified);
-            if interrupted {
-                report.interrupted = true;
+            if report.interrupted {
                 break;
             }
         }
@@ -280,6 +282,62 @@ impl Engine {
             maker: present.maker.clone(),
         });
         self.store.write(|writer| write(writer, pin, &entry))?;
+        Ok(())
+    }
+}
+
+/// A comparison of what a flow's steps gave.
+struct Checking<'a> {
+    engine: &'a Engine,
+    flow: &'a Flow,
+    options: &'a VerifyOptions,
+    stop: &'a AtomicBool,
+    observer: &'a dyn Observer,
+}
+
+impl Checking<'_> {
+    fn transform(
+        &self,
+        stage: &Stage,
+        transform: &Transform,
+        report: &mut VerifyReport,
+    ) -> Result<(), Error> {
+        if let Some(reason) = incomparable(stage, transform) {
+            report.transforms.push(VerifiedTransform {
+                name: transform.name.clone(),
+                left_out: Some(reason),
+                ..VerifiedTransform::default()
+            });
+            return Ok(());
+        }
+        let present = recipe(stage, transform, self.flow.code(&transform.plugin));
+        let codes = Codes::of_makers(self.engine, &present)?;
+        let check = Check {
+            engine: self.engine,
+            flow: self.flow,
+            transform,
+            options: self.options,
+            stop: self.stop,
+            observer: self.observer,
+        };
+        let (verified, interrupted) = check.check(&codes)?;
+        report.transforms.push(verified);
+        report.interrupted = interrupted;
+        Ok(())
+    }
+
+    fn fold(&self, fold: &Fold, report: &mut VerifyReport) -> Result<(), Error> {
+        let check = FoldCheck {
+            engine: self.engine,
+            flow: self.flow,
+            name: &fold.name,
+            options: self.options,
+            stop: self.stop,
+            observer: self.observer,
+        };
+        let (verified, interrupted) = check.check(fold.cache.pin.as_deref())?;
+        report.transforms.push(verified);
+        report.interrupted = interrupted;
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! Rows that meet: reduces, lookups, unions, folds and state, by the calls that they make and do not make.
 
 mod combine;
+mod history;
 mod lookup;
 mod property;
 mod reduce;
 mod standing;
 mod state;
 mod union;
+mod verify;
 
 use flowstone_tests::{Project, meeting};
 

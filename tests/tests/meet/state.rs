@@ -92,6 +92,20 @@ fn rows_at_the_end_are_all_that_runs_when_rows_come_at_the_end() {
 }
 
 #[test]
+fn rows_go_on_from_those_before_a_batch_that_is_gone() {
+    let project = running("{ rows = 1 }");
+    project
+        .write("a.txt", "1\n")
+        .write("b.txt", "22\n")
+        .write("c.txt", "333\n");
+    project.run();
+    project.remove("b.txt");
+    let called = project.run().report.transforms["so-far"].called;
+    assert_eq!(called, 1);
+    assert_eq!(project.table("told"), ["a.txt|1|1", "c.txt|333|4"]);
+}
+
+#[test]
 fn a_batch_that_fails_fails_its_group_from_there_on() {
     let project = running(r#"{ by = ["head"], rows = 1 }"#);
     project

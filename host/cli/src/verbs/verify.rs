@@ -142,6 +142,13 @@ pub(super) fn notes(transform: &VerifiedTransform, interrupted: bool, paint: Pai
             printable(&code.reason, &[]),
         ));
     }
+    if transform.not_associative > 0 {
+        note(format!(
+            "its function is not associative: for {} of the neighbours compared it matters which two are put together \
+             first, so what it comes to hangs on how the rows happen to be cut up",
+            transform.not_associative
+        ));
+    }
     if let Some(bound) = bound(transform) {
         note(bound);
     }
@@ -183,7 +190,7 @@ fn results(number: u64) -> String {
 /// The differences and failed calls of a transform.
 pub(super) fn differences(transform: &VerifiedTransform, paint: Paint) -> String {
     let mut text = String::new();
-    for difference in &transform.differences {
+    let mut show = |difference: &Difference, labels| {
         let name = paint.text(Style::Bold, &transform.name);
         let row = printable(&difference.row, &[]);
         let part = match &*difference.part {
@@ -191,9 +198,16 @@ pub(super) fn differences(transform: &VerifiedTransform, paint: Paint) -> String
             part => format!(", at {part}"),
         };
         let _ = writeln!(text, "\n{name} {row}{part}");
-        text.push_str(&pair(difference, paint));
+        text.push_str(&pair(difference, labels, paint));
+    };
+    for difference in &transform.differences {
+        show(difference, ["stored", "now"]);
     }
-    more(&mut text, transform.different, transform.differences.len());
+    for difference in &transform.orders {
+        show(difference, ["first", "second"]);
+    }
+    let shown = transform.differences.len() + transform.orders.len();
+    more(&mut text, transform.different, shown);
     for failed in &transform.failures {
         let name = paint.text(Style::Bold, &transform.name);
         let reason = flowstone::printable(failed.reason.trim_end()).replace('\n', "\n    ");
@@ -216,10 +230,10 @@ fn more(text: &mut String, all: u64, shown: usize) {
 }
 
 /// Both values, one below the other, and a mark where they begin to differ.
-fn pair(difference: &Difference, paint: Paint) -> String {
+fn pair(difference: &Difference, [stored, now]: [&str; 2], paint: Paint) -> String {
     let mark = " ".repeat(difference.equal_characters) + "^";
     format!(
-        "  stored  {}\n  now     {}\n          {}\n",
+        "  {stored:<7} {}\n  {now:<7} {}\n          {}\n",
         difference.stored,
         difference.now,
         paint.text(Style::Red, &mark)
@@ -250,7 +264,7 @@ mod tests {
             equal_characters: 5,
         };
         let expected = "  stored  {n: 12}\n  now     {n: 13}\n               ^\n";
-        assert_eq!(pair(&difference, Paint(false)), expected);
+        assert_eq!(pair(&difference, ["stored", "now"], Paint(false)), expected);
     }
 
     #[test]

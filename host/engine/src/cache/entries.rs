@@ -297,7 +297,7 @@ impl<'a> Known<'a> {
     fn new(entries: &Entries<'a>) -> Result<Self, StoreError> {
         let snapshot = entries.snapshot;
         Ok(Self {
-            in_use: InUse::new(snapshot, collections(snapshot)?),
+            in_use: InUse::new(snapshot, collections(snapshot)?.into_keys().collect()),
             ages: Ages::new(snapshot, entries.now_s),
         })
     }

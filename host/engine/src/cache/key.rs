@@ -11,6 +11,7 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::overrides::find;
 use crate::recipe::{Recipes, recipe};
+use crate::relation::noun;
 use crate::survey::RowName;
 
 /// Fewer digits are taken for the name of a row.
@@ -177,9 +178,11 @@ impl Engine {
             }
             collection = maker.collection;
         }
-        let source = &stage.source.name;
+        let source = &stage.source;
         Ok(format!(
-            "source `{source}` has no row `{}` that can be read",
+            "{} `{}` has no row `{}` that can be read",
+            noun(&source.kind),
+            source.name,
             row.key
         ))
     }

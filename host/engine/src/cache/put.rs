@@ -16,6 +16,7 @@ use crate::answer::{Answer, Returned, Typed};
 use crate::books::{collections, put_stage_names, stage_names};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
+use crate::relation::is_gathered;
 
 /// A result as it is given by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +146,8 @@ impl Engine {
     ) -> Result<u64, Error> {
         let mut rows = 0;
         let mut due = Vec::new();
-        for collection in collections(snapshot)? {
+        for (collection, kind) in collections(snapshot)? {
+            let is_gathered = is_gathered(&kind);
             for row in snapshot.lineages(collection)? {
                 let (row, lineage) = row?;
                 if stop.load(Ordering::Relaxed) {
@@ -159,7 +161,12 @@ impl Engine {
                 }
                 if let Some(head) = snapshot.row(collection, &row)? {
                     rows += 1;
-                    due.push((collection, row, head));
+                    due.push(UsingRow {
+                        collection,
+                        is_gathered,
+                        key: row,
+                        head,
+                    });
                 }
                 if due.len() >= ROWS_AT_ONCE {
                     self.put_due(snapshot, &mut due)?;
@@ -170,14 +177,20 @@ impl Engine {
         Ok(rows)
     }
 
-    fn put_due(
-        &self,
-        snapshot: &Snapshot,
-        rows: &mut Vec<(CollectionId, Vec<u8>, RowHead)>,
-    ) -> Result<(), StoreError> {
+    fn put_due(&self, snapshot: &Snapshot, rows: &mut Vec<UsingRow>) -> Result<(), StoreError> {
         let rows = std::mem::take(rows);
         self.store.write(|writer| {
-            for (collection, key, mut head) in rows {
+            for row in rows {
+                let UsingRow {
+                    collection,
+                    key,
+                    mut head,
+                    ..
+                } = row;
+                if row.is_gathered {
+                    // Of these a run looks at no head, but at what is due.
+                    writer.put_due(collection, &key)?;
+                }
                 if is_due(&head.flow) {
                     continue;
                 }
@@ -190,6 +203,15 @@ impl Engine {
             Ok(())
         })
     }
+}
+
+/// A row that uses a call.
+struct UsingRow {
+    collection: CollectionId,
+    /// Whether it comes from other stages.
+    is_gathered: bool,
+    key: Vec<u8>,
+    head: RowHead,
 }
 
 /// Why the next run would not use a result that is put, where that is so.

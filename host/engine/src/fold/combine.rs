@@ -21,12 +21,12 @@ use crate::batch::Halt;
 type Level = (Vec<u8>, u8);
 
 /// A chunk that is to be made anew.
-struct Chunk {
+pub(super) struct Chunk {
     group: Vec<u8>,
     level: u8,
     /// The key of its first element; empty for what comes before the first border.
     start: Vec<u8>,
-    elements: Vec<Element>,
+    pub(super) elements: Vec<Element>,
 }
 
 impl Folding<'_> {
@@ -127,7 +127,7 @@ impl Folding<'_> {
     }
 
     /// What a chunk comes to; none where nothing is left of it.
-    fn combine_chunk(&self, chunk: &Chunk) -> Result<Option<Element>, Halt> {
+    pub(super) fn combine_chunk(&self, chunk: &Chunk) -> Result<Option<Element>, Halt> {
         let mut elements = chunk.elements.iter();
         let Some(first) = elements.next() else {
             return Ok(None);
@@ -159,18 +159,24 @@ impl Chunk {
 }
 
 /// The elements of a relation's groups, level by level.
-struct Tree<'s> {
-    folding: &'s Folding<'s>,
-    snapshot: &'s Snapshot,
+pub(super) struct Tree<'s> {
+    pub(super) folding: &'s Folding<'s>,
+    pub(super) snapshot: &'s Snapshot,
     /// The relation's column that is combined.
-    column: usize,
+    pub(super) column: usize,
 }
 
-type Elements<'t> = Box<dyn Iterator<Item = Result<(Vec<u8>, Element), StoreError>> + 't>;
+pub(super) type Elements<'t> =
+    Box<dyn Iterator<Item = Result<(Vec<u8>, Element), StoreError>> + 't>;
 
 impl Tree<'_> {
     /// The elements of a level, from `from` on.
-    fn elements(&self, group: &[u8], level: u8, from: &[u8]) -> Result<Elements<'_>, StoreError> {
+    pub(super) fn elements(
+        &self,
+        group: &[u8],
+        level: u8,
+        from: &[u8],
+    ) -> Result<Elements<'_>, StoreError> {
         let relation = self.folding.fold.relation;
         if level == 0 {
             let members = self.snapshot.members(relation, group, from)?;
@@ -193,7 +199,7 @@ impl Tree<'_> {
         value.map_or_else(unreadable, |value| Element::Value { value })
     }
 
-    fn of_step(&self, step: &Step) -> Element {
+    pub(super) fn of_step(&self, step: &Step) -> Element {
         Element::of_step(step, &self.folding.fold.result.0).unwrap_or_else(unreadable)
     }
 
@@ -246,7 +252,12 @@ impl Tree<'_> {
     }
 
     /// A chunk with its elements: none where its first element is gone.
-    fn chunk(&self, group: &[u8], level: u8, start: Vec<u8>) -> Result<Chunk, StoreError> {
+    pub(super) fn chunk(
+        &self,
+        group: &[u8],
+        level: u8,
+        start: Vec<u8>,
+    ) -> Result<Chunk, StoreError> {
         let mut elements = Vec::new();
         for element in self.elements(group, level, &start)? {
             let (key, element) = element?;

@@ -92,6 +92,10 @@ impl Element {
         }
     }
 
+    pub(super) fn is_value(&self) -> bool {
+        matches!(self, Element::Value { .. })
+    }
+
     /// Whether it is to be made again in the next run.
     pub(super) fn is_retried(&self) -> bool {
         matches!(self, Element::Failed { retry: true, .. })

@@ -23,7 +23,7 @@ use crate::batch::Halt;
 pub(super) const OUTPUTS: u8 = 0;
 
 /// The level that holds the state after each batch.
-const STATES: u8 = 1;
+pub(super) const STATES: u8 = 1;
 
 /// So many batches of a group are worked through between two transactions, and so many groups at a time.
 const BATCHES_MAX: usize = 64;
@@ -39,9 +39,9 @@ const OUTPUTS_MAX: usize = 16 * 1024;
 type ChangedGroup = (Vec<u8>, BTreeSet<Vec<u8>>);
 
 /// A batch of members.
-struct Batch {
+pub(super) struct Batch {
     /// The members' keys.
-    keys: Vec<Vec<u8>>,
+    pub(super) keys: Vec<Vec<u8>>,
     members: Vec<Member>,
 }
 
@@ -135,19 +135,19 @@ impl Folding<'_> {
 }
 
 /// A walk over the batches of a group.
-struct Walk<'s> {
+pub(super) struct Walk<'s> {
     folding: &'s Folding<'s>,
     snapshot: &'s Snapshot,
     group: &'s [u8],
     arguments: &'s [StateArgument],
-    state: &'s Type,
-    output: &'s Type,
+    pub(super) state: &'s Type,
+    pub(super) output: &'s Type,
     rows_max: usize,
     advanced: Advanced,
 }
 
 impl<'s> Walk<'s> {
-    fn new(folding: &'s Folding<'s>, snapshot: &'s Snapshot, group: &'s [u8]) -> Self {
+    pub(super) fn new(folding: &'s Folding<'s>, snapshot: &'s Snapshot, group: &'s [u8]) -> Self {
         let FoldKind::State {
             arguments,
             state,
@@ -247,7 +247,7 @@ impl<'s> Walk<'s> {
     }
 
     /// The batch that begins at `start`, and where the next one does.
-    fn batch(&self, start: &[u8]) -> Result<(Batch, Option<Vec<u8>>), StoreError> {
+    pub(super) fn batch(&self, start: &[u8]) -> Result<(Batch, Option<Vec<u8>>), StoreError> {
         let mut batch = Batch {
             keys: Vec::new(),
             members: Vec::new(),

@@ -17,7 +17,7 @@ impl Engine {
         let mut unused: BTreeSet<Fingerprint> = known
             .filter_map(|(name, _)| name.strip_prefix(STAGE_PREFIX)?.parse().ok())
             .collect();
-        'rows: for collection in collections(&snapshot)? {
+        'rows: for collection in collections(&snapshot)?.into_keys() {
             for row in snapshot.rows(collection)? {
                 if unused.is_empty() {
                     break 'rows;

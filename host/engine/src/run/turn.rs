@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::execute::{Spread, execute};
 use crate::fold::Folding;
+use crate::relation::noun;
 use crate::scan::{Found, Pass, hand_out, scan};
 use crate::stage::StageRun;
 
@@ -71,6 +72,22 @@ pub(crate) fn pass_of(stage: &StageRun<'_>, standing: &Standing, is_whole: bool)
     } else {
         Pass::Whole
     }
+}
+
+/// Checks that every row for which a result is given is there. Before now nobody could know.
+fn given_are_there(stage: &StageRun<'_>, found: &Found) -> Result<(), Error> {
+    let Some((key, place)) = stage.overrides.unlisted(&found.given) else {
+        return Ok(());
+    };
+    let source = &stage.stage.source;
+    Err(Error::Override {
+        place: place.to_owned(),
+        message: format!(
+            "{} `{}` has no row `{key}`",
+            noun(&source.kind),
+            source.name
+        ),
+    })
 }
 
 impl Turns<'_> {
@@ -185,8 +202,10 @@ impl Turns<'_> {
         }
         let before = standing(stage)?;
         let found = scan(stage, pass_of(stage, &before, self.is_whole))?;
-        if found.pass == Pass::Whole && before.flow.is_some() {
-            // Should this be cut off, some rows are as one flow leaves them and some as another does.
+        given_are_there(stage, &found)?;
+        let pass = found.pass;
+        if pass == Pass::Whole && before.flow.is_some() {
+            // Cut off on the way, the next run looks at all of them as well, whatever flow it is of.
             (self.engine.store).write(|writer| unsettle(writer, stage.collection, before))?;
         }
         let state = &mut committer.stages[index];
@@ -206,7 +225,7 @@ impl Turns<'_> {
             flow: stage.overrides.is_empty().then_some(stage.fingerprint),
             rows: counts.rows,
         };
-        if after != before {
+        if after != before || pass == Pass::Whole {
             let name = standing_entry(stage.collection);
             (self.engine.store).write(|writer| put(writer, &name, &after))?;
         }

@@ -22,13 +22,13 @@ use crate::stage::StageRun;
 use crate::survey::{Surveyed, rows};
 
 /// So many calls are made at a time.
-const CALLS_MAX: usize = 256;
+pub(super) const CALLS_MAX: usize = 256;
 
 /// And so many bytes of arguments.
 const BYTES_MAX: usize = 16 << 20;
 
 /// So many failed calls are listed.
-const FAILURES_LISTED_MAX: usize = 20;
+pub(super) const FAILURES_LISTED_MAX: usize = 20;
 
 /// The comparison of one transform's results.
 pub(super) struct Check<'a> {

@@ -14,7 +14,7 @@ const EARLIER: &str = "an earlier batch of its group failed: ";
 
 impl Walk<'_> {
     /// What goes into a batch: the state, and the members with their keys.
-    pub(super) fn print(&self, batch: &Batch, state: Option<&Element>) -> Fingerprint {
+    pub(in crate::fold) fn print(&self, batch: &Batch, state: Option<&Element>) -> Fingerprint {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 batch with state");
         let mut put = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -48,7 +48,7 @@ impl Walk<'_> {
     }
 
     /// The state after a batch, and what was made of its members.
-    pub(super) fn call(
+    pub(in crate::fold) fn call(
         &self,
         batch: &Batch,
         state: Option<Element>,
