@@ -44,6 +44,9 @@ use crate::stage::{PluginCode, StageRun};
 /// The level that holds what a combined group came to.
 const RESULT: u8 = u8::MAX;
 
+/// The level that holds which element a combined group came to, and of which level: that element is in no chunk.
+const ROOT: u8 = u8::MAX - 1;
+
 /// So many changes are taken up at once.
 const CHANGES_MAX: usize = 4096;
 

@@ -46,13 +46,18 @@ const WRITTEN: [&str; 3] = [".flowstone", "out", "docs"];
 impl Edited {
     /// Runs the flow with `first`, then edits: a line is new, one is gone, a file is gone and one is new.
     pub(crate) fn new(first: impl FnOnce(&Project)) -> Self {
-        Self::of(format!("{FLOW}{FILES}"), first)
+        Self::of(format!("{FLOW}{FILES}"), None, first)
     }
 
-    /// The same of another flow.
-    pub(crate) fn of(flow: String, first: impl FnOnce(&Project)) -> Self {
+    /// The same of another flow, with another component.
+    pub(crate) fn of(
+        flow: String,
+        component: Option<Vec<u8>>,
+        first: impl FnOnce(&Project),
+    ) -> Self {
         let mut project = Project::new();
         project.flow = flow;
+        project.component = component;
         // One thread: the n-th write is the same in every run.
         project.config.threads = 1;
         project.config.code_key = Some([1; 32]);
@@ -95,6 +100,7 @@ impl Edited {
             let calls = run(&self.project).calls;
             let mut copy = Project::new();
             copy.flow.clone_from(&self.project.flow);
+            copy.component.clone_from(&self.project.component);
             copy_folder(&self.project.path("docs"), &copy.path("docs"));
             copy.run();
             let fresh = held(&copy);
@@ -149,7 +155,15 @@ impl Edited {
 
 /// What the targets of a project hold, read without flowstone.
 pub(crate) fn held(project: &Project) -> Vec<String> {
-    let mut held = project.rows();
+    let mut held = Vec::new();
+    for table in ["line", "joined", "told", "so_far"] {
+        held.extend(
+            project
+                .table(table)
+                .iter()
+                .map(|row| format!("{table}: {row}")),
+        );
+    }
     let mut folders = vec![project.path("out/pages")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)

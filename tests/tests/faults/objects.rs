@@ -23,7 +23,7 @@ fn objects(project: &Project) -> BTreeSet<PathBuf> {
 #[test]
 fn an_object_that_cannot_be_written_stops_the_run_and_the_next_one_makes_it_good() {
     // Lines this long are no names of files.
-    let edited = Edited::of(FLOW.to_owned(), |project| {
+    let edited = Edited::of(FLOW.to_owned(), None, |project| {
         project.run();
     });
     let project = &edited.project;

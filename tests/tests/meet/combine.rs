@@ -128,3 +128,34 @@ combine = "sample.concat"
     assert_eq!(outcome.report.targets["told"].unchanged, 2);
     assert_eq!(project.table("told"), ["x|x 1x 2x 3", "y|y 1"]);
 }
+
+#[test]
+fn members_may_come_one_by_one_in_any_order() {
+    for seed in 0..12_usize {
+        let project = told("");
+        let mut order: Vec<usize> = (0..10).collect();
+        order.sort_by_key(|line| (line * 7 + seed * 3) % 11);
+        let mut there = Vec::new();
+        for &line in &order {
+            there.push(line);
+            there.sort_unstable();
+            project.write(&format!("{line}.txt"), format!("{line}."));
+            project.run();
+            let all = there
+                .iter()
+                .map(|line| format!("{line}."))
+                .collect::<String>();
+            assert_eq!(project.table("told"), [all], "{order:?} up to {line}");
+        }
+        for &line in order.iter().rev().take(9) {
+            there.retain(|other| *other != line);
+            project.remove(&format!("{line}.txt"));
+            project.run();
+            let all = there
+                .iter()
+                .map(|line| format!("{line}."))
+                .collect::<String>();
+            assert_eq!(project.table("told"), [all], "{order:?} without {line}");
+        }
+    }
+}

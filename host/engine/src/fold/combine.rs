@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use flowstone_core::decode;
+use flowstone_core::{Fingerprint, decode};
 use flowstone_store::{ChangedElement, Member, MemberChange, Snapshot, Step, StoreError};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::element::{Element, height};
-use super::{CHANGES_MAX, Flow, Folding, RESULT, place};
+use super::{CHANGES_MAX, Flow, Folding, RESULT, ROOT, place};
 use crate::batch::Halt;
 
 /// A level of a group.
@@ -42,14 +42,20 @@ impl Folding<'_> {
             snapshot: &snapshot,
             column,
         };
-        let (mut roots, mut chunks) = (Vec::new(), Vec::new());
+        let (mut roots, mut chunks, mut grown) = (Vec::new(), Vec::new(), Vec::new());
         for ((group, level), elements) in &changes {
             match tree.count(group, *level)? {
                 // Left over from when the group was higher.
                 0 if *level > 0 => continue,
                 0 | 1 => roots.push((group, *level)),
                 _ => {
-                    for start in tree.dirty(group, *level, elements)? {
+                    let mut dirty = tree.dirty(group, *level, elements)?;
+                    // What was alone on this level until now is in no chunk yet.
+                    if let Some(root) = tree.root(group, *level)? {
+                        dirty.append(&mut tree.dirty(group, *level, &[root])?);
+                        grown.push(group);
+                    }
+                    for start in dirty {
                         chunks.push(tree.chunk(group, *level, start)?);
                     }
                 }
@@ -72,11 +78,17 @@ impl Folding<'_> {
         }
         self.write(|writer| {
             let relation = self.fold.relation;
+            for group in grown {
+                writer.put_step((relation, group, ROOT), &[], None)?;
+            }
             for (group, level, result) in results {
-                let step = result.map(|element| element.step(&self.fold.result));
+                let (key, element) = result.unzip();
+                let step = element.map(|element: Element| element.step(&self.fold.result));
                 let before = snapshot.step((relation, group, RESULT), &[])?;
                 writer.clear_steps(relation, group, level + 1)?;
                 writer.put_step((relation, group, RESULT), &[], step.as_ref())?;
+                let root = key.map(|key| root_step(level, &key));
+                writer.put_step((relation, group, ROOT), &[], root.as_ref())?;
                 if before != step {
                     writer.put_due(self.collection(), group)?;
                 }
@@ -209,9 +221,24 @@ impl Tree<'_> {
     }
 
     /// The only element of a level.
-    fn only(&self, group: &[u8], level: u8) -> Result<Option<Element>, StoreError> {
-        let first = self.elements(group, level, &[])?.next();
-        Ok(first.transpose()?.map(|(_, element)| element))
+    fn only(&self, group: &[u8], level: u8) -> Result<Option<(Vec<u8>, Element)>, StoreError> {
+        self.elements(group, level, &[])?.next().transpose()
+    }
+
+    /// The element that the group came to when this level had no other, as one that changed.
+    fn root(&self, group: &[u8], level: u8) -> Result<Option<ChangedElement>, StoreError> {
+        let place = (self.folding.fold.relation, group, ROOT);
+        let root = self.snapshot.step(place, &[])?;
+        let root = root.and_then(|root| {
+            let (of, element) = root.bytes.split_first()?;
+            (*of == level).then(|| ChangedElement {
+                group: group.to_vec(),
+                level,
+                element: element.to_vec(),
+                structure: false,
+            })
+        });
+        Ok(root)
     }
 
     /// Where the chunks begin that hang on changed elements.
@@ -273,6 +300,14 @@ impl Tree<'_> {
             start,
             elements,
         })
+    }
+}
+
+/// Which element a group came to, and of which level.
+fn root_step(level: u8, element: &[u8]) -> Step {
+    Step {
+        fingerprint: Fingerprint::from_bytes([0; 32]),
+        bytes: [&[level], element].concat(),
     }
 }
 
