@@ -75,7 +75,7 @@ from = { weights = "sum" }
 [reduce.told]
 call = "sample.same"
 over = "line"
-by = []
+by = ["head"]
 from = { line = "line" }
 combine = "sample.concat"
 
@@ -105,7 +105,12 @@ lookup = { found = { in = "joined", key = "so-far.head", take = "joined" } }
             r#"head = "joined.head", text = "joined""#,
         ),
         target("whole", "whole", r#""sum""#, r#"sum = "whole""#),
-        target("told", "told", r#""text""#, r#"text = "told""#),
+        target(
+            "told",
+            "told",
+            r#""head""#,
+            r#"head = "told.head", text = "told""#,
+        ),
         target(
             "so_far",
             "so-far",
@@ -125,6 +130,8 @@ enum Step {
     Rename(usize, usize),
     Names(Vec<(u8, usize)>),
     Code(u32),
+    /// Another flow: without a step, or with one that reads something else.
+    Flow(usize),
     /// A run that is stopped after so many events.
     Interrupted(usize),
     Run,
@@ -143,6 +150,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (file.clone(), file).prop_map(|(from, to)| Step::Rename(from, to)),
         2 => names.prop_map(Step::Names),
         1 => (0u32..3).prop_map(Step::Code),
+        1 => (0usize..4).prop_map(Step::Flow),
         2 => (0usize..60).prop_map(Step::Interrupted),
         3 => Just(Step::Run),
     ]
@@ -177,6 +185,7 @@ fn apply(project: &mut Project, step: &Step) {
             );
         }
         Step::Code(weight) => project.component = Some(meeting(*weight)),
+        Step::Flow(which) => project.flow = flow(*which),
         Step::Interrupted(events) => interrupt(project, *events),
         Step::Run => {
             project.run();
@@ -206,6 +215,28 @@ fn mend(project: &Project) {
         };
         let good: Vec<&str> = text.lines().filter(|line| !line.starts_with('!')).collect();
         project.write(file, good.join("\n"));
+    }
+}
+
+/// The flow, or one that differs in a step.
+fn flow(which: usize) -> String {
+    let whole = everything().flow;
+    match which {
+        1 => ["[reduce.whole]", "[target.whole]"]
+            .iter()
+            .fold(whole, |flow, step| {
+                let start = flow.find(step).expect("the step is there");
+                let end = flow[start + 1..]
+                    .find("\n[")
+                    .map_or(flow.len(), |end| start + 1 + end);
+                format!("{}{}", &flow[..start], &flow[end..])
+            }),
+        2 => whole.replace(
+            "from = { lines = \"named\" }",
+            "from = { lines = \"plain\" }",
+        ),
+        3 => whole.replace("of = [\"note\", \"page\"]", "of = [\"page\"]"),
+        _ => whole,
     }
 }
 
