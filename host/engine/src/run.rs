@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
 pub use self::options::{CacheOptions, RunOptions};
-pub(crate) use self::prepare::{Shared, started};
+pub(crate) use self::prepare::{Shared, lookups, shape, started};
 pub(crate) use self::round::{Part, Round, Scope};
 pub(crate) use self::session::Session;
 pub(crate) use self::turn::{pass_of, standing};

@@ -17,7 +17,7 @@ use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
 use crate::scan::{LineageIter, OwnerIter, RowIter, RunIter, Scan, beginning_with, prefix_range};
 use crate::tables::{
     BUILD, Bytes, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE,
-    MEMBER, MEMO, META, OBJECT, OWNER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
+    MEMBER, MEMO, META, OBJECT, OWNER, READER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
 };
 
 /// What the store held at one moment. It can outlive the [`Store`](crate::Store), but reads nothing more then.
@@ -40,6 +40,7 @@ pub struct Snapshot {
     functions: ReadOnlyTable<Hash, Bytes>,
     build: ReadOnlyTable<Hash, Bytes>,
     member: ReadOnlyTable<Bytes, Bytes>,
+    reader: ReadOnlyTable<Bytes, Bytes>,
     due: ReadOnlyTable<Bytes, Bytes>,
     step: ReadOnlyTable<Bytes, Bytes>,
     change: ReadOnlyTable<Bytes, Bytes>,
@@ -76,6 +77,7 @@ impl Snapshot {
             functions: table(place, transaction, &FUNCTIONS)?,
             build: table(place, transaction, &BUILD)?,
             member: table(place, transaction, &MEMBER)?,
+            reader: table(place, transaction, &READER)?,
             due: table(place, transaction, &DUE)?,
             step: table(place, transaction, &STEP)?,
             change: table(place, transaction, &CHANGE)?,

@@ -96,11 +96,7 @@ impl Engine {
             .iter()
             .map(|transform| transform.recipe)
             .collect();
-        let how = match &source_plan.gather {
-            Some(gather) => gathering(flow, gather, books),
-            None => reading_options(&source_plan.kind, &source_plan.options),
-        };
-        let shape = columns_identity(&source_plan.columns, &how);
+        let shape = shape(flow, source_plan, books);
         let (targets, layouts) = outlets(flow, stage, books)?;
         let (lookups, looked_in) = lookups(flow, stage, books);
         let fingerprint = stage.fingerprint(&shape, &recipes, &layouts, &looked_in);
@@ -337,6 +333,15 @@ fn outlets(
     Ok((outlets, layouts))
 }
 
+/// The identity of the columns of a source, and of how they are read.
+pub(crate) fn shape(flow: &Flow, source: &SourcePlan, books: &Books) -> Fingerprint {
+    let how = match &source.gather {
+        Some(gather) => gathering(flow, gather, books),
+        None => reading_options(&source.kind, &source.options),
+    };
+    columns_identity(&source.columns, &how)
+}
+
 /// What decides what the columns of a gathered stage hold.
 fn gathering(flow: &Flow, gather: &Gather, books: &Books) -> String {
     let relations = gather.from.iter().map(|from| {
@@ -354,7 +359,7 @@ fn number(books: &Books, target: &TargetPlan) -> (TargetId, u32) {
 }
 
 /// The lookups of a stage, and what that which is looked in is to the stage's rows.
-fn lookups(flow: &Flow, stage: &Stage, books: &Books) -> (Vec<StageLookup>, Vec<u64>) {
+pub(crate) fn lookups(flow: &Flow, stage: &Stage, books: &Books) -> (Vec<StageLookup>, Vec<u64>) {
     let lookups = stage.lookups.iter().map(|lookup| {
         let rows = flow.relation(lookup.relation);
         let (relation, layout) = number(books, rows);
