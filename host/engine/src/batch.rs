@@ -24,6 +24,7 @@ use flowstone_store::{Lineage, LookupRecord, MemoRecord, RowHead, RowState, Snap
 
 pub(crate) use self::column::of_parts;
 use self::lookup::Looked;
+pub(crate) use self::lookup::matches;
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::stage::StageRun;

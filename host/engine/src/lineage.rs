@@ -1,28 +1,32 @@
 //! Lineage: where a target row came from, and what a source row became.
 
+mod ascent;
+mod descent;
 mod graph;
 mod trace;
+mod weave;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use flowstone_connect::{reading_options, target_keys};
-
-use crate::relation::display_key;
-use flowstone_core::{MemoKey, Stage, TargetPlan};
+use flowstone_connect::target_keys;
+use flowstone_core::{MemoKey, RELATION, RelationRef, Stage, TargetPlan};
 use flowstone_store::{
     CallRecord, CollectionId, Lineage, RowHead, Snapshot, StoreError, TargetId, TargetRow,
 };
 
+use self::ascent::Ascent;
+use self::descent::Descent;
 pub use self::graph::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
-use self::graph::{Upward, downward};
-use self::trace::{Origin, Trace};
+use self::trace::{Origin, Trace, TracedStage};
 use crate::books::{Books, TargetEntry, stage_names};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::overrides::depth;
 use crate::recipe::recipe;
 use crate::reconcile::digest;
+use crate::relation::{display_key, is_gathered, noun};
 use crate::report::{LineageCall, LineageReport, LineageTarget};
+use crate::run::{lookups, shape};
 use crate::stage::columns_identity;
 
 /// The key of the row of a collection that people call `key`: the text itself, or what looks like it to them.
@@ -88,8 +92,8 @@ impl Engine {
             .retain(|row| row.target == name && row.key == shown);
         let mut rows = root.lineage.targets.iter();
         let row = rows.find(|row| row.target == id && row.key == bytes);
-        (report.graph, report.certain) =
-            root.upward(flow, &books, &snapshot, (target, shown), row)?;
+        let past = Past::new(self, flow, &books, &snapshot);
+        (report.graph, report.certain) = root.upward(&past, (target, shown), row)?;
         Ok(report)
     }
 
@@ -116,15 +120,21 @@ impl Engine {
                 Error::NotFound(format!("the flow has no source `{name}`: {help}"))
             })?;
         let never = || {
+            let noun = noun(&stage.source.kind);
             Error::NotFound(format!(
-                "source `{name}` has no row `{key}` in the last run"
+                "{noun} `{name}` has no row `{key}` in the last run"
             ))
         };
         let collection = books.source(name).ok_or_else(never)?;
         let bytes = find_row(&snapshot, collection, &stage.source.kind, key)?.ok_or_else(never)?;
         let root = Root::read(&books, &snapshot, collection, bytes)?;
         let mut report = root.report(&books);
-        (report.graph, report.unplaced) = root.downward(flow, stage, &books, &snapshot)?;
+        let past = Past::new(self, flow, &books, &snapshot);
+        let mut descent = Descent::new(&past);
+        let position = past.stage(name);
+        let position = position.ok_or(Error::Internal("a stage is not in its flow"))?;
+        descent.go_down_from(position, root)?;
+        (report.graph, report.unplaced) = (descent.weaving.graph, descent.unplaced);
         report.certain = report.unplaced.is_empty();
         Ok(report)
     }
@@ -132,6 +142,7 @@ impl Engine {
 
 /// What the store knows of a root row.
 struct Root {
+    collection: CollectionId,
     source: String,
     /// The kind of the source.
     kind: String,
@@ -150,19 +161,41 @@ impl Root {
         key: Vec<u8>,
     ) -> Result<Self, Error> {
         let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
-        let gone = || {
-            let key = display_key(&kind, &key);
-            Error::NotFound(format!("the row `{key}` of source `{source}` is gone"))
+        let shown = display_key(&kind, &key);
+        let found = Self::of(books, snapshot, (collection, key))?;
+        found.ok_or_else(|| {
+            let noun = noun(&kind);
+            Error::NotFound(format!("the row `{shown}` of {noun} `{source}` is gone"))
+        })
+    }
+
+    /// A row, where some run has worked on it.
+    fn find(
+        past: &Past<'_>,
+        collection: CollectionId,
+        key: Vec<u8>,
+    ) -> Result<Option<Self>, Error> {
+        Self::of(past.books, past.snapshot, (collection, key))
+    }
+
+    fn of(
+        books: &Books,
+        snapshot: &Snapshot,
+        (collection, key): (CollectionId, Vec<u8>),
+    ) -> Result<Option<Self>, Error> {
+        let Some(head) = snapshot.row(collection, &key)? else {
+            return Ok(None);
         };
-        let head = snapshot.row(collection, &key)?.ok_or_else(gone)?;
-        Ok(Self {
+        let (source, kind) = books.sources.get(&collection).cloned().unwrap_or_default();
+        Ok(Some(Self {
+            collection,
             lineage: snapshot.lineage(collection, &key)?.unwrap_or_default(),
             names: stage_names(snapshot, &head.flow)?,
             source,
             kind,
             key,
             head,
-        })
+        }))
     }
 
     /// All that came of it, as lists.
@@ -208,6 +241,9 @@ impl Root {
         let mut keys = BTreeMap::new();
         let rows = self.lineage.targets.iter().filter_map(|row| {
             let entry = books.targets.get(&row.target)?;
+            if entry.spec.kind == RELATION {
+                return None;
+            }
             let keys = keys
                 .entry(row.target)
                 .or_insert_with(|| target_keys(&entry.spec));
@@ -221,84 +257,85 @@ impl Root {
 
     /// The row itself, as a node.
     fn node(&self) -> LineageNode {
-        LineageNode::Source {
-            name: self.source.clone(),
-            key: display_key(&self.kind, &self.key),
-            content: self.content(),
+        let (name, content) = (self.source.clone(), self.content());
+        let key = display_key(&self.kind, &self.key);
+        if !is_gathered(&self.kind) {
+            return LineageNode::Source { name, key, content };
+        }
+        LineageNode::Gathered {
+            by: self.kind.clone(),
+            name,
+            key,
+            content,
         }
     }
 
-    fn trace<'a>(
-        &'a self,
-        flow: &Flow,
-        stage: &'a Stage,
-        snapshot: &'a Snapshot,
-    ) -> Result<Trace<'a>, Error> {
-        let how = reading_options(&stage.source.kind, &stage.source.options);
-        let shape = columns_identity(&stage.source.columns, &how);
-        let recipe = |transform| recipe(stage, transform, flow.code(&transform.plugin)).recipe;
-        let recipes = stage.transforms.iter().map(recipe).collect();
+    fn trace<'a>(&'a self, past: &'a Past<'a>, stage: usize) -> Result<Trace<'a>, Error> {
         let lineage = (&self.lineage, &*self.names);
-        Ok(Trace::new((stage, shape, recipes), lineage, snapshot)?)
+        Ok(Trace::new(&past.stages[stage], lineage, past.snapshot)?)
     }
 
     /// The graph from one of its target rows upward, and whether it gives what the target row holds.
     fn upward(
         &self,
-        flow: &Flow,
-        books: &Books,
-        snapshot: &Snapshot,
+        past: &Past<'_>,
         (target, key): (&TargetPlan, String),
         row: Option<&TargetRow>,
     ) -> Result<(LineageGraph, bool), Error> {
-        let mut stages = flow.plan.stages.iter();
-        let stage = stages.find(|stage| stage.source.name == self.source);
-        let stage = stage.filter(|stage| stage.targets.contains(target));
+        let stage = past.stage(&self.source);
+        let stage = stage.filter(|at| past.stages[*at].stage.targets.contains(target));
         let placed = row.zip(stage).and_then(|(row, stage)| {
-            let origin = origin(stage, target, row)?;
+            let origin = origin(past.stages[stage].stage, target, row)?;
             Some((row, stage, origin))
         });
         let Some((row, stage, origin)) = placed else {
             // The flow has changed so that it does not say any more how such a row is made.
             return Ok((LineageGraph::direct(target, key, self.node()), false));
         };
-        let mut trace = self.trace(flow, stage, snapshot)?;
-        trace.follow(&with_those_above(stage, &origin), false)?;
-        let mut rows = trace.rows[target.collection].iter();
-        let at = rows.position(|row| row.origin == origin.1);
-        let at = at.ok_or(Error::Internal("a row that is known was not traced"))?;
-        let certain = gives(&trace, target, at, row, books.targets.get(&row.target));
-        let graph = Upward::graph(&trace, self.node(), (target, key), at);
-        Ok((graph, certain))
+        let mut ascent = Ascent::new(past);
+        let entry = past.books.targets.get(&row.target);
+        let gives = |trace: &Trace<'_>, at: usize| gives(trace, target, at, row, entry);
+        ascent.go_up((target, key), (stage, self), &origin.1, gives)?;
+        Ok((ascent.weaving.graph, ascent.certain))
+    }
+}
+
+/// What lineage is told from: a flow, and what the store knows of it.
+struct Past<'a> {
+    books: &'a Books,
+    snapshot: &'a Snapshot,
+    /// The flow's stages, in order.
+    stages: Vec<TracedStage<'a>>,
+}
+
+impl<'a> Past<'a> {
+    fn new(engine: &Engine, flow: &'a Flow, books: &'a Books, snapshot: &'a Snapshot) -> Self {
+        let stages = flow.plan.stages.iter().map(|stage| {
+            let recipe = |transform| recipe(stage, transform, flow.code(&transform.plugin)).recipe;
+            TracedStage {
+                stage,
+                shape: shape(flow, &stage.source, books),
+                recipes: stage.transforms.iter().map(recipe).collect(),
+                lookups: lookups(flow, stage, books).0,
+                bytes_max: engine.config.memory_bytes_max / 2,
+            }
+        });
+        Self {
+            books,
+            snapshot,
+            stages: stages.collect(),
+        }
     }
 
-    /// The graph from the row downward, and the calls that have no place in it.
-    fn downward(
-        &self,
-        flow: &Flow,
-        stage: &Stage,
-        books: &Books,
-        snapshot: &Snapshot,
-    ) -> Result<(LineageGraph, Vec<LineageCall>), Error> {
-        let plan_of = |id: TargetId| {
-            let mut targets = stage.targets.iter();
-            targets.find(|target| books.target(&target.spec) == Some(id))
-        };
-        let mut known = BTreeSet::new();
-        let mut targets = Vec::new();
-        for (name, key, row) in self.targets(books) {
-            let origin = plan_of(row.target).and_then(|target| origin(stage, target, row));
-            if let Some(origin) = &origin {
-                known.extend(with_those_above(stage, origin));
-            }
-            let name = name.to_owned();
-            targets.push((origin, LineageNode::Target { name, key }));
-        }
-        let mut trace = self.trace(flow, stage, snapshot)?;
-        trace.follow(&known, true)?;
-        let placed: HashSet<MemoKey> = trace.keys().collect();
-        let unplaced = self.calls(|key| !placed.contains(key));
-        Ok((downward(&trace, self.node(), targets), unplaced))
+    /// The stage whose rows are those of the source or gathered collection of this name, by its position.
+    fn stage(&self, source: &str) -> Option<usize> {
+        (self.stages.iter()).position(|stage| stage.stage.source.name == source)
+    }
+
+    /// The number of a relation, if the store knows it.
+    fn relation(&self, relation: RelationRef) -> Option<TargetId> {
+        let rows = &self.stages[relation.stage].stage.relations[relation.relation].rows;
+        self.books.target(&rows.spec)
     }
 }
 

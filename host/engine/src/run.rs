@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
 pub use self::options::{CacheOptions, RunOptions};
+pub(crate) use self::outlets::{lookups, shape};
 pub(crate) use self::prepare::{Shared, started};
 pub(crate) use self::round::{Part, Round, Scope};
 pub(crate) use self::session::Session;

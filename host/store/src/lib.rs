@@ -50,7 +50,7 @@ pub use record::{
 };
 pub use scan::{
     ChangeIter, ChangedElement, DueIter, GroupIter, LineageIter, MemberIter, MemoIter, OwnerIter,
-    PublishedIter, RowIter, RunIter, StepIter,
+    PublishedIter, ReaderIter, RowIter, RunIter, StepIter,
 };
 pub use size::{Compaction, StoreSize};
 pub use snapshot::Snapshot;

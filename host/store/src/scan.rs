@@ -17,7 +17,7 @@ use crate::record::{Lineage, MemoRecord, Owner, RowHead};
 use crate::tables::{Bytes, HEAD, Hash, LINEAGE, MEMO, OWNER, RUN, TableSpec, target_key};
 
 pub use self::relation::{
-    ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, PublishedIter, StepIter,
+    ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, PublishedIter, ReaderIter, StepIter,
 };
 
 pub(crate) type RawRange<K> = OwnedRange<K, Bytes>;

@@ -19,7 +19,7 @@ use crate::scan::{
 };
 use crate::tables::{
     BUILD, Bytes, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, Half, Hash, INTENT, INTERFACE, LINEAGE,
-    MEMBER, MEMO, META, OBJECT, OWNER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
+    MEMBER, MEMO, META, OBJECT, OWNER, READER, RECIPE, RUN, STEP, TableSpec, USAGE, row_key,
 };
 
 /// What the store held at one moment. It can outlive the [`Store`](crate::Store), but reads nothing more then.
@@ -42,6 +42,7 @@ pub struct Snapshot {
     functions: ReadOnlyTable<Hash, Bytes>,
     build: ReadOnlyTable<Hash, Bytes>,
     member: ReadOnlyTable<Bytes, Bytes>,
+    reader: ReadOnlyTable<Bytes, Bytes>,
     due: ReadOnlyTable<Bytes, Bytes>,
     step: ReadOnlyTable<Bytes, Bytes>,
     change: ReadOnlyTable<Bytes, Bytes>,
@@ -78,6 +79,7 @@ impl Snapshot {
             functions: table(place, transaction, &FUNCTIONS)?,
             build: table(place, transaction, &BUILD)?,
             member: table(place, transaction, &MEMBER)?,
+            reader: table(place, transaction, &READER)?,
             due: table(place, transaction, &DUE)?,
             step: table(place, transaction, &STEP)?,
             change: table(place, transaction, &CHANGE)?,

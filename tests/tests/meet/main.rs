@@ -2,6 +2,7 @@
 
 mod combine;
 mod history;
+mod lineage;
 mod lookup;
 mod property;
 mod reduce;

@@ -1,5 +1,6 @@
 //! `flowstone lineage`: where a target row came from, or what a source row became, as a tree.
 
+mod nodes;
 mod script;
 mod tree;
 
@@ -9,8 +10,9 @@ use std::path::Path;
 use flowstone::LineageReport;
 use flowstone::core::printable;
 
+use self::nodes::short;
 use self::script::dot;
-use self::tree::{short, tree};
+use self::tree::{Failed, tree};
 use crate::args::LineageArgs;
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
@@ -67,7 +69,12 @@ fn names(args: &LineageArgs) -> Result<(Option<&Path>, &str, &str), Failure> {
 
 /// The lineage as a tree, and what has no place in it.
 fn text(report: &LineageReport, all: bool, paint: Paint) -> String {
-    let mut text = tree(&report.graph, report.failure.as_deref(), all, paint);
+    let failure = report.failure.as_deref().map(|reason| Failed {
+        source: &report.source,
+        key: &report.key,
+        reason,
+    });
+    let mut text = tree(&report.graph, failure, all, paint);
     if !report.certain && report.unplaced.is_empty() {
         let why = "a result was given, or the row failed or the flow changed since";
         let _ = writeln!(text, "\nnot all of this is certain: {why}");

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use flowstone_core::{Fingerprint, Type, Value, decode, fingerprint};
-use flowstone_store::{LookupRecord, Member};
+use flowstone_core::{Fingerprint, Lookup, Type, Value, decode, fingerprint};
+use flowstone_store::{LookupRecord, Member, Snapshot, StoreError};
 
 use super::{Batch, Failure, Halt, Print};
 use crate::relation::lookup_hash;
@@ -26,8 +26,8 @@ pub(super) enum Looked {
 }
 
 /// What matches a key: one row or none, or a list of rows.
-pub(super) struct Found {
-    print: Fingerprint,
+pub(crate) struct Found {
+    pub(crate) print: Fingerprint,
     value: Value,
 }
 
@@ -57,7 +57,11 @@ impl Batch<'_> {
                 .push(LookupRecord { relation, key });
             let found = match known.entry(key) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.matches(index, &key)?),
+                Entry::Vacant(new) => {
+                    let lookup = (lookup, &run.lookups[index]);
+                    let found = matches(&self.snapshot, lookup, &key, run.row_bytes_max)?;
+                    new.insert(found.map(Arc::new))
+                }
             };
             looked.push(match found {
                 Ok(found) => Looked::Found(Arc::clone(found)),
@@ -86,54 +90,6 @@ impl Batch<'_> {
         Ok(Ok(lookup_hash(prints.into_iter())))
     }
 
-    /// The rows that match, as one value; or why that is not to be had.
-    fn matches(&self, index: usize, key: &[u8; 16]) -> Result<Result<Arc<Found>, Failure>, Halt> {
-        let run = self.run;
-        let (plan, lookup) = (&run.stage.lookups[index], &run.lookups[index]);
-        let failed = |reason: String, retry: bool| Ok(Err(Failure { reason, retry }));
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        for member in self.snapshot.members(lookup.relation, key, &[])? {
-            let (_, member) = member?;
-            bytes += member
-                .columns
-                .iter()
-                .map(|(_, encoding)| encoding.len() as u64)
-                .sum::<u64>();
-            if bytes > run.row_bytes_max {
-                return failed(
-                    format!(
-                        "{}: the rows of `{}` that match hold more than the memory given leaves for one row: raise `--memory`",
-                        plan.name, plan.within
-                    ),
-                    true,
-                );
-            }
-            let Some(row) = found_row(&member, lookup, plan.record) else {
-                return failed(
-                    format!("{}: a row of `{}` cannot be read", plan.name, plan.within),
-                    true,
-                );
-            };
-            rows.push(row);
-        }
-        let value = match (plan.many, rows.len()) {
-            (true, _) => Value::list_of(&plan.row, rows),
-            (false, 0 | 1) => Value::Option(rows.pop().map(Arc::new)),
-            (false, count) => {
-                return failed(
-                    format!(
-                        "{}: {count} rows of `{}` match where one is asked for; `many = true` hands over all of them",
-                        plan.name, plan.within
-                    ),
-                    false,
-                );
-            }
-        };
-        let (ty, type_print) = &lookup.ty;
-        let print = fingerprint(&value, ty, type_print);
-        Ok(Ok(Arc::new(Found { print, value })))
-    }
-
     pub(super) fn looked_print(&self, index: usize, row: usize) -> Print {
         match self.looked_at(index, row) {
             Some(Looked::Found(found)) => Print::Known(found.print),
@@ -156,6 +112,49 @@ impl Batch<'_> {
     fn looked_at(&self, index: usize, row: usize) -> Option<&Looked> {
         self.looked[index].as_ref()?.get(row)
     }
+}
+
+/// The rows that match, as one value; or why that is not to be had.
+pub(crate) fn matches(
+    snapshot: &Snapshot,
+    (plan, lookup): (&Lookup, &StageLookup),
+    key: &[u8; 16],
+    bytes_max: u64,
+) -> Result<Result<Found, Failure>, StoreError> {
+    let failed = |reason: String, retry: bool| {
+        let reason = format!("{}: {reason}", plan.name);
+        Ok(Err(Failure { reason, retry }))
+    };
+    let (within, mut rows, mut bytes) = (&plan.within, Vec::new(), 0);
+    for member in snapshot.members(lookup.relation, key, &[])? {
+        let (_, member) = member?;
+        let sizes = member.columns.iter();
+        bytes += sizes
+            .map(|(_, encoding)| encoding.len() as u64)
+            .sum::<u64>();
+        if bytes > bytes_max {
+            let more = "more than the memory given leaves for one row: raise `--memory`";
+            return failed(
+                format!("the rows of `{within}` that match hold {more}"),
+                true,
+            );
+        }
+        let Some(row) = found_row(&member, lookup, plan.record) else {
+            return failed(format!("a row of `{within}` cannot be read"), true);
+        };
+        rows.push(row);
+    }
+    let value = match (plan.many, rows.len()) {
+        (true, _) => Value::list_of(&plan.row, rows),
+        (false, 0 | 1) => Value::Option(rows.pop().map(Arc::new)),
+        (false, count) => {
+            let more = "match where one is asked for; `many = true` hands over all of them";
+            return failed(format!("{count} rows of `{within}` {more}"), false);
+        }
+    };
+    let (ty, type_print) = &lookup.ty;
+    let print = fingerprint(&value, ty, type_print);
+    Ok(Ok(Found { print, value }))
 }
 
 /// A row that was found, as the function gets it.

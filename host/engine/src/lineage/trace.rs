@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use flowstone_core::{
-    Argument, ColumnKind, ColumnRef, Fingerprint, KeyRecipe, MemoKey, Recipe, Stage, decode,
-    to_wave,
+    Argument, ColumnKind, ColumnRef, Fingerprint, KeyRecipe, MemoKey, Recipe, Stage,
 };
-use flowstone_store::{CallRecord, Lineage, MemoRecord, Outcome, Snapshot, StoreError, Stored};
+use flowstone_store::{CallRecord, Lineage, MemoRecord, Snapshot, StoreError};
 
 use super::graph::CallResult;
 use crate::answer::{Answer, Typed};
-use crate::batch::of_parts;
+use crate::batch::{matches, of_parts};
+use crate::relation::lookup_hash;
+use crate::stage::StageLookup;
 
 /// So many calls of a transform are looked at to find the recipes under which they were made.
 const RECIPE_SAMPLES: usize = 8;
@@ -40,12 +41,32 @@ pub(super) struct TracedCall {
     parts: Option<Vec<Fingerprint>>,
 }
 
+/// The hash that a lookup goes by, and the fingerprint of what it finds; none where that is no value.
+type Looked = ([u8; 16], Option<Fingerprint>);
+
 /// A row by its collection and its positions in the lists from the root row down.
 pub(super) type Origin = (usize, Vec<u32>);
+
+/// A stage, and what is known of it.
+pub(super) struct TracedStage<'a> {
+    pub(super) stage: &'a Stage,
+    /// The identity of the columns that the flow reads.
+    pub(super) shape: Fingerprint,
+    /// The recipes of the transforms.
+    pub(super) recipes: Vec<Recipe>,
+    /// What is looked in.
+    pub(super) lookups: Vec<StageLookup>,
+    /// The most bytes that a lookup may find.
+    pub(super) bytes_max: u64,
+}
 
 /// A root row, its rows and their calls.
 pub(super) struct Trace<'a> {
     pub(super) stage: &'a Stage,
+    of: &'a TracedStage<'a>,
+    /// What lookups find now, by lookup and row of its collection: the hash that they go by, and the fingerprint of what
+    /// there is.
+    looked: Vec<Vec<Option<Looked>>>,
     snapshot: &'a Snapshot,
     typed: Vec<Typed>,
     /// The fingerprints of the root row's columns; none when the flow reads other ones than the last run did.
@@ -62,28 +83,29 @@ pub(super) struct Trace<'a> {
 }
 
 impl<'a> Trace<'a> {
-    /// A root row with this lineage. `shape` is the identity of the columns that the flow reads, `recipes` are those of
-    /// the stage's transforms, and `names` are the names that the lineage means by its positions.
+    /// A root row with this lineage. `names` are the names that the lineage means by its positions.
     pub(super) fn new(
-        (stage, shape, recipes): (&'a Stage, Fingerprint, Vec<Recipe>),
+        of: &'a TracedStage<'a>,
         (lineage, names): (&'a Lineage, &[String]),
         snapshot: &'a Snapshot,
     ) -> Result<Self, StoreError> {
+        let stage = of.stage;
         let typed = |index: usize| {
             let transform = &stage.transforms[index];
             Typed::new(transform.result.clone(), transform.makes.is_some())
         };
         let same =
-            lineage.shape == Some(shape) && lineage.columns.len() == stage.source.columns.len();
+            lineage.shape == Some(of.shape) && lineage.columns.len() == stage.source.columns.len();
         let mut trace = Self {
             stage,
+            of,
+            looked: stage.lookups.iter().map(|_| Vec::new()).collect(),
             snapshot,
             typed: (0..stage.transforms.len()).map(typed).collect(),
             columns: same.then_some(&*lineage.columns),
             recorded: lineage.calls.iter().map(|call| call.key).collect(),
-            recipes: recipes
-                .into_iter()
-                .map(|recipe| vec![(recipe.key(), recipe)])
+            recipes: (of.recipes.iter())
+                .map(|recipe| vec![(recipe.key(), recipe.clone())])
                 .collect(),
             rows: stage.collections.iter().map(|_| Vec::new()).collect(),
             calls: stage.transforms.iter().map(|_| Vec::new()).collect(),
@@ -138,6 +160,11 @@ impl<'a> Trace<'a> {
         });
         for index in 0..self.stage.transforms.len() {
             let transform = &self.stage.transforms[index];
+            for argument in transform.columns() {
+                if let ColumnKind::Lookup(lookup) = argument.kind {
+                    self.look_up(lookup)?;
+                }
+            }
             for row in 0..self.rows[transform.collection].len() {
                 let call = self.call(index, row)?;
                 if let Some(made) = transform.makes {
@@ -150,6 +177,33 @@ impl<'a> Trace<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Finds out what a lookup finds for every row of its collection.
+    fn look_up(&mut self, index: usize) -> Result<(), StoreError> {
+        let plan = &self.stage.lookups[index];
+        for row in self.looked[index].len()..self.rows[plan.collection].len() {
+            let keys = plan.keys.iter();
+            let prints = keys.map(|key| self.print(key, plan.collection, row));
+            let prints: Option<Vec<Fingerprint>> = prints.collect();
+            let looked = match prints {
+                Some(prints) => {
+                    let hash = lookup_hash(prints.into_iter());
+                    let lookup = (plan, &self.of.lookups[index]);
+                    let found = matches(self.snapshot, lookup, &hash, self.of.bytes_max)?;
+                    Some((hash, found.ok().map(|found| found.print)))
+                }
+                None => None,
+            };
+            self.looked[index].push(looked);
+        }
+        Ok(())
+    }
+
+    /// The hash that a lookup of a row goes by; none where it is not known.
+    pub(super) fn lookup_hash(&self, index: usize, row: usize) -> Option<[u8; 16]> {
+        let looked = self.looked[index].get(row)?.as_ref();
+        looked.map(|(hash, _)| *hash)
     }
 
     /// The rows that a call made: those that are known from elsewhere, and all of its list where that is asked for.
@@ -237,7 +291,7 @@ impl<'a> Trace<'a> {
             return Ok(call);
         };
         let typed = &self.typed[index];
-        call.result = result(&memo.outcome, typed);
+        call.result = CallResult::of(&memo.outcome, typed);
         if let Answer::Value(remembered) = Answer::of_outcome(memo.outcome, typed) {
             call.fingerprint = Some(remembered.fingerprint);
             if typed.parts_per_row() > 0 {
@@ -279,7 +333,7 @@ impl<'a> Trace<'a> {
         let call = |index: usize, row: usize| self.calls[index].get(row)?.as_ref();
         match column.kind {
             ColumnKind::Source(position) => self.columns?.get(position).copied(),
-            ColumnKind::Lookup(_) => None,
+            ColumnKind::Lookup(index) => self.looked[index].get(row)?.as_ref()?.1,
             ColumnKind::Result(index) => call(index, row)?.fingerprint,
             ColumnKind::ResultField(index, field) => {
                 call(index, row)?.parts.as_ref()?.get(field).copied()
@@ -327,23 +381,4 @@ fn literals(recipe: &Recipe) -> BTreeMap<String, String> {
         Some((param.name.clone(), literal.text.clone()))
     });
     named.collect()
-}
-
-/// What came of a call, for people.
-fn result(outcome: &Outcome, typed: &Typed) -> CallResult {
-    match outcome {
-        Outcome::Nothing => CallResult::Nothing,
-        Outcome::Failed { reason } => CallResult::Failed(reason.clone()),
-        Outcome::Value {
-            fingerprint,
-            stored,
-            ..
-        } => match stored {
-            Stored::Object => CallResult::Long(fingerprint.to_string()),
-            Stored::Inline(bytes) => match decode(bytes, &typed.shape.value) {
-                Ok(value) => CallResult::Value(to_wave(&value, &typed.shape.value)),
-                Err(_) => CallResult::Lost,
-            },
-        },
-    }
 }

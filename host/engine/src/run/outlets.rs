@@ -1,7 +1,7 @@
 //! Where the rows of a stage go and what they read: targets and relations, lookups, and what is folded before there are rows.
 
-use flowstone_connect::target_keys;
-use flowstone_core::{Gather, Reader, Stage, TargetPlan};
+use flowstone_connect::{reading_options, target_keys};
+use flowstone_core::{Fingerprint, Gather, Reader, SourcePlan, Stage, TargetPlan};
 use flowstone_store::TargetId;
 
 use super::Shared;
@@ -78,6 +78,15 @@ pub(super) fn outlets(
     Ok((outlets, layouts))
 }
 
+/// The identity of the columns of a source, and of how they are read.
+pub(crate) fn shape(flow: &Flow, source: &SourcePlan, books: &Books) -> Fingerprint {
+    let how = match &source.gather {
+        Some(gather) => gathering(flow, gather, books),
+        None => reading_options(&source.kind, &source.options),
+    };
+    columns_identity(&source.columns, &how)
+}
+
 /// What decides what the columns of a gathered stage hold.
 pub(super) fn gathering(flow: &Flow, gather: &Gather, books: &Books) -> String {
     let relations = gather.from.iter().map(|from| {
@@ -95,7 +104,7 @@ pub(super) fn number(books: &Books, target: &TargetPlan) -> (TargetId, u32) {
 }
 
 /// The lookups of a stage, and what that which is looked in is to the stage's rows.
-pub(super) fn lookups(flow: &Flow, stage: &Stage, books: &Books) -> (Vec<StageLookup>, Vec<u64>) {
+pub(crate) fn lookups(flow: &Flow, stage: &Stage, books: &Books) -> (Vec<StageLookup>, Vec<u64>) {
     let lookups = stage.lookups.iter().map(|lookup| {
         let rows = flow.relation(lookup.relation);
         let (relation, layout) = number(books, rows);

@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use super::late::Late;
-use super::outlets::{fold, gathering, lookups, outlets};
+use super::outlets::{fold, lookups, outlets, shape};
 use super::{RunOptions, now_s};
 
-use flowstone_connect::{
-    ConnectError, Entries, Entry, RowError, Source, open_source, reading_options,
-};
+use flowstone_connect::{ConnectError, Entries, Entry, RowError, Source, open_source};
 use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
 use flowstone_store::{CollectionId, RecipeId, TargetId};
 
@@ -97,11 +95,7 @@ impl Engine {
             .iter()
             .map(|transform| transform.recipe)
             .collect();
-        let how = match &source_plan.gather {
-            Some(gather) => gathering(flow, gather, books),
-            None => reading_options(&source_plan.kind, &source_plan.options),
-        };
-        let shape = columns_identity(&source_plan.columns, &how);
+        let shape = shape(flow, source_plan, books);
         let (targets, layouts) = outlets(flow, stage, books)?;
         let (lookups, looked_in) = lookups(flow, stage, books);
         let fingerprint = stage.fingerprint(&shape, &recipes, &layouts, &looked_in);

@@ -8,8 +8,8 @@ use crate::encoding::{ChangeRecord, Nothing};
 use crate::error::StoreError;
 use crate::place::Place;
 use crate::read::{Found, check};
-use crate::record::{Member, Step};
-use crate::tables::{Bytes, CHANGE, DUE, MEMBER, STEP, TableSpec, split_group};
+use crate::record::{CollectionId, Member, Step};
+use crate::tables::{Bytes, CHANGE, DUE, MEMBER, READER, STEP, TableSpec, split_group};
 
 /// The elements of one group, in either direction.
 pub struct ElementIter<R> {
@@ -180,6 +180,27 @@ impl Iterator for DueIter {
     fn next(&mut self) -> Option<Self::Item> {
         self.scan.next(Iterator::next, |place, key, stored| {
             super::of_row::<Nothing>(place, &DUE, key, stored).map(|(key, _)| key)
+        })
+    }
+}
+
+/// Who looked something up: see [`Snapshot::readers`](crate::Snapshot::readers).
+pub struct ReaderIter {
+    pub(crate) scan: Scan<Bytes>,
+}
+
+impl Iterator for ReaderIter {
+    type Item = Result<(CollectionId, Vec<u8>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next(Iterator::next, |place, key, stored| {
+            check(place, &READER, &key, stored)?;
+            // Behind the relation and the hash.
+            let row = key.get(size_of::<u32>() + size_of::<[u8; 16]>()..);
+            let row = row.and_then(<[u8]>::split_first_chunk);
+            let (collection, row) = row
+                .ok_or_else(|| place.damaged("the key of a reader has no collection".to_owned()))?;
+            Ok((CollectionId(u32::from_be_bytes(*collection)), row.to_vec()))
         })
     }
 }

@@ -8,12 +8,12 @@ use super::Snapshot;
 use crate::encoding::Nothing;
 use crate::error::StoreError;
 use crate::read::{READ, read};
-use crate::record::{CollectionId, Member, Step, TargetId};
+use crate::record::{CollectionId, LookupRecord, Member, Step, TargetId};
 use crate::scan::{
-    ChangeIter, DueIter, GroupIter, MemberIter, PublishedIter, RawRange, Scan, StepIter, behind,
-    prefix_range,
+    ChangeIter, DueIter, GroupIter, MemberIter, PublishedIter, RawRange, ReaderIter, Scan,
+    StepIter, behind, prefix_range,
 };
-use crate::tables::{Bytes, DUE, MEMBER, STEP, group_key, level_key, row_key};
+use crate::tables::{Bytes, DUE, MEMBER, STEP, group_key, level_key, readers_key, row_key};
 use crate::writer::after;
 
 impl Snapshot {
@@ -175,6 +175,19 @@ impl Snapshot {
             let found: Option<Nothing> =
                 read(&self.place, &DUE, &self.due, &*key)?.or_damaged(&self.place, DUE.name)?;
             Ok(found.is_some())
+        })
+    }
+
+    /// The rows that looked this up, by their collections and keys, ascending. They are read as the iterator goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::members`].
+    pub fn readers(&self, lookup: &LookupRecord) -> Result<ReaderIter, StoreError> {
+        let prefix = readers_key(lookup);
+        let range = self.between(&self.reader, &prefix, &after(&prefix))?;
+        Ok(ReaderIter {
+            scan: Scan::of(&self.place, range),
         })
     }
 

@@ -2,7 +2,8 @@
 
 use flowstone::{CallResult, LineageGraph, LineageNode};
 
-use super::tree::{Branches, position, result_text, short, taken};
+use super::nodes::{member, position, result_text, short, taken};
+use super::tree::Branches;
 use crate::graph::{Dot, Status};
 
 /// A graph in DOT: of the first branches of every node, or of all.
@@ -48,14 +49,26 @@ pub(super) fn dot(graph: &LineageGraph, downward: bool, all: bool) -> String {
 fn shown(node: &LineageNode) -> (Vec<String>, Status) {
     match node {
         LineageNode::Source { name, key, content } => {
-            let content = content
-                .as_deref()
-                .map(|content| format!("content {}", short(content)));
-            let lines = [format!("source {name}"), key.clone()]
-                .into_iter()
-                .chain(content);
-            (lines.collect(), Status::None)
+            (root("source", name, key, content.as_deref()), Status::None)
         }
+        LineageNode::Gathered {
+            by,
+            name,
+            key,
+            content,
+        } => (root(by, name, key, content.as_deref()), Status::None),
+        LineageNode::Member {
+            collection,
+            key,
+            index,
+        } => (
+            vec![format!("row {collection}"), member(key, index)],
+            Status::None,
+        ),
+        LineageNode::More { collection, rows } => (
+            vec![format!("{rows} more"), format!("of {collection}")],
+            Status::None,
+        ),
         LineageNode::Row { collection, index } => (
             vec![format!("{collection} {}", position(index))],
             Status::None,
@@ -84,4 +97,10 @@ fn shown(node: &LineageNode) -> (Vec<String>, Status) {
             )
         }
     }
+}
+
+fn root(kind: &str, name: &str, key: &str, content: Option<&str>) -> Vec<String> {
+    let content = content.map(|content| format!("content {}", short(content)));
+    let lines = [format!("{kind} {name}"), key.to_owned()];
+    lines.into_iter().chain(content).collect()
 }

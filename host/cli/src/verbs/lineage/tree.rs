@@ -1,15 +1,12 @@
 //! A lineage as a tree of lines, short where there are very many.
 
-use flowstone::core::printable;
-use flowstone::{CallResult, LineageColumn, LineageGraph, LineageNode};
+use flowstone::{LineageGraph, LineageNode};
 
+use super::nodes::{label, node_text, one_line};
 use crate::output::{Paint, Style};
 
 /// So many branches of one node are shown.
 const BRANCHES_MAX: usize = 12;
-
-/// So many characters of a result are shown.
-const RESULT_CHARS_MAX: usize = 60;
 
 /// The branches of every node, those that are left out counted.
 pub(super) struct Branches {
@@ -48,9 +45,32 @@ enum Line {
     Failure(String),
 }
 
-/// A graph as a tree, from its first node on. What is met again is not unfolded again. `failure` stands with the source
-/// row.
-pub(super) fn tree(graph: &LineageGraph, failure: Option<&str>, all: bool, paint: Paint) -> String {
+/// Why a root row has failed.
+#[derive(Clone, Copy)]
+pub(super) struct Failed<'a> {
+    pub(super) source: &'a str,
+    pub(super) key: &'a str,
+    pub(super) reason: &'a str,
+}
+
+impl Failed<'_> {
+    fn is_of(&self, node: &LineageNode) -> bool {
+        match node {
+            LineageNode::Source { name, key, .. } | LineageNode::Gathered { name, key, .. } => {
+                name == self.source && key == self.key
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A graph as a tree, from its first node on. What is met again is not unfolded again. `failure` stands with its row.
+pub(super) fn tree(
+    graph: &LineageGraph,
+    failure: Option<Failed<'_>>,
+    all: bool,
+    paint: Paint,
+) -> String {
     let branches = Branches::of(graph, all);
     let mut met = vec![false; graph.nodes.len()];
     let mut text = String::new();
@@ -106,13 +126,12 @@ fn lines_below(
     graph: &LineageGraph,
     branches: &Branches,
     node: usize,
-    failure: Option<&str>,
+    failure: Option<Failed<'_>>,
     paint: Paint,
 ) -> Vec<Line> {
-    let is_source = matches!(graph.nodes[node], LineageNode::Source { .. });
-    let failure = failure.filter(|_| is_source);
+    let failure = failure.filter(|failed| failed.is_of(&graph.nodes[node]));
     let mut lines: Vec<Line> = failure
-        .map(|reason| Line::Failure(one_line(reason)))
+        .map(|failed| Line::Failure(one_line(failed.reason)))
         .into_iter()
         .collect();
     lines.extend(branches.shown[node].iter().map(|&edge| {
@@ -125,124 +144,10 @@ fn lines_below(
     lines
 }
 
-/// What is taken of a node: `heading ← path, text: `.
-fn label(takes: &[LineageColumn], giver: &LineageNode, paint: Paint) -> String {
-    if takes.is_empty() {
-        return String::new();
-    }
-    let taken = taken(takes, giver).join(", ");
-    format!("{}: ", paint.text(Style::Cyan, &taken))
-}
-
-/// What is taken of a node, each in a word or two.
-pub(super) fn taken(takes: &[LineageColumn], giver: &LineageNode) -> Vec<String> {
-    let name = match giver {
-        LineageNode::Source { name, .. } | LineageNode::Target { name, .. } => name,
-        LineageNode::Row { collection, .. } => collection,
-        LineageNode::Call { transform, .. } => transform,
-    };
-    let short = |taken: &LineageColumn| {
-        let column = taken
-            .column
-            .strip_prefix(&**name)
-            .and_then(|rest| rest.strip_prefix('.'));
-        let column = column.unwrap_or(&taken.column);
-        if taken.name == column {
-            printable(&taken.name, &[])
-        } else {
-            printable(&format!("{} ← {column}", taken.name), &[])
-        }
-    };
-    takes.iter().map(short).collect()
-}
-
-fn node_text(node: &LineageNode, paint: Paint) -> String {
-    let bold = |text: &str| paint.text(Style::Bold, &printable(text, &[]));
-    let dim = |text: String| paint.text(Style::Dim, &text);
-    match node {
-        LineageNode::Source { name, key, content } => {
-            let content = content
-                .as_deref()
-                .map(|content| dim(format!(" (content {})", short(content))));
-            format!(
-                "source {} {}{}",
-                bold(name),
-                printable(key, &[]),
-                content.unwrap_or_default()
-            )
-        }
-        LineageNode::Row { collection, index } => {
-            format!("row {} {}", bold(collection), position(index))
-        }
-        LineageNode::Target { name, key } => {
-            format!("target {} {}", bold(name), printable(key, &[]))
-        }
-        LineageNode::Call {
-            transform,
-            key,
-            result,
-            literals,
-        } => {
-            let literals = literals.iter();
-            let literals: Vec<String> = literals
-                .map(|(name, value)| format!(", {name} = {}", cut(value)))
-                .collect();
-            let what = match key {
-                Some(key) => format!(
-                    " {} → {}",
-                    dim(format!("(memo {})", short(key))),
-                    result_text(result)
-                ),
-                None => dim(", not known which".to_owned()),
-            };
-            format!(
-                "call {}{}{what}",
-                bold(transform),
-                printable(&literals.concat(), &[])
-            )
-        }
-    }
-}
-
-/// The positions of a row below its root row: `#3`, `#3.0`.
-pub(super) fn position(index: &[u32]) -> String {
-    let positions: Vec<String> = index.iter().map(u32::to_string).collect();
-    format!("#{}", positions.join("."))
-}
-
-/// What came of a call, in a few words.
-pub(super) fn result_text(result: &CallResult) -> String {
-    match result {
-        CallResult::Value(value) => printable(&cut(value), &[]),
-        CallResult::Long(fingerprint) => format!("a long value, {}", short(fingerprint)),
-        CallResult::Rows(1) => "1 row".to_owned(),
-        CallResult::Rows(rows) => format!("{rows} rows"),
-        CallResult::Nothing => "none".to_owned(),
-        CallResult::Failed(reason) => format!("failed: {}", cut(&one_line(reason))),
-        CallResult::Lost => "not remembered".to_owned(),
-    }
-}
-
-/// The first twelve digits: enough to tell two apart by eye.
-pub(super) fn short(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
-}
-
-fn one_line(text: &str) -> String {
-    printable(text.lines().next().unwrap_or_default(), &[])
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(RESULT_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowstone::LineageEdge;
+    use flowstone::{CallResult, LineageColumn, LineageEdge};
     use std::collections::BTreeMap;
 
     fn source() -> LineageNode {
@@ -274,7 +179,13 @@ mod tests {
         }
     }
 
-    fn shown(graph: &LineageGraph, failure: Option<&str>) -> String {
+    const TOO_LONG: Failed<'_> = Failed {
+        source: "page",
+        key: "a.md",
+        reason: "it is too long\nmuch too long",
+    };
+
+    fn shown(graph: &LineageGraph, failure: Option<Failed<'_>>) -> String {
         tree(graph, failure, false, Paint(false))
     }
 
@@ -316,27 +227,7 @@ mod tests {
             │     └─ content: source page a.md (content fedcba987654), as above\n\
             └─ words: call words, size = 3, not known which\n   \
                └─ text: row section #2, as above\n";
-        assert_eq!(
-            shown(&graph, Some("it is too long\nmuch too long")),
-            expected
-        );
-    }
-
-    #[test]
-    fn results_are_short_and_harmless() {
-        let text = |result| result_text(&result);
-        assert_eq!(
-            text(CallResult::Value("\"a\u{1b}b\"".to_owned())),
-            "\"a\\u{1b}b\""
-        );
-        let long = text(CallResult::Value("é".repeat(100)));
-        assert_eq!(long, format!("{}…", "é".repeat(60)));
-        assert_eq!(text(CallResult::Rows(1)), "1 row");
-        assert_eq!(text(CallResult::Nothing), "none");
-        assert_eq!(text(CallResult::Failed("no\nway".to_owned())), "failed: no");
-        assert_eq!(text(CallResult::Lost), "not remembered");
-        let print = "0123456789abcdef".to_owned();
-        assert_eq!(text(CallResult::Long(print)), "a long value, 0123456789ab");
+        assert_eq!(shown(&graph, Some(TOO_LONG)), expected);
     }
 
     #[test]
