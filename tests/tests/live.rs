@@ -1,5 +1,6 @@
 //! What a flow that is watched calls, and what it leaves alone: every test lists the calls that ran.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -52,6 +53,8 @@ fn watching(project: &Project, rescan: Duration, work: impl FnOnce(&Receiver<Rou
     let mut options = WatchOptions::default();
     options.run.observed = true;
     options.rescan = rescan;
+    // What is wrong at the beginning is reported, and the rest goes on.
+    options.strict = false;
     // A file that is written in two steps is one change, also when this machine is busy.
     options.quiet = Duration::from_millis(100);
     options.wait_max = Duration::from_secs(10);
@@ -71,8 +74,10 @@ fn watching(project: &Project, rescan: Duration, work: impl FnOnce(&Receiver<Rou
                 }
             }
         });
-        work(&rounds);
+        // Stopped also when the work panics: a thread that goes on would be waited for.
+        let worked = catch_unwind(AssertUnwindSafe(|| work(&rounds)));
         stop.store(true, Ordering::Relaxed);
+        worked.unwrap_or_else(|panic| resume_unwind(panic));
         live.join().expect("it ends")
     })
 }
@@ -147,4 +152,72 @@ fn full_listings_go_on_and_quiet_ones_leave_no_record() {
     assert_eq!(last.sources["page"].rows, 4);
     drop(engine);
     assert_eq!(project.rows(), project.fresh_rows());
+}
+
+/// Twelve pages that a run has seen, of which one failed and most are gone since.
+fn most_gone() -> Project {
+    let project = Project::new();
+    for number in 0..12 {
+        project.write(&format!("{number:02}.md"), format!("line {number}\n"));
+    }
+    project.write("00.md", "!trap\n");
+    assert_eq!(project.run().report.failures, 1);
+    for number in 0..8 {
+        project.remove(&format!("{number:02}.md"));
+    }
+    project
+}
+
+#[test]
+fn of_a_source_that_lost_most_rows_the_others_go_on() {
+    let project = most_gone();
+    project.write("08.md", "edited\n").write("12.md", "new\n");
+    let before = project.rows().len();
+    watching(&project, HOUR, |rounds| {
+        let first = next(rounds);
+        assert_eq!(
+            first.calls,
+            ["line 08.md", "line 12.md", "weight 08.md", "weight 12.md"]
+        );
+        let page = first.report.sources["page"];
+        assert_eq!((page.changed, page.added, page.removed), (1, 1, 0));
+        assert_eq!(first.report.failures, 1, "a row that failed and stays");
+    });
+    let rows = project.rows();
+    assert_eq!(rows.len(), before + 1);
+    assert!(rows.iter().any(|row| row.contains("edited")), "{rows:?}");
+}
+
+#[test]
+fn after_a_listing_that_was_refused_no_row_goes_either() {
+    let project = most_gone();
+    let before = project.rows();
+    watching(&project, HOUR, |rounds| {
+        assert!(next(rounds).report.whole);
+        for number in 8..11 {
+            project.remove(&format!("{number:02}.md"));
+        }
+        project.write("11.md", "edited\n");
+        let mut changed = 0;
+        while changed == 0 {
+            let round = next(rounds);
+            changed = round.report.sources["page"].changed;
+            assert_eq!(round.report.sources["page"].removed, 0);
+            assert_eq!(round.report.failures, 1, "a row that failed and stays");
+        }
+    });
+    let rows = project.rows();
+    assert_eq!(rows.len(), before.len());
+    assert!(rows.iter().any(|row| row.contains("edited")), "{rows:?}");
+}
+
+#[test]
+fn what_failed_in_a_source_that_is_away_is_still_failed() {
+    let project = most_gone();
+    project.rename("../docs", "../away");
+    watching(&project, HOUR, |rounds| {
+        let first = next(rounds);
+        assert_eq!(first.report.failures, 1);
+        assert_eq!(first.report.sources.len(), 0);
+    });
 }

@@ -295,8 +295,9 @@ impl Live {
         for source in report.sources.keys() {
             if matches!(scope.part(source), Some(Part::Whole)) {
                 self.sources.listed(source, took);
+                let is_fine = faults.iter().all(|(name, _)| name != source);
                 // It may have come back between the try to watch it and its listing: then it is tried again.
-                if self.sources.is_watched(source) {
+                if is_fine && self.sources.is_watched(source) {
                     self.faults.clear(source, observer);
                 }
             }
