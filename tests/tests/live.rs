@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use flowstone::{Event, Live, RoundReport, Signals, TurnEnd, WatchOptions};
-use flowstone_tests::Project;
+use flowstone_tests::{Project, meeting};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -220,4 +220,127 @@ fn what_failed_in_a_source_that_is_away_is_still_failed() {
         assert_eq!(first.report.failures, 1);
         assert_eq!(first.report.sources.len(), 0);
     });
+}
+
+#[test]
+fn a_turn_that_ends_while_no_work_can_be_done_says_why() {
+    let project = project();
+    std::fs::create_dir_all(project.path("out/lines.db")).expect("the project takes folders");
+    let (engine, flow) = project.open().expect("the flow opens");
+    let (stop, pause) = (AtomicBool::new(false), AtomicBool::new(false));
+    let signals = Signals {
+        stop: &stop,
+        pause: &pause,
+    };
+    let observer = |event: &Event<'_>| {
+        if let Event::Stalled { .. } = event {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let mut options = WatchOptions::default();
+    options.strict = false;
+    let turn = Live::new(options).turn(&engine, &flow, signals, &observer);
+    let turn = turn.expect("it may pass");
+    assert_eq!(turn.end, TurnEnd::Stopped);
+    let reason = turn.stalled.expect("no work was done");
+    assert!(reason.contains("index"), "{reason}");
+}
+
+/// Lines are joined with names that are looked up in a table, by what comes before their first blank.
+const NAMED: &str = r#"
+name = "named"
+
+[plugin.sample]
+component = "sample.wasm"
+
+[source.page]
+kind = "files"
+root = "docs"
+include = ["*.txt"]
+
+[source.name]
+kind = "csv"
+path = "docs/names.csv"
+key = "id"
+
+[transform.line]
+call = "sample.lines"
+each = "page"
+from = { content = "page.content" }
+rows = true
+
+[transform.head]
+call = "sample.head"
+each = "line"
+
+[transform.named]
+call = "sample.pair"
+each = "line"
+from = { line = "line" }
+lookup = { found = { in = "name", key = "head", on = "id", take = "name" } }
+
+[reduce.joined]
+call = "sample.join"
+over = "line"
+by = ["head"]
+from = { lines = "named" }
+
+[target.line]
+kind = "sqlite"
+path = "out/lines.db"
+table = "line"
+rows = "line"
+key = ["path", "line"]
+columns = { path = "page.path", line = "line", named = "named" }
+
+[target.joined]
+kind = "sqlite"
+path = "out/lines.db"
+table = "joined"
+rows = "joined"
+key = ["head"]
+columns = { head = "joined.head", text = "joined" }
+"#;
+
+#[test]
+fn rows_that_meet_are_kept_in_step_with_both_sides() {
+    let mut project = Project::new();
+    project.component = Some(meeting(0));
+    project.flow = NAMED.to_owned();
+    project
+        .write("names.csv", "id,name\nx,Xaver\ny,Yvonne\n")
+        .write("a.txt", "x 1\ny 1\n")
+        .write("b.txt", "x 2\nz 1\n");
+    watching(&project, HOUR, |rounds| {
+        assert!(next(rounds).report.whole);
+        // One side: a name that two lines look up, and no other line.
+        project.write("names.csv", "id,name\nx,Xenia\ny,Yvonne\n");
+        let round = next(rounds);
+        let calls = ["joined x", "named a.txt", "named b.txt"];
+        assert_eq!(shown(&round), calls);
+        // The other side: a line, and the group that it is in.
+        project.write("b.txt", "x 3\nz 1\n");
+        let round = next(rounds);
+        let calls = ["head b.txt", "joined x", "line b.txt", "named b.txt"];
+        assert_eq!(shown(&round), calls);
+        // A name that was not there is one that was looked up.
+        project.write("names.csv", "id,name\nx,Xenia\ny,Yvonne\nz,Zoe\n");
+        let round = next(rounds);
+        assert_eq!(shown(&round), ["joined z", "named b.txt"]);
+        project.remove("a.txt");
+        let round = next(rounds);
+        assert_eq!(shown(&round), ["joined x"], "the group `y` has no line");
+    });
+    let fresh = project.fresh();
+    for table in ["line", "joined"] {
+        assert_eq!(project.table(table), fresh.table(table));
+        assert!(!project.table(table).is_empty());
+    }
+    assert_eq!(project.run().calls, [""; 0], "nothing is left to do");
+}
+
+/// The calls of a round, without what makes the keys of groups unlike text.
+fn shown(round: &Round) -> Vec<String> {
+    let printable = |call: &String| call.replace(|c: char| c.is_control() || c == '"', "");
+    round.calls.iter().map(printable).collect()
 }
