@@ -82,6 +82,8 @@ pub struct Turn {
     pub end: TurnEnd,
     /// What its rounds came to; none when none could be done.
     pub report: Option<RunReport>,
+    /// Why no work could be done when it ended; none where all was.
+    pub stalled: Option<String>,
 }
 
 /// What a turn looks at, to see whether it is to end.
@@ -150,7 +152,11 @@ impl Live {
             self.faults.stalled(&reason, observer);
             attempts += 1;
             if let Some(end) = wait_for(backoff(attempts, self.options.rescan), signals) {
-                return Ok(Turn { end, report: None });
+                return Ok(Turn {
+                    end,
+                    report: None,
+                    stalled: Some(reason),
+                });
             }
         }
     }
@@ -159,12 +165,15 @@ impl Live {
     fn patience_of(&self, flow: &Flow) -> Patience {
         let batches = flow.plan().stages.iter().filter_map(|stage| {
             let rows = stage.batch_rows()?;
-            Some((rows as usize, stage.batch_wait()))
+            Some((
+                stage.source.name.clone(),
+                (rows as usize, stage.batch_wait()),
+            ))
         });
         Patience {
             quiet: self.options.quiet,
             wait_max: self.options.wait_max,
-            batch: batches.max_by_key(|(_, wait)| *wait),
+            batches: batches.collect(),
         }
     }
 
@@ -204,7 +213,11 @@ impl Live {
             Err(Halt::Error(error)) => return Err(error),
         };
         let report = Some(session.finish()?);
-        Ok(Turn { end, report })
+        Ok(Turn {
+            end,
+            report,
+            stalled: None,
+        })
     }
 
     /// Rounds over what is told, until the turn is to end.
@@ -247,7 +260,9 @@ impl Live {
             for source in self.faults.due(now) {
                 self.inbox.ask_for(&source);
             }
-            let until = due.min(now + TICK).min(self.sources.next_poll(due));
+            let faults = &self.faults;
+            let next_poll = (self.sources).next_poll(due, |source| faults.held_until(source));
+            let until = next_poll.min(now + TICK);
             let Some(mut dirty) = self.inbox.take(until, &self.patience) else {
                 continue;
             };
@@ -295,8 +310,9 @@ impl Live {
         for source in report.sources.keys() {
             if matches!(scope.part(source), Some(Part::Whole)) {
                 self.sources.listed(source, took);
+                let is_fine = faults.iter().all(|(name, _)| name != source);
                 // It may have come back between the try to watch it and its listing: then it is tried again.
-                if self.sources.is_watched(source) {
+                if is_fine && self.sources.is_watched(source) {
                     self.faults.clear(source, observer);
                 }
             }

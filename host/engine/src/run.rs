@@ -1,5 +1,6 @@
 //! A run: a session with one round over everything, and the record of it.
 
+mod guard;
 mod late;
 mod options;
 mod outlets;

@@ -38,8 +38,12 @@ pub(crate) struct WatchArgs {
 /// The shortest time that makes sense anywhere here.
 const TIME_MIN: Duration = Duration::from_millis(1);
 
+/// The longest: clocks do not reach as far as a duration may.
+const TIME_MAX: Duration = Duration::from_hours(30 * 24);
+
 fn time(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
+        Some(time) if time > TIME_MAX => Err("30 days are the most".to_owned()),
         Some(time) if time >= TIME_MIN => Ok(time),
         Some(_) => Err("at least 1ms is needed".to_owned()),
         None => Err("it is a time such as 500ms, 30s or 5m".to_owned()),
@@ -73,5 +77,7 @@ mod tests {
     fn no_time_at_all_is_no_time() {
         assert_eq!(time("20ms"), Ok(Duration::from_millis(20)));
         assert!(time("0s").is_err() && time("soon").is_err());
+        assert_eq!(time("720h"), Ok(TIME_MAX));
+        assert!(time("721h").is_err() && time("99999999999h").is_err());
     }
 }

@@ -67,8 +67,12 @@ pub(crate) fn watch(args: &WatchArgs, output: Output) -> Result<u8, Failure> {
         let report = turn.report.as_ref();
         if turn.end == TurnEnd::Stopped {
             let cut_off = report.is_some_and(|report| report.interrupted);
-            teller.stopped(cut_off);
-            return Ok(if cut_off { EXIT_INTERRUPTED } else { EXIT_DONE });
+            teller.stopped(cut_off, turn.stalled.as_deref());
+            return Ok(if cut_off || turn.stalled.is_some() {
+                EXIT_INTERRUPTED
+            } else {
+                EXIT_DONE
+            });
         }
         if let Some(report) = report.filter(|_| !args.no_gc) {
             collect(&mut opened, report)?;
@@ -150,13 +154,17 @@ impl Teller {
         self.output.paint_summary()
     }
 
-    fn stopped(&self, cut_off: bool) {
-        let line = if cut_off {
-            "stopped; what was finished is kept, the next run does the rest"
-        } else {
-            "stopped; everything is settled"
+    fn stopped(&self, cut_off: bool, stalled: Option<&str>) {
+        let line = match stalled {
+            Some(reason) => format!("stopped while no work could be done: {reason}"),
+            None if cut_off => {
+                "stopped; what was finished is kept, the next run does the rest".to_owned()
+            }
+            None => "stopped; everything is settled".to_owned(),
         };
-        self.tell(&json!({"event": "stopped", "interrupted": cut_off}), line);
+        let interrupted = cut_off || stalled.is_some();
+        let json = json!({"event": "stopped", "interrupted": interrupted, "stalled": stalled});
+        self.tell(&json, &line);
     }
 
     /// Checks a flow that changed; tells what became of it.

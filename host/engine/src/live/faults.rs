@@ -68,8 +68,13 @@ impl Faults {
 
     /// Whether nothing is asked of a source until it is tried again.
     pub(super) fn holds(&self, source: &str) -> bool {
-        let fault = self.sources.get(source);
-        fault.is_some_and(|fault| fault.retry.is_some_and(|retry| Instant::now() < retry))
+        self.held_until(source)
+            .is_some_and(|retry| Instant::now() < retry)
+    }
+
+    /// When a source is tried again.
+    pub(super) fn held_until(&self, source: &str) -> Option<Instant> {
+        self.sources.get(source)?.retry
     }
 
     /// The sources to try again now.

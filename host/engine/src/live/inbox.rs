@@ -42,9 +42,10 @@ impl Dirty {
         }
     }
 
-    /// How many rows are known to wait.
-    fn rows(&self) -> usize {
-        self.keys.as_ref().map_or(0, BTreeSet::len)
+    /// How many rows wait; none where that is not known: the source is listed, or asked for what lies below a folder.
+    fn rows(&self) -> Option<usize> {
+        let keys = self.keys.as_ref()?;
+        self.below.is_empty().then_some(keys.len())
     }
 
     fn be_listed(&mut self) {
@@ -61,24 +62,40 @@ struct Waiting {
 }
 
 /// For how long changes are gathered.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Patience {
     /// For how long nothing more must be told.
     pub(super) quiet: Duration,
     /// How long it waits for that at most.
     pub(super) wait_max: Duration,
-    /// What batched functions wait for: rows, and for how long at most. With so many rows they wait no longer.
-    pub(super) batch: Option<(usize, Duration)>,
+    /// What batched functions wait for, by source: rows, and for how long at most. With so many rows they wait no longer.
+    pub(super) batches: BTreeMap<String, (usize, Duration)>,
 }
 
 impl Patience {
     /// When changes are taken, of which the first and the last came then.
-    fn ready(&self, rows: usize, (first, last): (Instant, Instant)) -> Instant {
+    fn ready(
+        &self,
+        sources: &BTreeMap<String, Dirty>,
+        (first, last): (Instant, Instant),
+    ) -> Instant {
         let usual = (last + self.quiet).min(first + self.wait_max);
-        match self.batch {
-            Some((enough, wait)) if rows < enough => usual.max(first + wait),
-            _ => usual,
+        self.batch_wait(sources)
+            .map_or(usual, |wait| usual.max(first + wait))
+    }
+
+    /// For how long waiting fills the batches of the sources that told something; none where it does not help.
+    fn batch_wait(&self, sources: &BTreeMap<String, Dirty>) -> Option<Duration> {
+        let mut longest = None;
+        for (source, dirty) in sources {
+            let rows = dirty.rows()?;
+            if let Some((enough, wait)) = self.batches.get(source)
+                && rows < *enough
+            {
+                longest = longest.max(Some(*wait));
+            }
         }
+        longest
     }
 }
 
@@ -132,8 +149,8 @@ impl Inbox {
         let mut waiting = self.waiting();
         loop {
             let now = Instant::now();
-            let rows = waiting.sources.values().map(Dirty::rows).sum();
-            let ready = waiting.times.map(|times| patience.ready(rows, times));
+            let times = waiting.times;
+            let ready = times.map(|times| patience.ready(&waiting.sources, times));
             let next = match ready {
                 Some(ready) if now >= ready => {
                     return Some(std::mem::take(&mut *waiting).sources);
@@ -160,7 +177,7 @@ mod tests {
     const NOW: &Patience = &Patience {
         quiet: Duration::ZERO,
         wait_max: Duration::ZERO,
-        batch: None,
+        batches: BTreeMap::new(),
     };
 
     fn row(key: &str) -> Change {
@@ -194,7 +211,7 @@ mod tests {
         let patience = |wait_max| Patience {
             quiet: hour,
             wait_max,
-            batch: None,
+            batches: BTreeMap::new(),
         };
         let now = Instant::now();
         assert_eq!(inbox.take(now, &patience(hour)), None, "not quiet yet");
@@ -204,9 +221,10 @@ mod tests {
     #[test]
     fn a_batch_is_waited_for_until_it_is_full() {
         let inbox = Inbox::default();
+        let batch = (2, Duration::from_hours(1));
         let patience = Patience {
-            batch: Some((2, Duration::from_hours(1))),
-            ..*NOW
+            batches: BTreeMap::from([("page".to_owned(), batch)]),
+            ..Patience::default()
         };
         inbox.tell("page", row("a"));
         assert_eq!(
@@ -215,6 +233,17 @@ mod tests {
             "one row is not enough"
         );
         inbox.tell("page", row("b"));
+        assert!(inbox.take(Instant::now(), &patience).is_some());
+        // Where waiting does not help, there is none.
+        inbox.tell("other", row("a"));
+        assert!(inbox.take(Instant::now(), &patience).is_some());
+        for unknown in [Change::Any, Change::Below(b"a/".to_vec())] {
+            inbox.tell("page", row("a"));
+            inbox.tell("page", unknown);
+            assert!(inbox.take(Instant::now(), &patience).is_some());
+        }
+        inbox.tell("page", row("a"));
+        inbox.tell("other", Change::Any);
         assert!(inbox.take(Instant::now(), &patience).is_some());
     }
 

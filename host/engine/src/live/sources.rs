@@ -136,14 +136,18 @@ impl Sources {
         }
     }
 
-    /// When the next source is to be asked.
-    pub(super) fn next_poll(&self, latest: Instant) -> Instant {
-        let polled = self
-            .watched
-            .values()
-            .filter(|watched| !matches!(watched.watch, Watch::Push(_)));
-        let next = polled.map(|watched| watched.next_poll).min();
-        next.map_or(latest, |next| next.min(latest))
+    /// When the next source is to be asked. For one that is held back until a time, that time counts as well.
+    pub(super) fn next_poll(
+        &self,
+        latest: Instant,
+        held_until: impl Fn(&str) -> Option<Instant>,
+    ) -> Instant {
+        let polled =
+            (self.watched.iter()).filter(|(_, watched)| !matches!(watched.watch, Watch::Push(_)));
+        let times = polled.map(|(source, watched)| {
+            held_until(source).map_or(watched.next_poll, |held| held.max(watched.next_poll))
+        });
+        times.fold(latest, Instant::min)
     }
 }
 
@@ -151,5 +155,41 @@ impl Watched {
     /// Asks again later, when asking takes long, much later.
     fn put_off(&mut self, took: Duration) {
         self.next_poll = Instant::now() + self.interval.max(took * LISTING_PART);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowstone_connect::{Change, ConnectError};
+
+    use super::*;
+
+    struct Silent;
+
+    impl Poll for Silent {
+        fn poll(&mut self) -> Result<Vec<Change>, ConnectError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_held_back_wakes_nobody_before_it_is_tried_again() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut sources = Sources::new(Arc::default(), second);
+        for (name, next_poll) in [("away", now), ("there", now + 20 * second)] {
+            let watched = Watched {
+                watch: Watch::List(Box::new(Silent)),
+                next_poll,
+                interval: second,
+            };
+            sources.watched.insert(name.to_owned(), watched);
+        }
+        let latest = now + 60 * second;
+        let until =
+            |seconds| move |source: &str| (source == "away").then_some(now + seconds * second);
+        assert_eq!(sources.next_poll(latest, |_| None), now);
+        assert_eq!(sources.next_poll(latest, until(10)), now + 10 * second);
+        assert_eq!(sources.next_poll(latest, until(30)), now + 20 * second);
+        assert_eq!(sources.next_poll(now + second, until(30)), now + second);
     }
 }

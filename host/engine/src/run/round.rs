@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use flowstone_store::Snapshot;
-
+use super::guard::too_many;
 use super::session::Session;
 use super::summary::{LookedAt, since, state_of};
 use super::turn::Turns;
@@ -15,7 +14,7 @@ use crate::commit::Committer;
 use crate::error::Error;
 use crate::event::Event;
 use crate::report::{FailedRow, RoundReport, SourceCounts};
-use crate::scan::{Found, Pass, go_over, scan, scan_keys};
+use crate::scan::{Found, Pass, go_over};
 use crate::stage::StageRun;
 
 /// What a round looks at.
@@ -57,10 +56,10 @@ type Faults = Vec<(String, Error)>;
 /// What a scan found in a stage.
 struct Scanned<'s> {
     found: Found,
-    /// What was looked at; nothing where the source is left as it is.
+    /// What was to be looked at.
     part: Option<&'s Part>,
-    /// Whether it is left so because it cannot be had.
-    at_fault: bool,
+    /// What was.
+    looked_at: LookedAt,
 }
 
 impl Session<'_> {
@@ -113,71 +112,19 @@ impl Session<'_> {
         let snapshot = self.engine.store.snapshot()?;
         let (mut all, mut faults) = (Vec::with_capacity(self.stages.len()), Vec::new());
         for (index, stage) in self.stages.iter().enumerate() {
-            let name = &stage.stage.source.name;
-            let part = scope.part(name);
-            let found = match part {
-                // Its rows are known when those that they come from are settled.
-                _ if stage.stage.source.gather.is_some() => Ok(Found::default()),
-                None => Ok(Found::default()),
-                Some(Part::Whole) => self.scan_whole(index, stage),
-                Some(Part::Keys(keys)) => self.scan_some(stage, keys, &snapshot),
-            };
-            all.push(match found {
-                Ok(found) => Scanned {
-                    found,
-                    part,
-                    at_fault: false,
-                },
-                Err(Halt::Error(error)) if self.lenient && error.is_of_source() => {
-                    faults.push((name.clone(), error));
-                    Scanned {
-                        found: Found::default(),
-                        part: None,
-                        at_fault: true,
-                    }
-                }
-                Err(halt) => return Err(halt),
+            let part = scope.part(&stage.stage.source.name);
+            let looked = self.look(index, part, &snapshot)?;
+            let fault = looked
+                .fault
+                .map(|error| (stage.stage.source.name.clone(), error));
+            faults.extend(fault);
+            all.push(Scanned {
+                found: looked.found,
+                part,
+                looked_at: looked.at,
             });
         }
         Ok((all, faults))
-    }
-
-    fn scan_whole(&self, index: usize, stage: &StageRun<'_>) -> Result<Found, Halt> {
-        let found = scan(stage, Pass::Whole)?;
-        let in_flow = index < self.ground.flow.plan.stages.len();
-        if in_flow && found.is_mass_delete() && !self.ground.shared.options.allow_deletes {
-            return Err(too_many(stage, found.removed, found.known).into());
-        }
-        if let Some((key, place)) = stage.overrides.unlisted(&found.given) {
-            let source = &stage.stage.source.name;
-            return Err(Halt::Error(Error::Override {
-                place: place.to_owned(),
-                message: format!("source `{source}` has no row `{key}`"),
-            }));
-        }
-        Ok(found)
-    }
-
-    /// The guard holds for what all rounds since the last listing took away together: rows may go a few at a time.
-    fn scan_some(
-        &self,
-        stage: &StageRun<'_>,
-        keys: &BTreeSet<Vec<u8>>,
-        snapshot: &Snapshot,
-    ) -> Result<Found, Halt> {
-        let found = scan_keys(stage, snapshot, keys)?;
-        let (most, now) = self.tally.rows_of(&stage.stage.source.name);
-        let left = (now + found.rows).saturating_sub(found.known);
-        let together = Found {
-            known: most,
-            removed: most.saturating_sub(left),
-            ..Found::default()
-        };
-        let guarded = found.removed > 0 && !self.ground.shared.options.allow_deletes;
-        if guarded && together.is_mass_delete() {
-            return Err(too_many(stage, together.removed, most).into());
-        }
-        Ok(found)
     }
 
     /// The keys of the rows that the store knows below a prefix; none when there are more than `most`.
@@ -213,11 +160,8 @@ impl Session<'_> {
         let (mut states, mut found) = (Vec::new(), Vec::new());
         let mut looked_at = Vec::with_capacity(self.stages.len());
         for (stage, scanned) in self.stages.iter().zip(scanned) {
-            let is_gathered = stage.stage.source.gather.is_some();
-            match scanned.part {
-                // What failed there is looked at in every round.
-                _ if is_gathered => self.tally.forget_failed(stage, None),
-                Some(Part::Whole) => {
+            match scanned.looked_at {
+                LookedAt::Whole { .. } => {
                     shared.observer.event(&Event::SourceScanned {
                         source: &stage.stage.source.name,
                         rows: scanned.found.rows,
@@ -225,22 +169,20 @@ impl Session<'_> {
                     });
                     self.tally.forget_failed(stage, None);
                 }
-                Some(Part::Keys(keys)) => self.tally.forget_failed(stage, Some(keys)),
-                None => {}
+                // What failed there is looked at in every round.
+                LookedAt::Gathered | LookedAt::Unlisted => self.tally.forget_failed(stage, None),
+                LookedAt::Some { .. } => {
+                    if let Some(Part::Keys(keys)) = scanned.part {
+                        self.tally.forget_failed(stage, Some(keys));
+                    }
+                }
+                LookedAt::Nothing => {}
             }
             self.tally.list_failed(stage, &scanned.found, &snapshot)?;
-            looked_at.push(match scanned.part {
-                _ if is_gathered => LookedAt::Gathered,
-                None => LookedAt::Nothing,
-                Some(Part::Whole) => LookedAt::Whole {
-                    rows: scanned.found.rows,
-                },
-                Some(Part::Keys(_)) => LookedAt::Some {
-                    failed_before: scanned.found.known_failed,
-                },
-            });
             states.push(state_of(stage, &scanned.found));
-            found.push((!scanned.at_fault).then_some(scanned.found));
+            let is_left = matches!(scanned.looked_at, LookedAt::Unlisted);
+            found.push((!is_left).then_some(scanned.found));
+            looked_at.push(scanned.looked_at);
         }
         drop(snapshot);
         let open = self.open.get_or_insert_default();
@@ -299,12 +241,4 @@ pub(super) fn hand_out_again(
         }
     }
     Ok(())
-}
-
-fn too_many(stage: &StageRun<'_>, removed: u64, rows: u64) -> Error {
-    Error::TooManyDeletes {
-        source_name: stage.stage.source.name.clone(),
-        removed,
-        rows,
-    }
 }

@@ -41,10 +41,13 @@ pub(super) enum LookedAt {
     Nothing,
     /// All that is due of rows that come from other stages, where everything that failed is.
     Gathered,
-    /// All its rows, so many.
+    /// All its rows, so many. The store may know more, where these may not go.
     Whole {
         rows: u64,
+        most: u64,
     },
+    /// All that the store knows of a source that cannot be listed now. They are left as they are.
+    Unlisted,
     /// Some rows, of which so many were failed before.
     Some {
         failed_before: u64,
@@ -116,7 +119,7 @@ impl Tally {
             let tally = self.sources.entry(state.source.clone()).or_default();
             tally.add(&state, looked_at);
             let is_idle = match looked_at {
-                LookedAt::Nothing => true,
+                LookedAt::Nothing | LookedAt::Unlisted => true,
                 LookedAt::Gathered => state.counts.is_as_before(),
                 LookedAt::Whole { .. } | LookedAt::Some { .. } => false,
             };
@@ -136,15 +139,15 @@ impl SourceTally {
         total.removed += counts.removed;
         let (whole, failed_before) = match looked_at {
             LookedAt::Nothing => (None, 0),
-            LookedAt::Gathered => (Some(counts.rows), 0),
-            LookedAt::Whole { rows } => (Some(*rows), 0),
+            LookedAt::Gathered | LookedAt::Unlisted => (Some((counts.rows, counts.rows)), 0),
+            LookedAt::Whole { rows, most } => (Some((*rows, *most)), 0),
             LookedAt::Some { failed_before } => (None, *failed_before),
         };
-        if let Some(rows) = whole {
+        if let Some((rows, most)) = whole {
             total.rows = rows;
             total.unchanged = counts.unchanged;
             self.failures = 0;
-            self.most = rows;
+            self.most = most;
         } else {
             total.rows = (total.rows + counts.added).saturating_sub(counts.removed);
             total.unchanged = total.unchanged.saturating_sub(counts.changed);
