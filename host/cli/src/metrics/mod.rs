@@ -23,13 +23,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The figures of a flow that is watched.
 pub(crate) struct Metrics {
-    flow: String,
     rescan: Duration,
     figures: Mutex<Figures>,
 }
 
 #[derive(Default)]
 struct Figures {
+    flow: String,
     /// Counters by their name and labels.
     counters: BTreeMap<(&'static str, String), u64>,
     gauges: BTreeMap<(&'static str, String), f64>,
@@ -43,9 +43,11 @@ struct Figures {
 impl Metrics {
     pub(crate) fn new(flow: &str, rescan: Duration) -> Self {
         Self {
-            flow: flow.to_owned(),
             rescan,
-            figures: Mutex::default(),
+            figures: Mutex::new(Figures {
+                flow: flow.to_owned(),
+                ..Figures::default()
+            }),
         }
     }
 
@@ -59,6 +61,14 @@ impl Metrics {
         let result = if well { "replaced" } else { "broken" };
         self.figures()
             .count("flowstone_reloads_total", label("result", result), 1);
+    }
+
+    /// Notes that another flow is watched from now on: what is said of the former one's sources is said no more.
+    pub(crate) fn replaced(&self, flow: &str) {
+        let mut figures = self.figures();
+        flow.clone_into(&mut figures.flow);
+        let stays = |name: &str| name != "flowstone_info" && !name.starts_with("flowstone_source_");
+        figures.gauges.retain(|(name, _), _| stays(name));
     }
 
     /// Takes an event of the engine.
@@ -140,7 +150,7 @@ impl Metrics {
         );
         let info = format!(
             "{},{}",
-            label("flow", &self.flow),
+            label("flow", &figures.flow),
             label("version", env!("CARGO_PKG_VERSION"))
         );
         figures.set("flowstone_info", info, 1.0);
@@ -310,6 +320,36 @@ mod tests {
                 ),
             }
         }
+    }
+
+    #[test]
+    fn of_a_flow_that_was_replaced_nothing_is_said_as_of_now() {
+        let metrics = Metrics::new("former", Duration::from_mins(1));
+        let scanned = |source: &str| {
+            metrics.take(&Event::SourceScanned {
+                source,
+                rows: 3,
+                pending: 0,
+            });
+        };
+        scanned("old");
+        assert!(
+            metrics
+                .text()
+                .contains("flowstone_source_up{source=\"old\"} 1")
+        );
+        metrics.replaced("later");
+        scanned("new");
+        let text = metrics.text();
+        assert!(
+            !text.contains("\"old\"") && !text.contains("\"former\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("flowstone_source_rows{source=\"new\"} 3"),
+            "{text}"
+        );
+        assert!(text.contains("flow=\"later\""), "{text}");
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(crate) fn watch(args: &WatchArgs, output: Output) -> Result<u8, Failure> {
             (Err(error), Some(flow)) => {
                 teller.broken(&error.into());
                 opened.flow = flow;
+                metrics.replaced(&opened.flow.plan().name);
                 live = Live::new(options.clone());
                 continue;
             }
@@ -81,6 +82,7 @@ pub(crate) fn watch(args: &WatchArgs, output: Output) -> Result<u8, Failure> {
             && let Some(flow) = teller.reload(changed, &opened.engine, &settings)
         {
             former = Some(std::mem::replace(&mut opened.flow, flow));
+            metrics.replaced(&opened.flow.plan().name);
             // What it watched is of the former flow. And the new one is up already, whatever its sources do.
             options.strict = false;
             live = Live::new(options.clone());

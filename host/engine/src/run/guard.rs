@@ -83,7 +83,7 @@ impl Session<'_> {
         let rows = found.rows;
         let in_flow = index < self.ground.flow.plan.stages.len();
         if !in_flow || !found.is_mass_delete() || self.ground.shared.options.allow_deletes {
-            return Ok(Looked::fine(found, LookedAt::Whole { rows, most: rows }));
+            return Ok(Looked::fine(found, LookedAt::Whole { rows, stay: None }));
         }
         // Those that stay are gone already: for every further one the guard holds, too.
         let most = found.known;
@@ -91,7 +91,8 @@ impl Session<'_> {
         if self.lenient {
             spare(&mut found, stage)?;
         }
-        self.refused(found, LookedAt::Whole { rows, most }, refusal)
+        let stay = Some(most);
+        self.refused(found, LookedAt::Whole { rows, stay }, refusal)
     }
 
     /// The guard holds for what all rounds since the last listing took away together: rows may go a few at a time.

@@ -161,12 +161,15 @@ impl Session<'_> {
         let mut looked_at = Vec::with_capacity(self.stages.len());
         for (stage, scanned) in self.stages.iter().zip(scanned) {
             match scanned.looked_at {
-                LookedAt::Whole { .. } => {
-                    shared.observer.event(&Event::SourceScanned {
-                        source: &stage.stage.source.name,
-                        rows: scanned.found.rows,
-                        pending: scanned.found.pending,
-                    });
+                LookedAt::Whole { stay, .. } => {
+                    // One that lacks too many rows is not as it should be, and not told as such.
+                    if stay.is_none() {
+                        shared.observer.event(&Event::SourceScanned {
+                            source: &stage.stage.source.name,
+                            rows: scanned.found.rows,
+                            pending: scanned.found.pending,
+                        });
+                    }
                     self.tally.forget_failed(stage, None);
                 }
                 // What failed there is looked at in every round.

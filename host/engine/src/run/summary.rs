@@ -41,10 +41,10 @@ pub(super) enum LookedAt {
     Nothing,
     /// All that is due of rows that come from other stages, where everything that failed is.
     Gathered,
-    /// All its rows, so many. The store may know more, where these may not go.
+    /// All its rows, so many. Where those that are gone have to stay: how many the store knows.
     Whole {
         rows: u64,
-        most: u64,
+        stay: Option<u64>,
     },
     /// All that the store knows of a source that cannot be listed now. They are left as they are.
     Unlisted,
@@ -140,7 +140,7 @@ impl SourceTally {
         let (whole, failed_before) = match looked_at {
             LookedAt::Nothing => (None, 0),
             LookedAt::Gathered | LookedAt::Unlisted => (Some((counts.rows, counts.rows)), 0),
-            LookedAt::Whole { rows, most } => (Some((*rows, *most)), 0),
+            LookedAt::Whole { rows, stay } => (Some((*rows, stay.unwrap_or(*rows))), 0),
             LookedAt::Some { failed_before } => (None, *failed_before),
         };
         if let Some((rows, most)) = whole {
