@@ -1,5 +1,7 @@
 //! Rows that meet: reduces, lookups, unions, folds and state, by the calls that they make and do not make.
 
+#![allow(clippy::format_collect, reason = "short texts of lines, made once")]
+
 mod combine;
 mod history;
 mod lineage;

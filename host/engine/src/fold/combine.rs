@@ -46,7 +46,7 @@ impl Folding<'_> {
         for ((group, level), elements) in &changes {
             match tree.count(group, *level)? {
                 // Left over from when the group was higher.
-                0 if *level > 0 => continue,
+                0 if *level > 0 => {}
                 0 | 1 => roots.push((group, *level)),
                 _ => {
                     let mut dirty = tree.dirty(group, *level, elements)?;
