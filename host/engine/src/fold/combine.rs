@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use flowstone_core::{Fingerprint, decode};
-use flowstone_store::{ChangedElement, Member, MemberChange, Snapshot, Step, StoreError};
+use flowstone_store::{ChangedElement, Member, MemberChange, Snapshot, Step, StoreError, Writer};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::element::{Element, height};
@@ -29,6 +29,26 @@ pub(super) struct Chunk {
     pub(super) elements: Vec<Element>,
 }
 
+/// What a group came to.
+struct Root {
+    group: Vec<u8>,
+    /// The level that has no other element.
+    level: u8,
+    /// The element; none where the group has no members any more.
+    element: Option<(Vec<u8>, Element)>,
+    /// What it came to before.
+    before: Option<Step>,
+}
+
+/// What changes ask for.
+#[derive(Default)]
+struct Work {
+    roots: Vec<Root>,
+    chunks: Vec<Chunk>,
+    /// Groups that came to something on this level before, and do no more.
+    grown: Vec<Vec<u8>>,
+}
+
 impl Folding<'_> {
     /// Takes up changes, those of the lowest levels first.
     pub(super) fn combine(&self, column: usize) -> Result<Flow, Halt> {
@@ -42,73 +62,32 @@ impl Folding<'_> {
             snapshot: &snapshot,
             column,
         };
-        let (mut roots, mut chunks, mut grown) = (Vec::new(), Vec::new(), Vec::new());
-        for ((group, level), elements) in &changes {
-            match tree.count(group, *level)? {
-                // Left over from when the group was higher.
-                0 if *level > 0 => {}
-                0 | 1 => roots.push((group, *level)),
-                _ => {
-                    let mut dirty = tree.dirty(group, *level, elements)?;
-                    // What was alone on this level until now is in no chunk yet.
-                    if let Some(root) = tree.root(group, *level)? {
-                        dirty.append(&mut tree.dirty(group, *level, &[root])?);
-                        grown.push(group);
-                    }
-                    for start in dirty {
-                        chunks.push(tree.chunk(group, *level, start)?);
-                    }
-                }
-            }
-        }
+        let work = tree.work(&changes)?;
         let combine = |chunk: &Chunk| self.combine_chunk(chunk);
-        let made: Vec<Option<Element>> = if let [only] = &chunks[..] {
+        let made: Vec<Option<Element>> = if let [only] = &work.chunks[..] {
             vec![combine(only)?]
         } else {
-            let all = || chunks.par_iter().map(combine).collect::<Result<_, _>>();
+            let all = || {
+                work.chunks
+                    .par_iter()
+                    .map(combine)
+                    .collect::<Result<_, _>>()
+            };
             self.run.pool.install(all)?
         };
-        let again: Vec<ChangedElement> = (chunks.iter().zip(&made))
+        let again: Vec<ChangedElement> = (work.chunks.iter().zip(&made))
             .filter(|(_, made)| made.as_ref().is_some_and(Element::is_retried))
             .map(|(chunk, _)| chunk.again())
             .collect();
-        let mut results = Vec::with_capacity(roots.len());
-        for (group, level) in roots {
-            results.push((group, level, tree.only(group, level)?));
-        }
         self.write(|writer| {
-            let relation = self.fold.relation;
-            for group in grown {
-                writer.put_step((relation, group, ROOT), &[], None)?;
-            }
-            for (group, level, result) in results {
-                let (key, element) = result.unzip();
-                let step = element.map(|element: Element| element.step(&self.fold.result));
-                let before = snapshot.step((relation, group, RESULT), &[])?;
-                writer.clear_steps(relation, group, level + 1)?;
-                writer.put_step((relation, group, RESULT), &[], step.as_ref())?;
-                let root = key.map(|key| root_step(level, &key));
-                writer.put_step((relation, group, ROOT), &[], root.as_ref())?;
-                if before != step {
-                    writer.put_due(self.collection(), group)?;
-                }
-            }
-            for (chunk, made) in chunks.iter().zip(&made) {
-                let step = made.as_ref().map(|element| element.step(&self.fold.result));
-                let place = (relation, &*chunk.group, chunk.level + 1);
-                match writer.put_step(place, &chunk.start, step.as_ref())? {
-                    MemberChange::Same => {}
-                    MemberChange::Changed => writer.put_change(place, &chunk.start, false)?,
-                    MemberChange::Structure => writer.put_change(place, &chunk.start, true)?,
-                }
-            }
-            for ((group, level), elements) in &changes {
-                for change in elements {
-                    writer.remove_change((relation, group, *level), &change.element)?;
-                }
+            self.put_roots(writer, &work)?;
+            self.put_chunks(writer, &work.chunks, &made)?;
+            for change in changes.values().flatten() {
+                let place = (self.fold.relation, &*change.group, change.level);
+                writer.remove_change(place, &change.element)?;
             }
             for change in &again {
-                let place = (relation, &*change.group, change.level);
+                let place = (self.fold.relation, &*change.group, change.level);
                 writer.put_change(place, &change.element, change.structure)?;
             }
             Ok(())
@@ -117,14 +96,63 @@ impl Folding<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Writes what groups came to, where that is known by now.
+    fn put_roots(&self, writer: &mut Writer<'_>, work: &Work) -> Result<(), StoreError> {
+        let relation = self.fold.relation;
+        for group in &work.grown {
+            writer.put_step((relation, group, ROOT), &[], None)?;
+        }
+        for Root {
+            group,
+            level,
+            element,
+            before,
+        } in &work.roots
+        {
+            let step = element
+                .as_ref()
+                .map(|(_, element)| element.step(&self.fold.result));
+            let root = element.as_ref().map(|(key, _)| root_step(*level, key));
+            writer.clear_steps(relation, group, level + 1)?;
+            writer.put_step((relation, group, RESULT), &[], step.as_ref())?;
+            writer.put_step((relation, group, ROOT), &[], root.as_ref())?;
+            if *before != step {
+                writer.put_due(self.collection(), group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what chunks came to, as elements of the next level, and notes there what changed.
+    fn put_chunks(
+        &self,
+        writer: &mut Writer<'_>,
+        chunks: &[Chunk],
+        made: &[Option<Element>],
+    ) -> Result<(), StoreError> {
+        for (chunk, made) in chunks.iter().zip(made) {
+            let step = made.as_ref().map(|element| element.step(&self.fold.result));
+            let place = (self.fold.relation, &*chunk.group, chunk.level + 1);
+            let change = writer.put_step(place, &chunk.start, step.as_ref())?;
+            if change != MemberChange::Same {
+                let structure = change == MemberChange::Structure;
+                writer.put_change(place, &chunk.start, structure)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first changes that are not taken up, of every group those of one level.
     fn lowest(&self, snapshot: &Snapshot) -> Result<BTreeMap<Level, Vec<ChangedElement>>, Halt> {
         let mut found: BTreeMap<Level, Vec<ChangedElement>> = BTreeMap::new();
         let mut last: Option<Level> = None;
         let later = self.later();
         let changes = snapshot.changes(self.fold.relation)?;
-        let now = |change: &Result<ChangedElement, _>| !matches!(change, Ok(change) if later.contains(&place(change)));
-        for change in changes.filter(now).take(CHANGES_MAX) {
+        let is_now = |change: &Result<ChangedElement, _>| match change {
+            Ok(change) => !later.contains(&place(change)),
+            Err(_) => true,
+        };
+        for change in changes.filter(is_now).take(CHANGES_MAX) {
             let change = change?;
             let is_higher =
                 |(group, level): &Level| *group == change.group && *level < change.level;
@@ -213,6 +241,36 @@ impl Tree<'_> {
 
     pub(super) fn of_step(&self, step: &Step) -> Element {
         Element::of_step(step, &self.folding.fold.result.0).unwrap_or_else(unreadable)
+    }
+
+    /// What is to be done about changes.
+    fn work(&self, changes: &BTreeMap<Level, Vec<ChangedElement>>) -> Result<Work, StoreError> {
+        let mut work = Work::default();
+        for ((group, level), elements) in changes {
+            match self.count(group, *level)? {
+                // Left over from when the group was higher.
+                0 if *level > 0 => {}
+                0 | 1 => work.roots.push(Root {
+                    group: group.clone(),
+                    level: *level,
+                    element: self.only(group, *level)?,
+                    before: (self.snapshot)
+                        .step((self.folding.fold.relation, group, RESULT), &[])?,
+                }),
+                _ => {
+                    let mut dirty = self.dirty(group, *level, elements)?;
+                    // What was alone on this level until now is in no chunk yet.
+                    if let Some(root) = self.root(group, *level)? {
+                        dirty.append(&mut self.dirty(group, *level, &[root])?);
+                        work.grown.push(group.clone());
+                    }
+                    for start in dirty {
+                        work.chunks.push(self.chunk(group, *level, start)?);
+                    }
+                }
+            }
+        }
+        Ok(work)
     }
 
     /// How many elements a level has, of two: where it has one, that is what the group comes to.
