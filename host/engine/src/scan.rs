@@ -149,9 +149,11 @@ pub(crate) fn diff(
     visit: impl FnMut(Item) -> ControlFlow<()>,
 ) -> Result<(), Halt> {
     let is_gathered = run.stage.source.gather.is_some();
+    // A run takes up rows that are due for what they look up by themselves; a plan looks at everything once.
+    let asks = is_gathered || (run.dry && !run.lookups.is_empty());
     merge(run, snapshot, found, visit, |key| {
         // What is gathered is as it was, unless it is due.
-        Ok(Some(is_gathered && snapshot.is_due(run.collection, key)?))
+        Ok(Some(asks && snapshot.is_due(run.collection, key)?))
     })
 }
 

@@ -42,7 +42,8 @@ fn members_are_combined_in_their_order() {
     let text = |from: usize| {
         (from..from + 40)
             .map(|n| format!("{n}\n"))
-            .collect::<String>()
+            .collect::<Vec<_>>()
+            .concat()
     };
     project.write("b.txt", text(50)).write("a.txt", text(10));
     let outcome = project.run();
