@@ -1,5 +1,6 @@
 //! Explaining: why the last run that worked on a row called a transform, or did not.
 
+mod fold;
 mod values;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::former::Former;
 use crate::lineage::find_row;
-use crate::overrides::find;
-use crate::reason::{Cause, FormerCalls, argument_columns};
+use crate::overrides::{find, find_fold};
+use crate::reason::{ArgumentColumn, Cause, FormerCalls, argument_columns};
 use crate::recipe::{Recipes, recipe};
 use crate::report::RunReport;
 use crate::run::CacheOptions;
@@ -109,6 +110,9 @@ impl Engine {
     ) -> Result<Explanation, Error> {
         let snapshot = self.store.snapshot()?;
         let books = Books::read(&snapshot, &flow.plan.name, &flow.place)?;
+        if let Some((stage, fold)) = find_fold(&flow.plan, name) {
+            return self.explain_fold(flow, (stage, fold), (&books, &snapshot), key);
+        }
         let (stage, transform) = find(&flow.plan, name)?;
         let position = stage.transforms.iter().position(|other| other == transform);
         let never = || Error::NotFound("no run of this flow has been made yet".to_owned());
@@ -195,7 +199,7 @@ struct Explainer<'a> {
     now: RecipeRecord,
     former: Former,
     /// The columns that the arguments come from.
-    columns: Vec<String>,
+    columns: Vec<ArgumentColumn>,
     /// The newest run of the flow.
     last: Option<RunReport>,
     /// The mode of the transform in that run.

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 use flowstone_connect::RowError;
 use flowstone_core::{
-    CacheMode, Fingerprint, Fold, FoldKind, LiteralArgument, RecipeRecord, StateArgument, Type,
-    Value, fingerprint, to_wave,
+    CacheMode, Fingerprint, Fold, FoldKind, LiteralArgument, RecipeRecord, RunId, StateArgument,
+    Type, Value, fingerprint, to_wave,
 };
 use flowstone_sandbox::{Callable, World};
 use flowstone_store::{
@@ -72,6 +72,15 @@ pub(crate) fn recipe_entry(relation: TargetId) -> String {
     format!("fold/{:08x}", relation.0)
 }
 
+/// The run that last made all steps of a fold.
+pub(crate) fn renewed(
+    snapshot: &Snapshot,
+    relation: TargetId,
+) -> Result<Option<RunId>, StoreError> {
+    let known: Option<(String, u64)> = get(snapshot, &recipe_entry(relation))?;
+    Ok(known.map(|(_, run)| RunId(run)))
+}
+
 impl<'a> PreparedFold<'a> {
     pub(crate) fn new(
         plan: &'a Fold,
@@ -79,12 +88,7 @@ impl<'a> PreparedFold<'a> {
         mode: CacheMode,
         (relation, types): (TargetId, Vec<Type>),
     ) -> Self {
-        let record = recipe_of(
-            &plan.function,
-            plan.cache.pin.as_deref(),
-            literals(plan),
-            code,
-        );
+        let record = fold_recipe(plan, code);
         let ty = plan.result().clone();
         let print = ty.fingerprint();
         Self {
@@ -100,6 +104,12 @@ impl<'a> PreparedFold<'a> {
             callable: OnceLock::new(),
         }
     }
+}
+
+/// The recipe of a fold's calls.
+pub(crate) fn fold_recipe(plan: &Fold, code: &PluginCode) -> RecipeRecord {
+    let pin = plan.cache.pin.as_deref();
+    recipe_of(&plan.function, pin, literals(plan), code)
 }
 
 /// What decides what the steps come to, but for the members.

@@ -79,7 +79,7 @@ pub use pins::{
     AdoptReport, DropReport, EarlierCode, MoveReport, PinAdoption, PinCode, PinError, PinProof,
     PinReport, PinSource, PinState, PinVerified,
 };
-pub use reason::Cause;
+pub use reason::{ArgumentOrigin, Cause};
 pub use report::{
     DriftedRow, FailedRow, Latency, LineageCall, LineageReport, LineageTarget, PlanReport,
     PlannedRow, Queue, Reason, RoundReport, RowsPerCall, RunReport, SourceCounts, TargetCounts,

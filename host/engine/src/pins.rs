@@ -22,7 +22,7 @@ use flowstone_core::{CodeId, Maker, Recipe, RecipeRecord, RunId};
 use flowstone_store::{Snapshot, StoreError, Writer};
 
 pub use self::adopt::AdoptReport;
-pub(crate) use self::adopt::named_pin;
+pub(crate) use self::adopt::{named_pin, refuse_fold};
 pub(crate) use self::align::align;
 pub(crate) use self::codes::same_code;
 pub use self::codes::{EarlierCode, PinSource};

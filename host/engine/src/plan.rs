@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flowstone_core::{CacheMode, MemoKey, RunId};
+use flowstone_core::{CacheMode, MemoKey, RunId, Stage};
 use flowstone_store::{CallRecord, RowHead, RowState};
 
 use crate::batch::{Batch, Halt, Item};
@@ -52,11 +52,16 @@ impl Engine {
             notes: notes(&books, flow, &snapshot)?,
         };
         books.decide(&flow.plan);
-        for stage in &flow.plan.stages {
+        let mut open = vec![false; flow.plan.stages.len()];
+        for (index, stage) in flow.plan.stages.iter().enumerate() {
             let run = self.stage_run(flow, stage, &books, &shared)?;
+            let waits = note_waiting(stage, &open, &mut report.notes);
             let mut planning = Planning::new(&run, &shared.recipes, &mut report);
             match planning.stage() {
-                Ok(()) => planning.finish(flow),
+                Ok(()) => {
+                    open[index] = waits || planning.worked > 0;
+                    planning.finish(flow);
+                }
                 Err(Halt::Error(error)) => return Err(error),
                 Err(Halt::Interrupted) => return Ok(report),
             }
@@ -86,18 +91,6 @@ fn notes(
             ));
         }
     }
-    for stage in &flow.plan.stages {
-        if let Some(gather) = &stage.source.gather {
-            let from: Vec<String> = (gather.from.iter())
-                .map(|from| format!("`{}`", from.name))
-                .collect();
-            notes.push(format!(
-                "`{}` is made of rows of {}: what their changes ask of it shows when they are made",
-                stage.source.name,
-                from.join(", ")
-            ));
-        }
-    }
     for (name, _) in books.sources.values() {
         if flow
             .plan
@@ -111,6 +104,37 @@ fn notes(
         }
     }
     Ok(notes)
+}
+
+/// Notes what of a stage hangs on stages in which there is something to do; whether there is any. `open` says which these
+/// are.
+fn note_waiting(stage: &Stage, open: &[bool], notes: &mut Vec<String>) -> bool {
+    let mut waits = false;
+    if let Some(gather) = &stage.source.gather {
+        let from = gather.from.iter();
+        let from = from.filter(|from| open[from.relation.stage]);
+        let from: Vec<String> = from.map(|from| format!("`{}`", from.name)).collect();
+        if !from.is_empty() {
+            waits = true;
+            notes.push(format!(
+                "`{}` is made of rows of {}: what is to be done for it shows when these have been worked on",
+                stage.source.name,
+                from.join(", ")
+            ));
+        }
+    }
+    for lookup in &stage.lookups {
+        if open[lookup.relation.stage] {
+            waits = true;
+            notes.push(format!(
+                "rows of `{}` look up `{}` in `{}`: those that find something else then are worked on again",
+                stage.source.name,
+                lookup.name,
+                lookup.within
+            ));
+        }
+    }
+    waits
 }
 
 /// What a root row did before, as far as it concerns a transform.
@@ -137,6 +161,10 @@ struct Planning<'a> {
     report: &'a mut PlanReport,
     tallies: Vec<Tally>,
     counts: SourceCounts,
+    /// How many rows are to be worked on.
+    worked: u64,
+    /// Whether only the rows were looked at that are due.
+    is_due_only: bool,
     seen: HashSet<MemoKey>,
     /// Of the root row and transform looked at last.
     former: Option<Former>,
@@ -156,6 +184,8 @@ impl<'a> Planning<'a> {
             report,
             tallies,
             counts: SourceCounts::default(),
+            worked: 0,
+            is_due_only: false,
             seen: HashSet::new(),
             former: None,
         }
@@ -175,6 +205,7 @@ impl<'a> Planning<'a> {
             Pass::Whole => found.rows,
             Pass::Due => standing.rows,
         };
+        self.is_due_only = pass == Pass::Due;
         self.counts.removed = found.removed;
         if found.is_mass_delete() && !is_gathered {
             self.report.notes.push(format!(
@@ -203,30 +234,6 @@ impl<'a> Planning<'a> {
             go_over(run, &mut found, visit)?;
         }
         outcome?;
-        self.batch(gathered.rest())?;
-        if !is_gathered && !run.lookups.is_empty() {
-            return self.due();
-        }
-        Ok(())
-    }
-
-    /// The rows of a source that are due for the sake of what they look up, which an earlier run left to be done.
-    fn due(&mut self) -> Result<(), Halt> {
-        let (mut gathered, mut outcome) = (Gathered::default(), Ok(()));
-        let mut found = Found {
-            pass: Pass::Due,
-            ..Found::default()
-        };
-        go_over(self.run, &mut found, |item| {
-            if let Some(items) = gathered.add(item) {
-                outcome = self.batch(items);
-            }
-            match outcome {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        })?;
-        outcome?;
         self.batch(gathered.rest())
     }
 
@@ -250,8 +257,10 @@ impl<'a> Planning<'a> {
                 (Some(head), Some(_)) if head.flow != self.run.fingerprint => "flow changed",
                 (Some(_), Some(_)) if self.run.is_settled(root) => continue,
                 (Some(head), Some(_)) if head.state != RowState::Done => "failed before",
+                (Some(_), Some(_)) if root.item.due => "what it looks up may be other",
                 (Some(_), Some(_)) => "looked at in every run",
             };
+            self.worked += 1;
             if self.report.rows.len() < ROWS_LISTED_MAX {
                 let source = self.run.stage.source.name.clone();
                 let key = self.run.label(&root.item.key);
@@ -351,6 +360,9 @@ impl<'a> Planning<'a> {
 
     fn finish(self, flow: &Flow) {
         let mut counts = self.counts;
+        if self.is_due_only {
+            counts.rows = (counts.rows + counts.added).saturating_sub(counts.removed);
+        }
         counts.unchanged = counts.rows.saturating_sub(counts.added + counts.changed);
         self.report
             .sources

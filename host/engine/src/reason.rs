@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use flowstone_core::{
-    Argument, CacheMode, CodeId, ComponentDigest, Fingerprint, MemoKey, Recipe, RecipeRecord, Stage,
+    Argument, CacheMode, CodeId, ColumnKind, ColumnRef, ComponentDigest, Fingerprint, GatherColumn,
+    MemoKey, Recipe, RecipeRecord, Stage,
 };
 use flowstone_store::{CallRecord, RecipeId, Snapshot, StoreError};
 
@@ -67,6 +68,8 @@ pub enum Cause {
         parameter: String,
         /// The column.
         column: String,
+        /// Where it comes from.
+        origin: ArgumentOrigin,
         /// The former value's fingerprint.
         from: Fingerprint,
         /// The present one's.
@@ -120,7 +123,11 @@ impl fmt::Display for Cause {
                 (_, Some(to)) => write!(f, "`{parameter}` is a literal now: {to}"),
                 (_, None) => write!(f, "`{parameter}` is no literal any more"),
             },
-            Cause::Argument { column, .. } => write!(f, "argument `{column}` changed"),
+            Cause::Argument { column, origin, .. } => match origin {
+                ArgumentOrigin::Row => write!(f, "argument `{column}` changed"),
+                ArgumentOrigin::Members => write!(f, "members changed: `{column}`"),
+                ArgumentOrigin::Lookup => write!(f, "what `{column}` looks up changed"),
+            },
             Cause::Grants { from, to } => {
                 write!(f, "grants changed from {} to {}", list(from), list(to))
             }
@@ -205,7 +212,7 @@ impl FormerCalls {
         now: &RecipeRecord,
         arguments: &[Fingerprint],
         recipes: &Recipes,
-        columns: &[String],
+        columns: &[ArgumentColumn],
     ) -> Vec<Cause> {
         let causes = self.nearest(arguments).and_then(|nearest| {
             let before = recipes.get(nearest.recipe)?;
@@ -238,7 +245,7 @@ fn difference(
     before: &RecipeRecord,
     now: &RecipeRecord,
     (old, new): (&[Fingerprint], &[Fingerprint]),
-    columns: &[String],
+    columns: &[ArgumentColumn],
 ) -> Vec<Cause> {
     let mut causes = recipe_difference(before, now);
     let names = now.recipe.arguments().map(|(_, param)| &param.name);
@@ -246,7 +253,8 @@ fn difference(
         if from != to {
             causes.push(Cause::Argument {
                 parameter: name.clone(),
-                column: column.clone(),
+                column: column.name.clone(),
+                origin: column.origin,
                 from: *from,
                 to: *to,
             });
@@ -342,11 +350,48 @@ fn literal_difference(old: &Recipe, new: &Recipe, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The columns that the arguments which count come from, in order, as a flow file names them.
-pub(crate) fn argument_columns(stage: &Stage, transform: usize) -> Vec<String> {
+/// A column that an argument comes from.
+pub(crate) struct ArgumentColumn {
+    /// The column as a flow file names it.
+    name: String,
+    origin: ArgumentOrigin,
+}
+
+/// Where an argument that is no literal comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArgumentOrigin {
+    /// The row, or one that it descends from.
+    Row,
+    /// The members of the group that the row is.
+    Members,
+    /// Rows of another collection, which it looks up.
+    Lookup,
+}
+
+impl ArgumentOrigin {
+    fn of(stage: &Stage, column: &ColumnRef) -> Self {
+        let gather = stage.source.gather.as_ref();
+        let gathered = |at: usize| gather.and_then(|gather| gather.columns.get(at));
+        match column.kind {
+            ColumnKind::Lookup(_) => Self::Lookup,
+            ColumnKind::Source(at) => match gathered(at) {
+                Some(GatherColumn::Members(_)) => Self::Members,
+                _ => Self::Row,
+            },
+            _ => Self::Row,
+        }
+    }
+}
+
+/// The columns that the arguments which count come from, in order.
+pub(crate) fn argument_columns(stage: &Stage, transform: usize) -> Vec<ArgumentColumn> {
     let arguments = stage.transforms[transform].arguments.iter();
     let columns = arguments.filter_map(|argument| match argument {
-        Argument::Column(column) if stage.counts(column) => Some(stage.column_path(column)),
+        Argument::Column(column) if stage.counts(column) => Some(ArgumentColumn {
+            name: stage.column_path(column),
+            origin: ArgumentOrigin::of(stage, column),
+        }),
         Argument::Column(_) | Argument::Literal(_) => None,
     });
     columns.collect()

@@ -250,7 +250,7 @@ pub struct PlannedRow {
     pub source: String,
     /// The row's key, for people.
     pub key: String,
-    /// `new`, `changed`, `removed`, `failed before`, `flow changed`, or `result put by hand`.
+    /// `new`, `changed`, `removed`, `failed before`, `flow changed`, `what it looks up may be other`, or `result put by hand`.
     pub why: String,
 }
 

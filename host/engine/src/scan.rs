@@ -173,10 +173,12 @@ pub(crate) fn diff(
     visit: impl FnMut(Item) -> ControlFlow<()>,
 ) -> Result<(), Halt> {
     let is_gathered = run.stage.source.gather.is_some();
+    // A run takes up rows that are due for what they look up by themselves; a plan looks at everything once.
+    let asks = is_gathered || (run.dry && !run.lookups.is_empty());
     merge(run, found, visit, |key| {
         // What is gathered is as it was, unless it is due.
         Ok(Some(
-            is_gathered && run.view.of(run.store)?.is_due(run.collection, key)?,
+            asks && run.view.of(run.store)?.is_due(run.collection, key)?,
         ))
     })
 }

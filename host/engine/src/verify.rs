@@ -32,7 +32,7 @@ use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::event::Observer;
 use crate::overrides::{find, find_fold};
-use crate::pins::{PinEntry, PinError, PinVerified, Verified, named_pin, read, write};
+use crate::pins::{PinEntry, PinError, PinVerified, Verified, named_pin, read, refuse_fold, write};
 use crate::recipe::recipe;
 use crate::run::now_s;
 
@@ -149,6 +149,7 @@ impl Engine {
         stop: &AtomicBool,
         observer: &dyn Observer,
     ) -> Result<VerifyReport, Error> {
+        refuse_fold(flow, name)?;
         let (stage, transform) = find(&flow.plan, name)?;
         let pin = named_pin(transform)?;
         if let Some(reason) = incomparable(stage, transform) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flowstone::{CacheResult, CachedOutcome, Event, GivenValue, Overrides};
+use flowstone::{CacheResult, CachedOutcome, Event, GivenValue, Overrides, PinSource};
 use flowstone_tests::Project;
 
 use crate::{LINES, project, target};
@@ -153,17 +153,17 @@ fn results_given_for_one_run_are_put_right_by_the_next() {
 #[test]
 fn a_run_over_all_groups_that_is_cut_off_leaves_nothing_behind() {
     let mut project = joined();
-    let lines: String = (1000..2500).map(|n| format!("{n} x\n")).collect();
-    project.write("a.txt", lines);
+    let lines: Vec<String> = (1000..2500).map(|n| format!("{n} x\n")).collect();
+    project.write("a.txt", lines.concat());
     project.run();
     let whole = project.table("joined");
     let (engine, flow) = project.open().expect("the flow opens");
-    let given: String = (1000..2500)
+    let given: Vec<String> = (1000..2500)
         .map(|n| format!("{{\"key\": \"{n}\", \"value\": \"given {n}\"}}\n"))
         .collect();
     let overrides = &mut project.options.overrides;
     overrides
-        .add(flow.plan(), "joined", "given.jsonl", &given)
+        .add(flow.plan(), "joined", "given.jsonl", &given.concat())
         .expect("they can be given");
     let stop = AtomicBool::new(false);
     let observer = |event: &Event<'_>| {
@@ -179,4 +179,121 @@ fn a_run_over_all_groups_that_is_cut_off_leaves_nothing_behind() {
     assert_ne!(touched, whole, "something was done before it was cut off");
     project.run();
     assert_eq!(project.table("joined"), whole);
+}
+
+fn explained(project: &Project, name: &str, key: Option<&str>) -> Result<Vec<String>, String> {
+    let (engine, flow) = project.open().expect("the flow opens");
+    let stop = AtomicBool::new(false);
+    let explanation = engine.explain(&flow, name, key, false, &stop);
+    let groups = explanation.map_err(|error| error.to_string())?.groups;
+    let group = |group: &flowstone::ExplainedGroup| format!("{}: {}", group.calls, group.why);
+    Ok(groups.iter().map(group).collect())
+}
+
+#[test]
+fn explained_are_members_and_lookups_that_changed() {
+    let flow = format!(
+        r#"{LINES}
+[reduce.joined]
+call = "sample.join"
+over = "line"
+by = ["head"]
+from = {{ lines = "line" }}
+
+[union.reader]
+of = ["line"]
+
+[transform.paired]
+call = "sample.pair"
+each = "reader"
+from = {{ line = "reader.line" }}
+lookup = {{ found = {{ in = "joined", key = "reader.head", on = "head", take = "joined" }} }}
+
+[reduce.told]
+call = "sample.same"
+over = "line"
+by = []
+from = {{ line = "line" }}
+combine = "sample.concat"
+{}{}"#,
+        target(
+            "paired",
+            "reader",
+            r#""line""#,
+            r#"line = "reader.line", text = "paired""#
+        ),
+        target("told", "told", r#""text""#, r#"text = "told""#),
+    );
+    let project = project(&flow);
+    project.write("a.txt", "x 1\ny 1").write("b.txt", "x 2");
+    project.run();
+    let all = explained(&project, "told.combine", None).expect("it can be explained");
+    assert!(all[0].starts_with("2: every partial result"), "{all:?}");
+    assert!(
+        project.plan().notes.is_empty(),
+        "{:?}",
+        project.plan().notes
+    );
+    project.write("b.txt", "x 3");
+    let notes = project.plan().notes;
+    let begins = |with: &str| notes.iter().any(|note| note.starts_with(with));
+    assert!(begins("`joined` is made of rows of `line`"), "{notes:?}");
+    assert!(
+        begins("rows of `reader` look up `found` in `joined`"),
+        "{notes:?}"
+    );
+    project.run();
+    assert_eq!(
+        explained(&project, "joined", None),
+        Ok(vec!["1: members changed: `joined.lines`".to_owned()])
+    );
+    let paired = explained(&project, "paired", None).expect("it can be explained");
+    assert!(
+        paired.contains(&"1: what `found` looks up changed".to_owned()),
+        "{paired:?}"
+    );
+    let some = explained(&project, "told.combine", None).expect("it can be explained");
+    assert!(
+        some[0].contains("hang on members which changed"),
+        "{some:?}"
+    );
+    let error = explained(&project, "told.combine", Some("x")).expect_err("it has no rows");
+    assert!(error.contains("no keys of their own"), "{error}");
+}
+
+#[test]
+fn a_pin_of_a_function_with_state_is_listed_and_has_nothing_to_adopt() {
+    let flow = format!(
+        r#"{LINES}
+[transform.so-far]
+call = "sample.running"
+each = "line"
+from = {{ lines = "line" }}
+state = true
+cache = {{ pin = "so-far-1" }}
+{}"#,
+        target(
+            "told",
+            "so-far",
+            r#""line""#,
+            r#"line = "so-far.line", length = "so-far""#
+        )
+    );
+    let project = project(&flow);
+    project.write("a.txt", "1\n22\n");
+    project.run();
+    let (engine, flow) = project.open().expect("the flow opens");
+    let stop = AtomicBool::new(false);
+    let pins = engine.pins(&stop).expect("they can be listed");
+    assert_eq!(
+        (&*pins[0].name, &*pins[0].transform, pins[0].entries),
+        ("so-far-1", "so-far", 0)
+    );
+    let adopted = engine.adopt_pin(&flow, "so-far", &PinSource::Present, &stop);
+    let error = adopted.expect_err("there is nothing to adopt").to_string();
+    assert!(error.contains("keeps steps, not results"), "{error}");
+    let dropped = engine.drop_pin("so-far-1", &stop);
+    assert_eq!(dropped.map(|dropped| dropped.returned).ok(), Some(0));
+    drop((engine, flow));
+    assert_eq!(project.run().calls, [""; 0]);
 }

@@ -230,8 +230,8 @@ fn what_is_to_be_looked_at_again_is_not_certain() {
 #[test]
 fn of_many_members_the_first_are_shown_and_the_others_counted() {
     let project = meeting();
-    let lines: String = (100..350).map(|n| format!("x {n}\n")).collect();
-    project.write("a.txt", lines);
+    let lines: Vec<String> = (100..350).map(|n| format!("x {n}\n")).collect();
+    project.write("a.txt", lines.concat());
     project.run();
     let report = up(&project, "joined", "x");
     assert!(report.certain && is_whole(&report.graph));

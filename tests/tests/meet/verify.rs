@@ -44,9 +44,9 @@ fn verify(project: &Project, name: &str, sample: Option<u64>) -> VerifiedTransfo
 }
 
 fn write_lines(project: &Project) {
-    let lines: String = (100..160).map(|n| format!("x {n}\n")).collect();
+    let lines: Vec<String> = (100..160).map(|n| format!("x {n}\n")).collect();
     project
-        .write("a.txt", lines)
+        .write("a.txt", lines.concat())
         .write("b.txt", "y 1\nz 1\nz 2\n");
 }
 

@@ -16,9 +16,10 @@ const CODES_LISTED_MAX: usize = 10;
 pub(crate) fn failure(error: &PinError, flow: Option<&str>) -> Failure {
     let message = printable(&error.to_string(), &[]);
     let kind = match error {
-        PinError::NotNamed { .. } | PinError::NotComparable { .. } | PinError::Held { .. } => {
-            Kind::Flow
-        }
+        PinError::NotNamed { .. }
+        | PinError::NotComparable { .. }
+        | PinError::OfSteps { .. }
+        | PinError::Held { .. } => Kind::Flow,
         PinError::Name | PinError::Taken { .. } | PinError::Ambiguous { .. } => Kind::Usage,
         _ => Kind::NotFound,
     };
@@ -30,6 +31,9 @@ pub(crate) fn failure(error: &PinError, flow: Option<&str>) -> Failure {
     match error {
         PinError::NotNamed { line, .. } => {
             failure.hint(format!("{line}; the name is yours to choose"))
+        }
+        PinError::OfSteps { name } => {
+            failure.hint(format!("`flowstone verify {name}` makes steps once more"))
         }
         PinError::NothingToAdopt {
             transform, earlier, ..

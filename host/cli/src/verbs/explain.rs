@@ -47,7 +47,9 @@ fn of_all(explanation: &Explanation, paint: Paint) -> String {
         let why = group.why.trim_start_matches("reused: ");
         let _ = writeln!(text, "  {} {did}: {why}", group.calls);
         let more = if group.more { ", …" } else { "" };
-        let _ = writeln!(text, "    for {}{more}", group.rows.join(", "));
+        if !group.rows.is_empty() {
+            let _ = writeln!(text, "    for {}{more}", group.rows.join(", "));
+        }
     }
     if explanation.untouched_rows > 0 {
         let rows = count(explanation.untouched_rows, "row");

@@ -15,7 +15,7 @@ use super::rekey::{Moved, Pace, Way, count_entries, rekey};
 use super::{Adoption, PinEntry, origin, pin_of, read, write};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
-use crate::overrides::find;
+use crate::overrides::{find, find_fold};
 use crate::recipe::{Recipes, recipe};
 use crate::run::now_s;
 
@@ -57,6 +57,7 @@ impl Engine {
         from: &PinSource,
         stop: &AtomicBool,
     ) -> Result<AdoptReport, Error> {
+        refuse_fold(flow, name)?;
         let (stage, transform) = find(&flow.plan, name)?;
         let pin = named_pin(transform)?;
         let present = recipe(stage, transform, flow.code(&transform.plugin));
@@ -180,6 +181,16 @@ fn add(adoptions: &mut Vec<Adoption>, source: &Source, put: u64, run: RunId) {
     if put > 0 {
         known.entries += put;
         (known.run, known.at) = (run, now_s());
+    }
+}
+
+/// Refuses a fold: it has no results of rows.
+pub(crate) fn refuse_fold(flow: &Flow, name: &str) -> Result<(), PinError> {
+    match find_fold(&flow.plan, name) {
+        Some((_, fold)) => Err(PinError::OfSteps {
+            name: fold.name.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

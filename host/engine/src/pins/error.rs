@@ -16,6 +16,15 @@ pub enum PinError {
         /// What to write in the flow file.
         line: String,
     },
+    /// What has the name is a fold, which keeps steps and no results.
+    #[error(
+        "`{name}` keeps steps, not results of single rows: there is nothing to adopt or to compare row by row. A pin only \
+         says that its steps hold whatever its code is"
+    )]
+    OfSteps {
+        /// The fold's name.
+        name: String,
+    },
     /// There are no results that could be adopted.
     #[error("the store has no results of {code} that transform `{transform}` could adopt")]
     NothingToAdopt {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use flowstone_core::Transform;
+use flowstone_core::{Function, RecipeRecord};
 use flowstone_store::{Snapshot, Store};
 
 use super::error::PinError;
@@ -15,6 +15,7 @@ use super::{PinEntry, read, write};
 use crate::books::Books;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
+use crate::fold::fold_recipe;
 use crate::recipe::recipe;
 
 /// A transform that names a pin.
@@ -36,6 +37,35 @@ impl PinUser {
     }
 }
 
+/// A step of a flow whose code a pin may stand for: a transform, or a function with state.
+struct Pinnable<'a> {
+    name: &'a str,
+    pin: Option<&'a str>,
+    function: &'a Function,
+    record: Box<dyn Fn() -> RecipeRecord + 'a>,
+}
+
+/// The steps of a flow, in their order.
+fn pinnables(flow: &Flow) -> impl Iterator<Item = Pinnable<'_>> {
+    flow.plan.stages.iter().flat_map(move |stage| {
+        let fold = stage.source.gather.as_ref();
+        let fold = fold.and_then(|gather| gather.fold.as_ref());
+        let fold = fold.map(|fold| Pinnable {
+            name: &fold.name,
+            pin: fold.cache.pin.as_deref(),
+            function: &fold.function,
+            record: Box::new(|| fold_recipe(fold, flow.code(&fold.plugin))),
+        });
+        let transforms = stage.transforms.iter().map(move |transform| Pinnable {
+            name: &transform.name,
+            pin: transform.cache.pin.as_deref(),
+            function: &transform.function,
+            record: Box::new(move || recipe(stage, transform, flow.code(&transform.plugin))),
+        });
+        fold.into_iter().chain(transforms)
+    })
+}
+
 /// A flow, with which of its transforms name which pins.
 struct Naming<'a> {
     flow: &'a Flow,
@@ -48,9 +78,8 @@ impl<'a> Naming<'a> {
         Ok(Self { flow, number })
     }
 
-    fn transforms(&self) -> impl Iterator<Item = &'a Transform> {
-        let stages = self.flow.plan.stages.iter();
-        stages.flat_map(|stage| &stage.transforms)
+    fn transforms(&self) -> impl Iterator<Item = Pinnable<'a>> {
+        pinnables(self.flow)
     }
 
     fn has(&self, transform: &str) -> bool {
@@ -59,17 +88,17 @@ impl<'a> Naming<'a> {
 
     fn pins(&self, pin: &str, transform: &str) -> bool {
         let mut transforms = self.transforms();
-        transforms.any(|known| known.name == transform && known.cache.pin.as_deref() == Some(pin))
+        transforms.any(|known| known.name == transform && known.pin == Some(pin))
     }
 
     /// Whether the transform that the entry names as the last user is still one.
     fn is_shown(&self, pin: &str, entry: &PinEntry) -> bool {
-        let function = |transform: &Transform| transform.function.to_string() == entry.signature;
+        let function = |known: &Pinnable<'_>| known.function.to_string() == entry.signature;
         self.flow.plan.name == entry.flow
             && self.pins(pin, &entry.transform)
             && self
                 .transforms()
-                .any(|known| known.name == entry.transform && function(known))
+                .any(|known| known.name == entry.transform && function(&known))
     }
 
     /// Refuses the only user of `present` where those of `known` call other functions.
@@ -136,33 +165,29 @@ impl<'a> Naming<'a> {
 /// [`PinError::Held`] when a pin stands for another function than the flow has it for: nothing is written then. When the
 /// store fails.
 pub(crate) fn note_uses(store: &Store, flow: &Flow) -> Result<(), Error> {
-    let mut transforms = flow.plan.stages.iter().flat_map(|stage| &stage.transforms);
-    if transforms.all(|transform| transform.cache.pin.is_none()) {
+    if pinnables(flow).all(|step| step.pin.is_none()) {
         return Ok(());
     }
     let snapshot = store.snapshot()?;
     let naming = Naming::new(&snapshot, flow)?;
     // The entries as they are in the store, and as they are to be.
     let mut pins: BTreeMap<&str, (Option<PinEntry>, PinEntry)> = BTreeMap::new();
-    for stage in &flow.plan.stages {
-        for transform in &stage.transforms {
-            let Some(pin) = &transform.cache.pin else {
-                continue;
-            };
-            let record = recipe(stage, transform, flow.code(&transform.plugin));
-            let present = PinEntry::new(&flow.plan.name, &transform.name, &record);
-            if !pins.contains_key(&**pin) {
-                let known = read(&snapshot, pin)?;
-                let entry = known.clone().unwrap_or_else(|| PinEntry {
-                    users: Vec::new(),
-                    ..present.clone()
-                });
-                pins.insert(pin, (known, entry));
-            }
-            if let Some((_, entry)) = pins.get_mut(&**pin) {
-                naming.admit(pin, entry, &present)?;
-                naming.note(pin, entry, &present);
-            }
+    for step in pinnables(flow) {
+        let Some(pin) = step.pin else {
+            continue;
+        };
+        let present = PinEntry::new(&flow.plan.name, step.name, &(step.record)());
+        if !pins.contains_key(pin) {
+            let known = read(&snapshot, pin)?;
+            let entry = known.clone().unwrap_or_else(|| PinEntry {
+                users: Vec::new(),
+                ..present.clone()
+            });
+            pins.insert(pin, (known, entry));
+        }
+        if let Some((_, entry)) = pins.get_mut(pin) {
+            naming.admit(pin, entry, &present)?;
+            naming.note(pin, entry, &present);
         }
     }
     pins.retain(|_, (known, entry)| known.as_ref() != Some(&*entry));

@@ -234,6 +234,17 @@ impl Model {
                 let is_due = snapshot.is_due(collection, key).unwrap();
                 assert_eq!(is_due, due.contains(&key.to_vec()));
             }
+            for looked_up in LOOKUPS {
+                let lookup = lookup(number, looked_up);
+                let readers = self.readers.iter();
+                let readers = readers.filter(|reader| (reader.0, reader.1) == (number, lookup.key));
+                let readers = readers.map(|(_, _, (collection, key))| {
+                    let collection = CollectionId(*collection);
+                    (collection, key.clone())
+                });
+                let listed = all(snapshot.readers(&lookup));
+                assert_eq!(listed, readers.collect::<Vec<_>>());
+            }
         }
     }
 
