@@ -77,6 +77,8 @@ pub(crate) struct FoundTable<L> {
     pub(crate) made: Made,
     /// Others dropped or retyped some of its columns.
     pub(crate) is_changed: bool,
+    /// The marker says how it was made.
+    is_told: bool,
 }
 
 impl<L> FoundTable<L> {
@@ -89,9 +91,15 @@ impl<L> FoundTable<L> {
             owner: marker.owner,
             batch: if is_changed { 0 } else { marker.batch },
             layout,
-            made: marker.made.unwrap_or(now),
             is_changed,
+            is_told: marker.made.is_some(),
+            made: marker.made.unwrap_or(now),
         })
+    }
+
+    /// Whether the marker does not say already that the table is this owner's and made like this.
+    pub(crate) fn is_news(&self, owner: &TargetIdentity, made: &Made) -> bool {
+        self.is_changed || !self.is_told || self.owner != *owner || self.made != *made
     }
 }
 

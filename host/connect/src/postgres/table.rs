@@ -114,7 +114,7 @@ impl Work<'_> {
                     if there.is_changed {
                         self.empty().await?;
                     }
-                    if there.is_changed || there.owner != *identity || there.made != made {
+                    if there.is_news(identity, &made) {
                         self.write_marker(identity, there.batch, &made).await?;
                     }
                     TargetState::Known { batch: there.batch }

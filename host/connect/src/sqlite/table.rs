@@ -167,7 +167,7 @@ impl TableTarget {
                         if there.is_changed {
                             empty(&transaction, path, table)?;
                         }
-                        if there.is_changed || there.owner != self.identity || there.made != made {
+                        if there.is_news(&self.identity, &made) {
                             write(there.batch)?;
                         }
                         TargetState::Known { batch: there.batch }
