@@ -35,6 +35,8 @@ mod files;
 mod hint;
 mod key;
 mod location;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod made;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -411,6 +411,92 @@ fn what_flowstone_did_not_make_is_never_touched() {
 }
 
 #[test]
+fn a_table_that_replaced_our_own_is_never_touched() {
+    let Some(database) = postgres_database() else {
+        return;
+    };
+    for sql in [
+        "CREATE TABLE section (precious text)",
+        "CREATE TABLE section (id bigint, text text)",
+        "CREATE TABLE section (id bigint PRIMARY KEY, precious text)",
+    ] {
+        let (mut target, _) = open(&small(&database));
+        put(&mut *target, 3, row(1, "x"));
+        database.query(&format!("DROP TABLE section; {sql}"));
+        database.query("INSERT INTO section VALUES (7)");
+        let look = || {
+            (
+                query(&database, "SELECT * FROM section"),
+                query(&database, "SELECT * FROM _flowstone"),
+            )
+        };
+        let before = look();
+        for token in ['a', 'b'] {
+            let identity = identity(token);
+            let refused = open_target(&small(&database), Path::new("."), &identity, false).err();
+            let Some(ConnectError::NotOurs { what, .. }) = refused else {
+                panic!("{sql}: {refused:?}")
+            };
+            assert_eq!(what, "the table that replaced flowstone's `section`");
+        }
+        assert!(matches!(target.clear(), Err(ConnectError::NotOurs { .. })));
+        assert_eq!(look(), before, "{sql}");
+        database.query("DROP TABLE section");
+    }
+}
+
+#[test]
+fn a_table_whose_columns_others_changed_holds_no_batch_any_more() {
+    let Some(database) = postgres_database() else {
+        return;
+    };
+    let three = columns(&[
+        ("id", Type::S64),
+        ("text", Type::String),
+        ("amount", Type::S64),
+    ]);
+    let spec = spec(&database, three, &[0]);
+    let row = || vec![Value::S64(1), Value::str("x"), Value::S64(5)];
+    let rows = "SELECT id, text, amount FROM section";
+    for sql in [
+        "ALTER TABLE section DROP COLUMN amount",
+        "ALTER TABLE section ALTER COLUMN amount TYPE text",
+    ] {
+        let (mut target, _) = open(&spec);
+        put(&mut *target, 3, row());
+        drop(target);
+        database.query(sql);
+        let (mut target, state) = open(&spec);
+        assert_eq!(state, TargetState::Known { batch: 0 }, "{sql}");
+        assert_eq!(query(&database, rows), [""; 0]);
+        put(&mut *target, 1, row());
+        assert_eq!(query(&database, rows), ["1 x 5"]);
+        assert_eq!(open(&spec).1, TargetState::Known { batch: 1 });
+    }
+    database.query("ALTER TABLE section ALTER COLUMN id TYPE integer");
+    assert_eq!(open(&spec).1, TargetState::Rekeyed { batch: 0 });
+}
+
+#[test]
+fn columns_that_others_added_are_left_alone_also_by_an_older_marker() {
+    let Some(database) = postgres_database() else {
+        return;
+    };
+    let (mut target, _) = open(&small(&database));
+    put(&mut *target, 3, row(1, "x"));
+    drop(target);
+    database.query("ALTER TABLE _flowstone DROP COLUMN made");
+    assert_eq!(open(&small(&database)).1, TargetState::Known { batch: 3 });
+    database.query("ALTER TABLE section ADD COLUMN note text; UPDATE section SET note = 'n'");
+    let less = spec(&database, columns(&[("id", Type::S64)]), &[0]);
+    let (mut target, state) = open(&less);
+    assert_eq!(state, TargetState::Known { batch: 3 });
+    assert_eq!(query(&database, "SELECT * FROM section"), ["1 n"]);
+    target.clear().unwrap();
+    assert_eq!(query(&database, "SELECT note FROM section"), [""; 0]);
+}
+
+#[test]
 fn a_schema_is_named_and_must_be_there() {
     let Some(database) = postgres_database() else {
         return;

@@ -364,6 +364,126 @@ fn what_flowstone_did_not_make_is_never_touched() {
     }
 }
 
+/// A table of `path`, `heading` and `content` with one row, of batch 3.
+fn filled(base: &Path) {
+    let (mut target, _) = open(&table_spec(), base);
+    let row = ["p", "h", "c"].map(Value::str).to_vec();
+    put(&mut *target, 3, row);
+}
+
+#[test]
+fn a_table_that_replaced_our_own_is_never_touched() {
+    for sql in [
+        "DROP TABLE section; CREATE TABLE section (precious TEXT); INSERT INTO section VALUES ('x')",
+        "DROP TABLE section; CREATE TABLE section (path TEXT PRIMARY KEY, content TEXT)",
+        "DROP TABLE section; CREATE TABLE section (path TEXT, heading TEXT, content TEXT)",
+        "DROP TABLE section; CREATE TABLE section (path TEXT, heading TEXT, mine, PRIMARY KEY (path, heading))",
+        "DROP TABLE section; CREATE VIEW section AS SELECT 1 AS path, 2 AS heading",
+    ] {
+        let base = tempfile::tempdir().unwrap();
+        filled(base.path());
+        let taken_over = open_target(&table_spec(), base.path(), &identity('b'), false);
+        let (mut taken_over, _) = taken_over.unwrap();
+        database(base.path()).execute_batch(sql).unwrap();
+        let look = || {
+            (
+                query(base.path(), "SELECT name, sql FROM sqlite_schema"),
+                query(base.path(), "SELECT * FROM section"),
+                query(base.path(), "SELECT * FROM _flowstone"),
+            )
+        };
+        let before = look();
+        for token in ['a', 'b'] {
+            let refused = open_target(&table_spec(), base.path(), &identity(token), false).err();
+            let Some(ConnectError::NotOurs { what, .. }) = refused else {
+                panic!("{sql}: {refused:?}")
+            };
+            assert_eq!(what, "the table that replaced flowstone's `section`");
+        }
+        assert!(matches!(
+            taken_over.clear(),
+            Err(ConnectError::NotOurs { .. })
+        ));
+        assert_eq!(look(), before, "{sql}");
+    }
+}
+
+#[test]
+fn a_table_whose_columns_others_changed_holds_no_batch_any_more() {
+    for sql in [
+        "ALTER TABLE section DROP COLUMN content",
+        "ALTER TABLE section RENAME COLUMN content TO heading2; ALTER TABLE section ADD COLUMN content BLOB",
+    ] {
+        let base = tempfile::tempdir().unwrap();
+        filled(base.path());
+        database(base.path()).execute_batch(sql).unwrap();
+        let (mut target, state) = open(&table_spec(), base.path());
+        assert_eq!(state, TargetState::Known { batch: 0 }, "{sql}");
+        let rows = "SELECT path, heading, content FROM section";
+        assert_eq!(query(base.path(), rows), [""; 0]);
+        put(&mut *target, 1, ["p", "h", "c"].map(Value::str).to_vec());
+        drop(target);
+        assert_eq!(
+            query(base.path(), rows),
+            ["Text([112]) Text([104]) Text([99])"]
+        );
+        assert_eq!(
+            open(&table_spec(), base.path()).1,
+            TargetState::Known { batch: 1 }
+        );
+    }
+}
+
+#[test]
+fn columns_that_others_added_are_left_alone() {
+    let base = tempfile::tempdir().unwrap();
+    filled(base.path());
+    database(base.path())
+        .execute_batch("ALTER TABLE section ADD COLUMN Note TEXT; UPDATE section SET note = 'n'")
+        .unwrap();
+    let less = spec(
+        columns(&[("path", Type::String), ("heading", Type::String)]),
+        &[0, 1],
+    );
+    let (mut target, state) = open(&less, base.path());
+    assert_eq!(state, TargetState::Known { batch: 3 });
+    put(&mut *target, 4, ["p", "h"].map(Value::str).to_vec());
+    let all = "SELECT * FROM section";
+    assert_eq!(
+        query(base.path(), all),
+        ["Text([112]) Text([104]) Text([110])"]
+    );
+    target.clear().unwrap();
+    assert_eq!(query(base.path(), all), [""; 0]);
+    assert_eq!(query(base.path(), "SELECT note FROM section"), [""; 0]);
+}
+
+#[test]
+fn a_marker_that_does_not_tell_how_the_table_was_made_learns_it() {
+    let base = tempfile::tempdir().unwrap();
+    filled(base.path());
+    database(base.path())
+        .execute_batch("ALTER TABLE _flowstone DROP COLUMN made")
+        .unwrap();
+    assert_eq!(
+        open(&table_spec(), base.path()).1,
+        TargetState::Known { batch: 3 }
+    );
+    database(base.path())
+        .execute_batch("ALTER TABLE section DROP COLUMN content")
+        .unwrap();
+    assert_eq!(
+        open(&table_spec(), base.path()).1,
+        TargetState::Known { batch: 0 }
+    );
+    database(base.path())
+        .execute_batch("UPDATE _flowstone SET made = '[]'")
+        .unwrap();
+    let damaged = open_target(&table_spec(), base.path(), &identity('a'), false).err();
+    let text = damaged.unwrap().to_string();
+    assert!(text.contains("the column `made` is damaged"), "{text}");
+}
+
 #[test]
 fn a_marker_table_of_somebody_else_is_an_error() {
     let base = tempfile::tempdir().unwrap();

@@ -87,6 +87,31 @@ fn a_table_that_was_dropped_and_made_by_somebody_else_is_not_touched() {
 }
 
 #[test]
+fn a_table_that_somebody_put_in_the_place_of_ours_is_not_touched() {
+    let mut project = project();
+    project.run();
+    edit(
+        &project,
+        "DROP TABLE line; CREATE TABLE line (precious TEXT); INSERT INTO line VALUES ('x')",
+    );
+    for verifies in [false, true] {
+        project.options.verify_targets = verifies;
+        let error = project.try_run().err().unwrap().to_string();
+        assert!(
+            error.contains("the table that replaced flowstone's `line`"),
+            "{error}"
+        );
+    }
+    let database = Connection::open(project.path("out/lines.db")).unwrap();
+    let precious: String =
+        (database.query_row("SELECT precious FROM line", [], |row| row.get(0))).unwrap();
+    assert_eq!(precious, "x");
+    edit(&project, "ALTER TABLE line RENAME TO mine");
+    assert_eq!(project.run().calls, NOTHING);
+    assert_eq!(project.rows(), project.fresh_rows());
+}
+
+#[test]
 fn what_a_failed_row_keeps_is_told_and_comes_back_with_the_row() {
     let mut project = project();
     project.run();

@@ -4,6 +4,7 @@ use flowstone_core::TargetSpec;
 use tokio_postgres::types::Type as SqlType;
 
 use crate::error::ConnectError;
+use crate::made::Made;
 use crate::postgres::cell::declared_type;
 use crate::postgres::wire::Wire;
 use crate::postgres::work::Work;
@@ -112,19 +113,19 @@ impl Layout {
     }
 
     /// Brings a table of the layout `found` to this one: columns that are missing are added (holding NULL), columns that
-    /// are no more are dropped, and columns whose declared type changed are both. The order of columns is left alone.
+    /// are no more are dropped, and columns whose declared type changed are both. The order of columns is left alone, and
+    /// so are columns that others added to the table that was `made`.
     pub(crate) async fn evolve(
         &self,
         found: &Layout,
+        made: &Made,
         work: &Work<'_>,
     ) -> Result<Change, ConnectError> {
         if !self.key_columns().eq(found.key_columns()) {
             return Ok(Change::Rekeyed);
         }
-        let dropped = found
-            .columns
-            .iter()
-            .filter(|column| !self.columns.contains(column));
+        let own = self.made();
+        let dropped = (found.columns.iter()).filter(|column| self.drops(column, &own, made));
         let added = self
             .columns
             .iter()
@@ -141,17 +142,26 @@ impl Layout {
         Ok(Change::Fits)
     }
 
-    /// Whether the layouts have the same key and the same columns, in whatever order.
-    pub(crate) fn same(&self, other: &Layout) -> bool {
-        self.key_columns().eq(other.key_columns())
-            && self
-                .columns
-                .iter()
-                .all(|column| other.columns.contains(column))
-            && other
-                .columns
-                .iter()
-                .all(|column| self.columns.contains(column))
+    /// Whether the table that is there has this key and these columns, in whatever order, and no other column that was
+    /// `made` with it.
+    pub(crate) fn same(&self, found: &Layout, made: &Made) -> bool {
+        let own = self.made();
+        self.key_columns().eq(found.key_columns())
+            && (self.columns.iter()).all(|column| found.columns.contains(column))
+            && !(found.columns.iter()).any(|column| self.drops(column, &own, made))
+    }
+
+    /// Whether a column that is there has to go: it is not one of these, and is flowstone's or in the way of one.
+    fn drops(&self, column: &(String, String), own: &Made, made: &Made) -> bool {
+        !self.columns.contains(column) && (made.names(&column.0) || own.names(&column.0))
+    }
+
+    /// What is to be remembered of the table.
+    pub(crate) fn made(&self) -> Made {
+        Made {
+            columns: self.columns.clone(),
+            key: self.key_columns().map(|(name, _)| name.clone()).collect(),
+        }
     }
 
     fn key_columns(&self) -> impl Iterator<Item = &(String, String)> {

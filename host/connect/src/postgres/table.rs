@@ -7,9 +7,9 @@ use tokio_postgres::types::Type as SqlType;
 
 use crate::error::ConnectError;
 use crate::key::split_key;
+use crate::made::{FoundTable, replaced};
 use crate::postgres::cell::{Cell, cells, key_parts};
 use crate::postgres::layout::{Change, Found, Layout};
-use crate::postgres::marker::MARKER_TABLE;
 use crate::postgres::options::{TableOptions, server_place};
 use crate::postgres::server::Server;
 use crate::postgres::wire::Wire;
@@ -94,45 +94,59 @@ impl Work<'_> {
                 message,
             });
         }
-        let marker = match Layout::read(self, MARKER_TABLE).await? {
-            Found::Nothing => None,
-            _ => self.read_marker().await?,
-        };
-        Ok(match (marker, Layout::read(self, self.table).await?) {
-            (None, Found::Table(_)) | (_, Found::Other) => return Err(self.not_ours()),
-            // A marker without its table: somebody dropped it, and with it all that it held.
-            (_, Found::Nothing) => {
+        let made = layout.made();
+        Ok(match self.find().await? {
+            // Perhaps a marker without its table: somebody dropped it, and with it all that it held.
+            None => {
                 self.prepare_marker().await?;
                 layout.create(self).await?;
-                self.write_marker(identity, 0).await?;
+                self.write_marker(identity, 0, &made).await?;
                 TargetState::Created
             }
-            (Some(marker), Found::Table(_)) if marker.owner.token != identity.token => {
-                TargetState::Foreign {
-                    flow: marker.owner.flow,
-                    target: marker.owner.target,
-                    token: marker.owner.token,
-                }
-            }
-            (Some(marker), Found::Table(found)) => match layout.evolve(&found, self).await? {
-                Change::Rekeyed => TargetState::Rekeyed {
-                    batch: marker.batch,
-                },
+            Some(there) if there.owner.token != identity.token => TargetState::Foreign {
+                flow: there.owner.flow,
+                target: there.owner.target,
+                token: there.owner.token,
+            },
+            Some(there) => match layout.evolve(&there.layout, &there.made, self).await? {
+                Change::Rekeyed => TargetState::Rekeyed { batch: there.batch },
                 Change::Fits => {
-                    if marker.owner != *identity {
-                        self.write_marker(identity, marker.batch).await?;
+                    if there.is_changed {
+                        self.empty().await?;
                     }
-                    TargetState::Known {
-                        batch: marker.batch,
+                    if there.is_news(identity, &made) {
+                        self.write_marker(identity, there.batch, &made).await?;
                     }
+                    TargetState::Known { batch: there.batch }
                 }
             },
         })
     }
 
-    fn not_ours(&self) -> ConnectError {
+    /// The table that is there, if there is one. What flowstone did not make is an error.
+    async fn find(&self) -> Result<Option<FoundTable<Layout>>, ConnectError> {
+        let marker = self.find_marker().await?;
+        let own_name = || format!("`{}.{}`", self.schema, self.table);
+        let (layout, marker) = match (Layout::read(self, self.table).await?, marker) {
+            (Found::Nothing, _) => return Ok(None),
+            (Found::Table(layout), Some(marker)) => (layout, marker),
+            _ => return Err(self.not_ours(own_name())),
+        };
+        let now = layout.made();
+        let there = FoundTable::of(marker, layout, now);
+        there
+            .map(Some)
+            .ok_or_else(|| self.not_ours(replaced(self.table)))
+    }
+
+    async fn empty(&self) -> Result<(), ConnectError> {
+        let sql = format!("DELETE FROM {}", self.qualified());
+        self.execute("empty the table", &sql, &[]).await.map(drop)
+    }
+
+    fn not_ours(&self, what: String) -> ConnectError {
         ConnectError::NotOurs {
-            what: format!("`{}.{}`", self.schema, self.table),
+            what,
             path: self.place.to_owned(),
         }
     }
@@ -203,7 +217,7 @@ impl Target for TableTarget {
                 .await?;
             work.in_arrays(&layout.upsert_sql(&table), &wires, &upserts)
                 .await?;
-            work.write_marker(identity, batch).await
+            work.write_marker(identity, batch, &layout.made()).await
         })
     }
 
@@ -249,23 +263,18 @@ impl Target for TableTarget {
     fn clear(&mut self) -> Result<(), ConnectError> {
         self.transact(async |work, Shape { layout, .. }, identity| {
             work.lock_layout().await?;
-            let table = work.qualified();
-            match Layout::read(&work, work.table).await? {
-                Found::Other => return Err(work.not_ours()),
-                Found::Table(found) if layout.same(&found) => {
-                    let sql = format!("DELETE FROM {table}");
-                    work.execute("empty the table", &sql, &[]).await?;
-                }
-                found => {
-                    if matches!(found, Found::Table(_)) {
-                        let sql = format!("DROP TABLE {table}");
+            match work.find().await? {
+                Some(there) if layout.same(&there.layout, &there.made) => work.empty().await?,
+                there => {
+                    if there.is_some() {
+                        let sql = format!("DROP TABLE {}", work.qualified());
                         work.execute("drop the table", &sql, &[]).await?;
                     }
                     layout.create(&work).await?;
                 }
             }
             work.prepare_marker().await?;
-            work.write_marker(identity, 0).await
+            work.write_marker(identity, 0, &layout.made()).await
         })?;
         self.usable = true;
         Ok(())

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use crate::database::failure;
 use crate::error::ConnectError;
+use crate::made::Made;
 use crate::sqlite::cell::declared_type;
 use crate::tables::quoted;
 
@@ -104,10 +105,11 @@ impl Layout {
     }
 
     /// Brings a table of the layout `found` to this one: columns that are missing are added (holding NULL), columns that
-    /// are no more are dropped, and columns whose declared type changed are both. The order of columns is left alone.
+    /// are no more are dropped, and columns whose declared type changed are both. The order of columns is left alone, and
+    /// so are columns that others added to the table that was `made`.
     pub(crate) fn evolve(
         &self,
-        found: &Layout,
+        (found, made): (&Layout, &Made),
         connection: &Connection,
         path: &Path,
         table: &str,
@@ -120,7 +122,8 @@ impl Layout {
             return Ok(Change::Rekeyed);
         }
         let table = quoted(table);
-        let dropped = found.columns.iter().filter(|column| !self.has(column));
+        let own = self.made();
+        let dropped = (found.columns.iter()).filter(|column| self.drops(column, &own, made));
         let added = self.columns.iter().filter(|column| !found.has(column));
         let statements = dropped
             .map(|(name, _)| {
@@ -143,13 +146,35 @@ impl Layout {
         Ok(Change::Fits)
     }
 
-    /// Whether the layouts have the same key and the same columns, in whatever order.
-    pub(crate) fn same(&self, other: &Layout) -> bool {
+    /// Whether the table that is there has this key and these columns, in whatever order, and no other column that was
+    /// `made` with it.
+    pub(crate) fn same(&self, found: &Layout, made: &Made) -> bool {
+        let own = self.made();
         self.key_columns()
             .map(folded)
-            .eq(other.key_columns().map(folded))
-            && self.columns.iter().all(|column| other.has(column))
-            && other.columns.iter().all(|column| self.has(column))
+            .eq(found.key_columns().map(folded))
+            && self.columns.iter().all(|column| found.has(column))
+            && !(found.columns.iter()).any(|column| self.drops(column, &own, made))
+    }
+
+    /// Whether a column that is there has to go: it is not one of these, and is flowstone's or in the way of one.
+    fn drops(&self, column: &(String, String), own: &Made, made: &Made) -> bool {
+        let (name, _) = folded(column);
+        !self.has(column) && (made.names(&name) || own.names(&name))
+    }
+
+    /// What is to be remembered of the table.
+    pub(crate) fn made(&self) -> Made {
+        let columns = self.columns.iter().map(folded);
+        Made {
+            columns: (columns.map(|(name, declared)| (name, declared.to_owned()))).collect(),
+            key: self.key_columns().map(|column| folded(column).0).collect(),
+        }
+    }
+
+    /// Whether there is a column of this name, which is in lower case.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| folded(column).0 == name)
     }
 
     fn has(&self, column: &(String, String)) -> bool {

@@ -9,6 +9,7 @@ use crate::database::{failure, open};
 use crate::error::ConnectError;
 use crate::key::{KeyPart, split_key};
 use crate::location::place_target;
+use crate::made::{FoundTable, replaced};
 use crate::options::OptionReader;
 use crate::sqlite::audit::Audit;
 use crate::sqlite::cell::{Cell, cell};
@@ -142,44 +143,34 @@ impl TableTarget {
     /// Finds out what is there, makes it where there is nothing, and brings its columns up to date where it is ours.
     fn settle_in(&mut self) -> Result<TargetState, ConnectError> {
         let transaction = begin(&mut self.connection, &self.path)?;
-        let (path, table) = (&self.path, &self.table);
-        let marker = match Layout::read(&transaction, path, MARKER_TABLE)? {
-            Some(_) => marker::read(&transaction, path, table)?,
-            None => None,
-        };
-        let state = match (marker, Layout::read(&transaction, path, table)?) {
-            (None, Some(_)) => {
-                return Err(ConnectError::NotOurs {
-                    what: format!("the table `{table}`"),
-                    path: path.clone(),
-                });
-            }
-            // A marker without its table: somebody dropped it, and with it all that it held.
-            (_, None) => {
+        let (path, table, layout) = (&self.path, &self.table, &self.layout);
+        let made = layout.made();
+        let write = |batch| marker::write(&transaction, path, table, &self.identity, batch, &made);
+        let state = match find(&transaction, path, table)? {
+            // Perhaps a marker without its table: somebody dropped it, and with it all that it held.
+            None => {
                 marker::prepare(&transaction, path)?;
-                self.layout.create(&transaction, path, table)?;
-                marker::write(&transaction, path, table, &self.identity, 0)?;
+                layout.create(&transaction, path, table)?;
+                write(0)?;
                 TargetState::Created
             }
-            (Some(marker), Some(_)) if marker.owner.token != self.identity.token => {
-                TargetState::Foreign {
-                    flow: marker.owner.flow,
-                    target: marker.owner.target,
-                    token: marker.owner.token,
-                }
-            }
-            (Some(marker), Some(found)) => {
-                match self.layout.evolve(&found, &transaction, path, table)? {
-                    Change::Rekeyed => TargetState::Rekeyed {
-                        batch: marker.batch,
-                    },
+            Some(there) if there.owner.token != self.identity.token => TargetState::Foreign {
+                flow: there.owner.flow,
+                target: there.owner.target,
+                token: there.owner.token,
+            },
+            Some(there) => {
+                let found = (&there.layout, &there.made);
+                match layout.evolve(found, &transaction, path, table)? {
+                    Change::Rekeyed => TargetState::Rekeyed { batch: there.batch },
                     Change::Fits => {
-                        if marker.owner != self.identity {
-                            marker::write(&transaction, path, table, &self.identity, marker.batch)?;
+                        if there.is_changed {
+                            empty(&transaction, path, table)?;
                         }
-                        TargetState::Known {
-                            batch: marker.batch,
+                        if there.is_news(&self.identity, &made) {
+                            write(there.batch)?;
                         }
+                        TargetState::Known { batch: there.batch }
                     }
                 }
             }
@@ -226,8 +217,9 @@ impl Target for TableTarget {
             }
         }
         drop((upsert, delete));
-        marker::write(&transaction, &self.path, &self.table, &self.identity, batch)?;
-        commit(transaction, &self.path)
+        let (path, table, made) = (&self.path, &self.table, self.layout.made());
+        marker::write(&transaction, path, table, &self.identity, batch, &made)?;
+        commit(transaction, path)
     }
 
     fn held(
@@ -264,24 +256,22 @@ impl Target for TableTarget {
     fn clear(&mut self) -> Result<(), ConnectError> {
         let transaction = begin(&mut self.connection, &self.path)?;
         let (path, table) = (&self.path, &self.table);
-        let failed = |error| failure(path, "empty the table", error);
-        match Layout::read(&transaction, path, table)? {
-            Some(found) if self.layout.same(&found) => {
-                transaction
-                    .execute(&format!("DELETE FROM {}", quoted(table)), [])
-                    .map_err(failed)?;
+        match find(&transaction, path, table)? {
+            Some(there) if self.layout.same(&there.layout, &there.made) => {
+                empty(&transaction, path, table)?;
             }
-            found => {
-                if found.is_some() {
+            there => {
+                if there.is_some() {
                     transaction
                         .execute_batch(&format!("DROP TABLE {}", quoted(table)))
-                        .map_err(failed)?;
+                        .map_err(|error| failure(path, "drop the table", error))?;
                 }
                 self.layout.create(&transaction, path, table)?;
             }
         }
         marker::prepare(&transaction, path)?;
-        marker::write(&transaction, path, table, &self.identity, 0)?;
+        let made = self.layout.made();
+        marker::write(&transaction, path, table, &self.identity, 0, &made)?;
         commit(transaction, path)?;
         self.usable = true;
         Ok(())
@@ -336,6 +326,34 @@ pub(crate) fn key_cells(key: &[u8], count: usize) -> Result<Vec<Cell<'static>>, 
         }
         _ => Err(ConnectError::misuse("the bytes are no key of this table")),
     }
+}
+
+/// The table that is there, if there is one. One that flowstone did not make is an error.
+fn find(
+    connection: &Connection,
+    path: &Path,
+    table: &str,
+) -> Result<Option<FoundTable<Layout>>, ConnectError> {
+    let marker = marker::find(connection, path, table)?;
+    let Some(layout) = Layout::read(connection, path, table)? else {
+        return Ok(None);
+    };
+    let not_ours = |what| ConnectError::NotOurs {
+        what,
+        path: path.to_owned(),
+    };
+    let Some(marker) = marker else {
+        return Err(not_ours(format!("the table `{table}`")));
+    };
+    let now = layout.made();
+    let there = FoundTable::of(marker, layout, now);
+    there.map(Some).ok_or_else(|| not_ours(replaced(table)))
+}
+
+fn empty(connection: &Connection, path: &Path, table: &str) -> Result<(), ConnectError> {
+    connection
+        .execute_batch(&format!("DELETE FROM {}", quoted(table)))
+        .map_err(|error| failure(path, "empty the table", error))
 }
 
 fn still_ours(
