@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::{dump_relations, lookup, member, step};
 use crate::codec::{Record, seal};
-use crate::encoding::{ChangeRecord, Nothing};
+use crate::encoding::ChangeRecord;
 use crate::tables::{CHANGE, DUE, MEMBER, READER, STEP, level_key, readers_key, row_key};
 use crate::tests::damage::{assert_clear, put_raw};
 use crate::tests::{open, write};
@@ -173,7 +173,7 @@ fn a_record_moved_to_another_key_or_relation_does_not_check_out() {
 fn keys_that_are_none_are_damage_though_their_records_check_out() {
     let dir = TempDir::new().unwrap();
     drop(open(&dir));
-    // No end of the group; a zero byte that is followed by neither of the two; no level; no collection.
+    // No end of the group; a zero byte that is followed by neither of the two; no level.
     for group in [&b"g"[..], b"g\0", b"g\0\x02m"] {
         let key = [&[0; 4], group].concat();
         put_raw(&dir, &MEMBER, &key, &sealed(MEMBER.tag, &key, &member(1)));
@@ -186,14 +186,10 @@ fn keys_that_are_none_are_damage_though_their_records_check_out() {
         &no_level,
         &sealed(CHANGE.tag, &no_level, &change),
     );
-    let short = [1];
-    put_raw(&dir, &DUE, &short, &sealed(DUE.tag, &short, &Nothing));
     let store = open(&dir);
     let snapshot = store.snapshot().unwrap();
     assert_clear(&failure(snapshot.groups(RELATION)), "groups");
     assert_clear(&failure(snapshot.changes(RELATION)), "changes");
-    // The collection that ends where the short key lies.
-    assert_clear(&failure(snapshot.due(CollectionId(0x00ff_ffff))), "due");
     assert_eq!(snapshot.group(RELATION, b"g").unwrap(), None);
     assert_eq!(snapshot.members(RELATION, b"g", b"").unwrap().count(), 0);
 }
