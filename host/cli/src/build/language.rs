@@ -23,8 +23,11 @@ pub(crate) enum Language {
 pub(super) struct Job<'a> {
     /// What the plugin is called in messages.
     pub(super) plugin: &'a str,
-    /// Its sources: an absolute path without symbolic links. Nothing is written there but by cargo.
+    /// Its sources: an absolute path without symbolic links. Nothing is written there but by
+    /// cargo, and lock files.
     pub(super) folder: &'a Path,
+    /// What it is built with, besides sources.
+    pub(super) recipe: &'a str,
     /// A folder for what is needed on the way, gone afterwards.
     pub(super) work: &'a Work,
     /// Where progress is told.
@@ -38,6 +41,19 @@ pub(super) struct Made {
     /// Files besides those of the folder that it was made of, also those that would count and are not there. None
     /// where that is not known: then it is built again the next time.
     pub(super) inputs: Option<BTreeSet<PathBuf>>,
+}
+
+/// Names become arguments of programs: they must not look like options or paths.
+pub(super) fn is_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
+    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(plain)
+        && !name.contains("..")
+    {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is no name of a module or a world"))
+    }
 }
 
 impl Language {

@@ -70,7 +70,7 @@ pub(in crate::build) fn pip(folder: &Path) -> Command {
 }
 
 /// Makes the folder for the owner alone: what lies there is run.
-fn make_private(folder: &Path) -> Result<(), Failure> {
+pub(in crate::build) fn make_private(folder: &Path) -> Result<(), Failure> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

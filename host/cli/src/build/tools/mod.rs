@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
+pub(super) use self::install::{make_private, pip};
 pub(super) use self::run::PYTHON;
 
 /// A tool of the table.

@@ -29,7 +29,10 @@ pub(in crate::build) const PYTHON: Base = Base {
 impl Base {
     /// A command that runs it.
     pub(in crate::build) fn command(&self) -> Command {
-        Command::new(self.name)
+        let mut command = Command::new(self.name);
+        // Some are written in Rust: where in themselves they failed is of no use to who reads it.
+        command.env("RUST_BACKTRACE", "0");
+        command
     }
 
     /// Runs it. What it wrote to standard output; `failed` is what is said where it fails.
