@@ -123,3 +123,62 @@ fn cannot(what: &str, file: &Path, error: &std::io::Error) -> Failure {
         format!("cannot {what} `{}`: {error}", file.display()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn identity(text: &str) -> Identity {
+        Identity::new("tool 1", &[text], &Sources::default())
+    }
+
+    #[test]
+    fn what_was_made_once_is_taken_again() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let get = |text: &str, made: &[u8]| {
+            component_in(folder.path(), &identity(text), || Ok(made.to_vec())).expect("it is made")
+        };
+        assert_eq!(get("a", b"first"), b"first");
+        assert_eq!(get("a", b"second"), b"first", "the same was asked for");
+        assert_eq!(get("b", b"second"), b"second");
+    }
+
+    #[test]
+    fn what_could_not_be_made_is_made_the_next_time() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let failed = || Err(Failure::new(Kind::Build, "no"));
+        assert!(component_in(folder.path(), &identity("a"), failed).is_err());
+        let made = component_in(folder.path(), &identity("a"), || Ok(b"now".to_vec()));
+        assert_eq!(made.expect("it is made"), b"now");
+    }
+
+    #[test]
+    fn every_part_counts_and_none_runs_into_the_next() {
+        let all = [
+            Identity::new("a", &["b", "c"], &Sources::default()),
+            Identity::new("a", &["bc"], &Sources::default()),
+            Identity::new("ab", &["c"], &Sources::default()),
+            Identity::new("a", &["b", "c", ""], &Sources::default()),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(all[at + 1..].iter().all(|other| other != one), "{at}");
+        }
+    }
+
+    #[test]
+    fn those_that_were_not_used_for_longest_go() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        for number in 0..=KEPT_MAX {
+            let place = folder.path().join(number.to_string());
+            fs::create_dir(&place).expect("it can be made");
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1000 - number as u64);
+            let opened = fs::File::open(&place).expect("it is there");
+            opened.set_modified(time).expect("it is ours");
+        }
+        leave_newest(folder.path());
+        let left = |number: usize| folder.path().join(number.to_string()).is_dir();
+        assert!(left(0) && left(KEPT_MAX - 1));
+        assert!(!left(KEPT_MAX), "the oldest");
+    }
+}

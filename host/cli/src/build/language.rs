@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::work::Work;
-use super::{python, rust, tools};
+use super::{javascript, python, rust, tools};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -17,6 +17,8 @@ pub(crate) enum Language {
     Rust,
     /// Built by componentize-py.
     Python,
+    /// And TypeScript: bundled by esbuild, built by componentize-qjs or componentize-js.
+    JavaScript,
 }
 
 /// What a builder is asked for.
@@ -58,7 +60,7 @@ pub(super) fn is_name(name: &str) -> Result<(), String> {
 
 impl Language {
     /// All of them, in the order in which a folder is asked for their manifests.
-    pub(crate) const ALL: [Self; 2] = [Self::Rust, Self::Python];
+    pub(crate) const ALL: [Self; 3] = [Self::Rust, Self::Python, Self::JavaScript];
 
     /// The language of a folder, by its manifest.
     pub(crate) fn of(folder: &Path) -> Option<Self> {
@@ -71,6 +73,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::JavaScript => "javascript",
         }
     }
 
@@ -79,6 +82,7 @@ impl Language {
         match self {
             Self::Rust => "Cargo.toml",
             Self::Python => "pyproject.toml",
+            Self::JavaScript => "package.json",
         }
     }
 
@@ -87,6 +91,11 @@ impl Language {
         match self {
             Self::Rust => &[],
             Self::Python => &[&tools::COMPONENTIZE_PY],
+            Self::JavaScript => &[
+                &tools::ESBUILD,
+                &tools::COMPONENTIZE_QJS,
+                &tools::COMPONENTIZE_JS,
+            ],
         }
     }
 
@@ -104,6 +113,7 @@ impl Language {
         match self {
             Self::Rust => rust::build(job),
             Self::Python => python::build(job),
+            Self::JavaScript => javascript::build(job),
         }
     }
 }

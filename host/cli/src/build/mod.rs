@@ -7,6 +7,7 @@
 //! ```
 
 mod freshness;
+mod javascript;
 mod kept;
 mod language;
 mod place;

@@ -65,6 +65,21 @@ impl Sources {
         Ok(sources)
     }
 
+    /// One of the files.
+    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+
+    /// Those of the files that are `wanted`.
+    pub(super) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let wanted = self.0.iter().filter(|(name, _)| wanted(name));
+        Self(
+            wanted
+                .map(|(name, bytes)| (name.clone(), bytes.clone()))
+                .collect(),
+        )
+    }
+
     /// The files and their bytes, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, bytes)| (&**name, &**bytes))
@@ -121,4 +136,81 @@ fn read(path: &Path, room: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(room).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let root = fs::canonicalize(folder.path()).expect("it is there");
+        for name in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
+            fs::write(path, name).expect("it can be written to");
+        }
+        (folder, root)
+    }
+
+    fn names(sources: &Sources) -> Vec<&str> {
+        sources.iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn what_is_wanted_is_read_and_laid_out_with_one_time() {
+        let files = [
+            "b/c.py",
+            "a.py",
+            "a.txt",
+            ".hidden/a.py",
+            "node_modules/a.py",
+        ];
+        let (_folder, root) = folder(&files);
+        let wanted = |name: &str| Path::new(name).extension().is_some_and(|name| name == "py");
+        let sources = Sources::read("p", &root, wanted).expect("they are files");
+        assert_eq!(names(&sources), ["a.py", "b/c.py"]);
+        assert_eq!(sources.get("b/c.py"), Some(&b"b/c.py"[..]));
+        let (_other, place) = folder(&[]);
+        sources.lay_out(&place).expect("there is room");
+        assert_eq!(
+            Sources::read("p", &place, |_| true).expect("they are files"),
+            sources
+        );
+        let time = |name: &str| {
+            fs::metadata(place.join(name))
+                .and_then(|meta| meta.modified())
+                .ok()
+        };
+        assert_eq!(time("a.py"), Some(SystemTime::UNIX_EPOCH + TIME));
+        assert_eq!(time("b/c.py"), time("a.py"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_leave_the_folder_are_refused_and_links_to_folders_not_followed() {
+        use std::os::unix::fs::symlink;
+        let (_outside, outside) = folder(&["secret.py"]);
+        let (_folder, root) = folder(&["a.py"]);
+        symlink(root.join("a.py"), root.join("b.py")).expect("it can be made");
+        symlink(&outside, root.join("other")).expect("it can be made");
+        let sources = Sources::read("p", &root, |_| true).expect("nothing leaves it");
+        assert_eq!(names(&sources), ["a.py", "b.py"]);
+        symlink(outside.join("secret.py"), root.join("c.py")).expect("it can be made");
+        let failure = Sources::read("p", &root, |_| true).expect_err("it leaves it");
+        assert_eq!(
+            failure.message,
+            "plugin `p`: `c.py` leads out of its folder"
+        );
+    }
+
+    #[test]
+    fn more_than_people_write_is_refused() {
+        let (_folder, root) = folder(&["a.bin"]);
+        let file = File::options().write(true).open(root.join("a.bin"));
+        file.and_then(|file| file.set_len(BYTES_MAX + 1))
+            .expect("a hole takes no room");
+        assert!(Sources::read("p", &root, |_| true).is_err());
+        assert!(Sources::read("p", &root, |_| false).is_ok());
+    }
 }
