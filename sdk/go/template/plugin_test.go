@@ -1,0 +1,9 @@
+package plugin_name
+
+import "testing"
+
+func TestCount(t *testing.T) {
+	if got := Count("one two  three"); got != 3 {
+		t.Errorf("got %d", got)
+	}
+}
