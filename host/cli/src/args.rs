@@ -1,5 +1,6 @@
 //! The arguments as they are typed, with their help. What they mean is resolved in `settings`.
 
+mod authors;
 mod cache;
 mod history;
 mod pins;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
 
+pub(crate) use self::authors::BuildArgs;
 pub(crate) use self::cache::{
     CacheExportArgs, CacheFilterArgs, CacheFormat, CacheGetArgs, CacheImportArgs, CacheListArgs,
     CacheOrder, CachePutArgs, CacheRmArgs, CacheStatArgs, CacheVerb,
@@ -123,6 +125,15 @@ pub(crate) enum Verb {
             flowstone inspect old.wasm new.wasm"
     )]
     Inspect(InspectArgs),
+    /// Build a plugin from its sources
+    #[command(
+        long_about = "Build a plugin from its sources.\n\n\
+            The folder's manifest tells the language. Tools that are not part of it are installed on first use, in the \
+            versions that this flowstone was made for, and kept for all projects. Building runs what the sources ask for \
+            with your rights, such as the build scripts of Rust packages.",
+        after_help = "Examples:\n  flowstone build\n  flowstone build plugins/text -o text.wasm"
+    )]
+    Build(BuildArgs),
     /// Show where a target row came from, or what a source row became
     #[command(
         override_usage = "flowstone lineage [OPTIONS] [FLOW] <TARGET> <KEY>\n       \

@@ -1,9 +1,10 @@
 //! Whether a built component is as new as its sources, found out without running a build tool.
 //!
-//! Everything that cargo says the component was made of is on record with size and time, and every other file of the
-//! folder too: a new file there may be part of the next build. When anything differs, cargo decides.
+//! Everything that the builder says the component was made of is on record with size and time, and every other file of
+//! the folder too: a new file there may be part of the next build. When anything differs, the builder decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use flowstone::core::{Type, Value, fingerprint};
 use serde::{Deserialize, Serialize};
 
 /// Raised when the record's meaning changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// So many files are looked at; a folder with more is built each time.
 const FILES_MAX: usize = 20_000;
@@ -25,6 +26,8 @@ const CLOCK_SLACK: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     version: u32,
+    /// The language and the versions of its tools.
+    tools: String,
     /// The fingerprint of the component's bytes.
     component: String,
     /// Every file by its path; none where there was no file.
@@ -40,30 +43,26 @@ struct Stamp {
 }
 
 impl Record {
-    /// What `artifact`, built from `folder`, was made of. None when something changed since the build began at
-    /// `begun`: cargo may have read it before or after.
-    pub(super) fn of(folder: &Path, artifact: &Path, begun: SystemTime) -> Option<Self> {
+    /// What a component was made of: `inputs`, and all files of `folder`, with these tools. None when something changed
+    /// since the build began at `begun`: the builder may have read it before or after.
+    pub(super) fn of(
+        folder: &Path,
+        inputs: &BTreeSet<PathBuf>,
+        tools: &str,
+        begun: SystemTime,
+    ) -> Option<Self> {
         let mut paths = files_of(folder)?;
-        let listed = fs::read_to_string(artifact.with_extension("d")).ok()?;
-        let listed = dep_info(&listed, folder);
-        for manifest in listed
-            .iter()
-            .filter_map(|file| manifest_above(file))
-            .collect::<BTreeSet<_>>()
-        {
-            paths.insert(manifest);
-        }
-        paths.extend(listed);
-        paths.extend(settings_above(folder));
+        paths.extend(inputs.iter().cloned());
         let files: BTreeMap<_, _> = paths
             .into_iter()
             .map(|path| (path.clone(), stamp(&path)))
             .collect();
         let begun = nanoseconds(begun.checked_sub(CLOCK_SLACK)?)?;
         let settled = files.values().flatten().all(|stamp| stamp.modified < begun);
-        // Cargo writes its lock file itself when it is missing or old; the next build is then a short one.
+        // A builder writes a lock file itself when it is missing or old; the next build is then a short one.
         settled.then_some(Self {
             version: VERSION,
+            tools: tools.to_owned(),
             component: String::new(),
             files,
         })
@@ -82,13 +81,14 @@ impl Record {
         self.component == identity(bytes)
     }
 
-    /// Whether all files are as they were, and no new one is in `folder`.
-    pub(super) fn is_fresh(&self, folder: &Path) -> bool {
+    /// Whether all files are as they were, no new one is in `folder`, and the tools are the same.
+    pub(super) fn is_fresh(&self, folder: &Path, tools: &str) -> bool {
         let unchanged = self
             .files
             .iter()
             .all(|(path, before)| stamp(path) == *before);
         unchanged
+            && self.tools == tools
             && files_of(folder)
                 .is_some_and(|files| files.iter().all(|path| self.files.contains_key(path)))
     }
@@ -137,7 +137,10 @@ fn nanoseconds(time: SystemTime) -> Option<u64> {
     u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
 }
 
-/// Every file below `folder` but hidden ones and those of a `target` folder. None when there are too many.
+/// Folders of build tools, which hold no sources. Hidden ones are none either.
+pub(super) const BUILD_FOLDERS: [&str; 3] = ["target", "node_modules", "__pycache__"];
+
+/// Every file below `folder` but hidden ones and those of build folders. None when there are too many.
 fn files_of(folder: &Path) -> Option<BTreeSet<PathBuf>> {
     let (mut files, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -145,7 +148,9 @@ fn files_of(folder: &Path) -> Option<BTreeSet<PathBuf>> {
             let entry = entry.ok()?;
             let name = entry.file_name();
             let kind = entry.file_type().ok()?;
-            if name.as_encoded_bytes().starts_with(b".") || (kind.is_dir() && name == "target") {
+            if name.as_encoded_bytes().starts_with(b".")
+                || (kind.is_dir() && is_build_folder(&name))
+            {
                 continue;
             }
             // A symbolic link is looked at as what it leads to, but not walked into.
@@ -162,54 +167,17 @@ fn files_of(folder: &Path) -> Option<BTreeSet<PathBuf>> {
     Some(files)
 }
 
-/// The files in a dep-info file of cargo: `artifact: file file`, with `\ ` for a space.
-fn dep_info(text: &str, folder: &Path) -> Vec<PathBuf> {
-    let Some((_, list)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
-        return Vec::new();
-    };
-    let mut files = vec![String::new()];
-    let mut characters = list.chars().peekable();
-    while let Some(character) = characters.next() {
-        match (character, files.last_mut()) {
-            ('\\', Some(file)) if characters.peek() == Some(&' ') => file.extend(characters.next()),
-            (' ', _) => files.push(String::new()),
-            (character, Some(file)) => file.push(character),
-            (_, None) => {}
-        }
-    }
-    files.retain(|file| !file.is_empty());
-    files.into_iter().map(|file| folder.join(file)).collect()
-}
-
-/// The manifest of the package that a file belongs to.
-fn manifest_above(file: &Path) -> Option<PathBuf> {
-    file.ancestors()
-        .skip(1)
-        .map(|folder| folder.join("Cargo.toml"))
-        .find(|manifest| manifest.is_file())
-}
-
-/// What changes a build from outside of the package: manifests, lock files and settings of the folders above, also
-/// those that are not there yet.
-fn settings_above(folder: &Path) -> Vec<PathBuf> {
-    const NAMES: [&str; 5] = [
-        "Cargo.toml",
-        "Cargo.lock",
-        ".cargo/config.toml",
-        "rust-toolchain.toml",
-        "rust-toolchain",
-    ];
-    folder
-        .ancestors()
-        .flat_map(|folder| NAMES.map(|name| folder.join(name)))
-        .collect()
+fn is_build_folder(name: &OsStr) -> bool {
+    BUILD_FOLDERS.iter().any(|folder| name == *folder)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A folder with sources, a dep-info file beside an artifact, and the record of it.
+    const TOOLS: &str = "tool 1";
+
+    /// A folder with sources, and files elsewhere that count too.
     struct Built {
         root: tempfile::TempDir,
     }
@@ -220,16 +188,7 @@ mod tests {
             let built = Self { root };
             built.write("plugin/Cargo.toml", "[package]");
             built.write("plugin/src/lib.rs", "mod a;");
-            built.write("shared/Cargo.toml", "[package]");
             built.write("shared/src/lib.rs", "");
-            let path = |name: &str| built.path(name).display().to_string();
-            let list = format!(
-                "{}: {} {}\n",
-                path("out/p.wasm"),
-                path("plugin/src/lib.rs"),
-                path("shared/src/lib.rs")
-            );
-            built.write("out/p.d", &list);
             built
         }
 
@@ -246,19 +205,27 @@ mod tests {
 
         fn record(&self) -> Record {
             let later = SystemTime::now() + Duration::from_mins(1);
-            Record::of(&self.path("plugin"), &self.path("out/p.wasm"), later)
+            Record::of(&self.path("plugin"), &self.inputs(), TOOLS, later)
                 .expect("nothing changed since")
+        }
+
+        fn inputs(&self) -> BTreeSet<PathBuf> {
+            ["shared/src/lib.rs", "Cargo.lock"]
+                .map(|name| self.path(name))
+                .into()
         }
     }
 
     #[test]
     fn what_did_not_change_is_fresh() {
         let built = Built::new();
-        assert!(built.record().is_fresh(&built.path("plugin")));
-        built.write("plugin/target/debug/x", "");
+        assert!(built.record().is_fresh(&built.path("plugin"), TOOLS));
+        for folder in BUILD_FOLDERS {
+            built.write(&format!("plugin/{folder}/x"), "");
+        }
         built.write("plugin/.flowstone/built/x", "");
         assert!(
-            built.record().is_fresh(&built.path("plugin")),
+            built.record().is_fresh(&built.path("plugin"), TOOLS),
             "artifacts and stores are no sources"
         );
     }
@@ -270,19 +237,26 @@ mod tests {
             ("plugin/src/new.rs", ""),
             ("plugin/wit/world.wit", ""),
             ("shared/src/lib.rs", "fn f() {}"),
-            ("shared/Cargo.toml", "[package] # other"),
             ("Cargo.lock", ""),
-            ("rust-toolchain.toml", ""),
         ] {
             let built = Built::new();
             let record = built.record();
             built.write(name, text);
-            assert!(!record.is_fresh(&built.path("plugin")), "{name}");
+            assert!(!record.is_fresh(&built.path("plugin"), TOOLS), "{name}");
         }
         let built = Built::new();
         let record = built.record();
         fs::remove_file(built.path("plugin/src/lib.rs")).expect("it is there");
-        assert!(!record.is_fresh(&built.path("plugin")), "a deleted file");
+        assert!(
+            !record.is_fresh(&built.path("plugin"), TOOLS),
+            "a deleted file"
+        );
+    }
+
+    #[test]
+    fn other_tools_build_anew() {
+        let built = Built::new();
+        assert!(!built.record().is_fresh(&built.path("plugin"), "tool 2"));
     }
 
     #[test]
@@ -290,7 +264,7 @@ mod tests {
         let built = Built::new();
         let begun = SystemTime::now() - Duration::from_mins(1);
         assert_eq!(
-            Record::of(&built.path("plugin"), &built.path("out/p.wasm"), begun),
+            Record::of(&built.path("plugin"), &built.inputs(), TOOLS, begun),
             None
         );
     }
@@ -302,14 +276,5 @@ mod tests {
         assert!(record.is_of(b"one") && !record.is_of(b"two"));
         assert_eq!(Record::read(&record.to_bytes()), Some(record));
         assert_eq!(Record::read(b"{}"), None);
-    }
-
-    #[test]
-    fn spaces_in_dep_info_are_escaped() {
-        let files = dep_info("/t/a.wasm: /a\\ b/lib.rs src/c.rs\n", Path::new("/p"));
-        assert_eq!(
-            files,
-            [PathBuf::from("/a b/lib.rs"), PathBuf::from("/p/src/c.rs")]
-        );
     }
 }

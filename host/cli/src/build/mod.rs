@@ -1,4 +1,4 @@
-//! Building plugins from their sources, only when these changed.
+//! Building plugins from their sources, in the language that the folder's manifest tells, only when these changed.
 //!
 //! ```text
 //! <store>/built/
@@ -6,24 +6,39 @@
 //!   text-0f3c9a….json     the files that it was built from, with their sizes and times
 //! ```
 
-mod cargo;
 mod freshness;
-mod guest;
+mod language;
+mod place;
+mod python;
+mod rust;
+mod step;
+mod tools;
+mod work;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
-
-use flowstone::core::{Type, Value, fingerprint};
+use std::time::SystemTime;
 
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::table::seconds;
 use freshness::Record;
+use language::Job;
+pub(crate) use language::Language;
+use place::Place;
+pub(crate) use place::replace;
+use work::Work;
 
-/// The target of plugins in Rust.
-const GUEST: &str = "wasm32-wasip2";
+/// A component, and how it came to be.
+pub(crate) struct Built {
+    /// The component.
+    pub(crate) bytes: Vec<u8>,
+    /// Where it is kept.
+    pub(crate) file: PathBuf,
+    /// What it was built from.
+    pub(crate) language: Language,
+    /// Whether it was as new as its sources, so that nothing had to be built.
+    pub(crate) fresh: bool,
+}
 
 /// The component of a plugin: the built one when it is as new as its sources, else built.
 pub(crate) fn component(
@@ -32,52 +47,49 @@ pub(crate) fn component(
     store: &Path,
     output: Output,
 ) -> Result<Vec<u8>, Failure> {
-    let failed = |error| {
-        Failure::new(
-            Kind::Build,
-            format!(
-                "plugin `{plugin}`: cannot look at `{}`: {error}",
-                folder.display()
-            ),
-        )
-    };
-    let folder = fs::canonicalize(folder).map_err(failed)?;
-    let place = Place::new(plugin, &folder, store);
-    if let Some(bytes) = place.fresh(&folder) {
-        return Ok(bytes);
-    }
-    if !folder.join("Cargo.toml").is_file() {
+    Ok(build(plugin, folder, store, output)?.bytes)
+}
+
+/// The component of a plugin as [`component`], with what there is to say of it.
+pub(crate) fn build(
+    plugin: &str,
+    folder: &Path,
+    store: &Path,
+    output: Output,
+) -> Result<Built, Failure> {
+    let folder = &fs::canonicalize(folder).map_err(|error| {
         let message = format!(
-            "plugin `{plugin}`: `{}` has no Cargo.toml",
+            "plugin `{plugin}`: cannot look at `{}`: {error}",
             folder.display()
         );
-        return Err(Failure::new(Kind::Build, message)
-            .hint("sources are built where they are Rust, with a Cargo.toml; that is the only language known so far")
-            .hint("of another language, build the component yourself and name it: `component = \"FILE.wasm\"`"));
-    }
-    guest::require(&folder, output)?;
-    let begun = (SystemTime::now(), Instant::now());
-    let progress = format!("building plugin `{plugin}` (cargo, {GUEST}) ");
-    if !output.quiet {
-        output.say(&progress);
-    }
-    let built = cargo::build(plugin, &folder);
-    let end = if built.is_ok() {
-        seconds(begun.1.elapsed().as_secs_f64())
-    } else {
-        "failed".to_owned()
-    };
-    output.note(&end);
-    let artifact = built?;
-    let bytes = fs::read(&artifact).map_err(|error| {
-        Failure::new(
-            Kind::Build,
-            format!("cannot read `{}`: {error}", artifact.display()),
-        )
+        Failure::new(Kind::Build, message)
     })?;
-    // It is only kept for the next time: without it that builds again.
-    let _ = place.keep(&bytes, Record::of(&folder, &artifact, begun.0).as_ref());
-    Ok(bytes)
+    let Some(language) = Language::of(folder) else {
+        return Err(no_manifest(plugin, folder));
+    };
+    let tools = language.recipe();
+    let place = Place::new(plugin, folder, store);
+    let built = |bytes, fresh| Built {
+        bytes,
+        file: place.wasm.clone(),
+        language,
+        fresh,
+    };
+    if let Some(bytes) = place.fresh(folder, &tools) {
+        return Ok(built(bytes, true));
+    }
+    let begun = SystemTime::now();
+    let work = Work::new(&place.folder)?;
+    let made = language.build(&Job {
+        plugin,
+        folder,
+        work: &work,
+        output,
+    })?;
+    let inputs = made.inputs.as_ref();
+    let record = inputs.and_then(|inputs| Record::of(folder, inputs, &tools, begun));
+    place.keep(&made.component, record.as_ref())?;
+    Ok(built(made.component, false))
 }
 
 /// The state of the files that a component is built from: another one when one of them changed.
@@ -85,61 +97,18 @@ pub(crate) fn state(plugin: &str, folder: &Path, store: &Path) -> u64 {
     let Ok(folder) = fs::canonicalize(folder) else {
         return 0;
     };
-    let record = fs::read(Place::new(plugin, &folder, store).record).ok();
-    let record = record.and_then(|bytes| Record::read(&bytes));
+    let record = Place::new(plugin, &folder, store).record();
     freshness::state(&folder, record.as_ref())
 }
 
-/// Where a built component lies.
-struct Place {
-    wasm: PathBuf,
-    record: PathBuf,
-}
-
-impl Place {
-    fn new(plugin: &str, folder: &Path, store: &Path) -> Self {
-        let path = Value::str(&*folder.to_string_lossy());
-        let hash = fingerprint(&path, &Type::String, &Type::String.fingerprint()).short();
-        let built = store.join("built");
-        Self {
-            wasm: built.join(format!("{plugin}-{hash}.wasm")),
-            record: built.join(format!("{plugin}-{hash}.json")),
-        }
-    }
-
-    /// The component, if nothing that it was built from changed.
-    fn fresh(&self, folder: &Path) -> Option<Vec<u8>> {
-        let record = Record::read(&fs::read(&self.record).ok()?)?;
-        if !record.is_fresh(folder) {
-            return None;
-        }
-        let bytes = fs::read(&self.wasm).ok()?;
-        record.is_of(&bytes).then_some(bytes)
-    }
-
-    /// Keeps a component. A kill in between leaves a record that does not fit, which is none.
-    fn keep(&self, bytes: &[u8], record: Option<&Record>) -> std::io::Result<()> {
-        let Some(record) = record else {
-            return fs::remove_file(&self.record);
-        };
-        if let Some(folder) = self.wasm.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        replace(&self.wasm, bytes)?;
-        replace(&self.record, &record.for_component(bytes).to_bytes())
-    }
-}
-
-/// Writes a file as a whole: whoever reads it sees the old or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let replaced = written.and_then(|()| fs::rename(&temporary, path));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    replaced
+fn no_manifest(plugin: &str, folder: &Path) -> Failure {
+    let manifests = Language::ALL.map(|language| format!("`{}`", language.manifest()));
+    let message = format!(
+        "plugin `{plugin}`: `{}` has no manifest that tells its language: none of {}",
+        folder.display(),
+        manifests.join(", ")
+    );
+    Failure::new(Kind::Build, message).hint(
+        "of another language, build the component yourself and name it: `component = \"FILE.wasm\"`",
+    )
 }

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod build;
 mod cache;
 mod call;
 mod check;
@@ -30,6 +31,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::watch(args, output),
         Verb::Call(args) => call::call(args, output),
         Verb::Inspect(args) => inspect::inspect(args, output),
+        Verb::Build(args) => build::build(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
         Verb::Explain(args) => explain::explain(args, output),
         Verb::Graph(args) => graph::graph(args, output),

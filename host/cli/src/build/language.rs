@@ -1,0 +1,93 @@
+//! The languages that plugins are built from: how a folder tells its language, and who builds it.
+//!
+//! A language is a row in the methods below and a module of its own; everything else of a build is the same for all.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::work::Work;
+use super::{python, rust, tools};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// A language that plugins are built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// Built by cargo.
+    Rust,
+    /// Built by componentize-py.
+    Python,
+}
+
+/// What a builder is asked for.
+pub(super) struct Job<'a> {
+    /// What the plugin is called in messages.
+    pub(super) plugin: &'a str,
+    /// Its sources: an absolute path without symbolic links. Nothing is written there but by cargo.
+    pub(super) folder: &'a Path,
+    /// A folder for what is needed on the way, gone afterwards.
+    pub(super) work: &'a Work,
+    /// Where progress is told.
+    pub(super) output: Output,
+}
+
+/// What a builder gives.
+pub(super) struct Made {
+    /// The component.
+    pub(super) component: Vec<u8>,
+    /// Files besides those of the folder that it was made of, also those that would count and are not there. None
+    /// where that is not known: then it is built again the next time.
+    pub(super) inputs: Option<BTreeSet<PathBuf>>,
+}
+
+impl Language {
+    /// All of them, in the order in which a folder is asked for their manifests.
+    pub(crate) const ALL: [Self; 2] = [Self::Rust, Self::Python];
+
+    /// The language of a folder, by its manifest.
+    pub(crate) fn of(folder: &Path) -> Option<Self> {
+        let has = |language: &Self| folder.join(language.manifest()).is_file();
+        Self::ALL.into_iter().find(has)
+    }
+
+    /// Its name for people and in `--json`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+        }
+    }
+
+    /// The file that tells it.
+    pub(crate) fn manifest(self) -> &'static str {
+        match self {
+            Self::Rust => "Cargo.toml",
+            Self::Python => "pyproject.toml",
+        }
+    }
+
+    /// The tools of the table that a build of it uses.
+    fn tools(self) -> &'static [&'static tools::Tool] {
+        match self {
+            Self::Rust => &[],
+            Self::Python => &[&tools::COMPONENTIZE_PY],
+        }
+    }
+
+    /// What it is built with, besides sources: when that is another, a component is not fresh.
+    pub(super) fn recipe(self) -> String {
+        let tools = self.tools().iter().map(|tool| tool.shown());
+        let parts: Vec<_> = std::iter::once(self.name().to_owned())
+            .chain(tools)
+            .collect();
+        parts.join(", ")
+    }
+
+    /// Builds the component.
+    pub(super) fn build(self, job: &Job<'_>) -> Result<Made, Failure> {
+        match self {
+            Self::Rust => rust::build(job),
+            Self::Python => python::build(job),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Installs tools into their folder, each as a whole: a kill leaves nothing that looks like a tool.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::run::PYTHON;
+use super::{Origin, Tool};
+use crate::build::step;
+use crate::build::work::Work;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+
+/// The folder of a tool below `tools`: there already, or installed now.
+pub(super) fn installed(tools: &Path, tool: &Tool, output: Output) -> Result<PathBuf, Failure> {
+    let place = tools.join(format!("{}-{}", tool.name.replace('/', "+"), tool.version));
+    if place.is_dir() {
+        return Ok(place);
+    }
+    make_private(tools)?;
+    let progress = format!("installing {} (once)", tool.shown());
+    step::timed(output, &progress, || {
+        let work = Work::new(tools)?;
+        match tool.origin {
+            Origin::PyPi { requirements } => {
+                let file = work.path().join("requirements.txt");
+                write(&file, requirements)?;
+                let mut pip = pip(&work.path().join("lib"));
+                pip.args(["--require-hashes", "--no-deps", "--only-binary=:all:", "-r"])
+                    .arg(&file);
+                PYTHON.run(&mut pip, || cannot_install(tool))?;
+            }
+        }
+        work.complete(&place)
+    })
+    .map_err(|failure| {
+        failure.hint("it comes from its public registry: is there a network, and room on the disk?")
+    })
+}
+
+fn cannot_install(tool: &Tool) -> String {
+    format!("{} cannot be installed", tool.shown())
+}
+
+/// pip, to install into `folder` as nobody's environment: what to install is yet to be said.
+pub(in crate::build) fn pip(folder: &Path) -> Command {
+    let mut pip = PYTHON.command();
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ])
+    .args(["--no-compile", "--target"])
+    .arg(folder);
+    // Where packages come from is the user's to say; what an environment has of its own is nothing here.
+    for variable in [
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+        "PIP_TARGET",
+        "PIP_USER",
+        "PIP_PREFIX",
+    ] {
+        pip.env_remove(variable);
+    }
+    pip
+}
+
+/// Makes the folder for the owner alone: what lies there is run.
+fn make_private(folder: &Path) -> Result<(), Failure> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
+        let message = format!(
+            "cannot make the folder of tools `{}`: {error}",
+            folder.display()
+        );
+        Failure::new(Kind::Machine, message).hint("`FLOWSTONE_TOOLS` puts it elsewhere")
+    })
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text).map_err(|error| {
+        Failure::new(
+            Kind::Machine,
+            format!("cannot write `{}`: {error}", file.display()),
+        )
+    })
+}

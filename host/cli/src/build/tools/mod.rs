@@ -1,0 +1,74 @@
+//! The tools that builds use and that are not part of a language: one table of pinned versions, and where they lie.
+//!
+//! ```text
+//! $FLOWSTONE_TOOLS                or $XDG_CACHE_HOME/flowstone/tools, or ~/.cache/flowstone/tools; for the owner alone
+//!   componentize-py-0.25.1/       a tool, complete: it is made under a hidden name and then renamed
+//! ```
+//!
+//! Every tool has a lock file beside this one with the hashes of all that is installed, so a version always is the
+//! same bytes. To raise a version, make its lock file anew and change the row here.
+
+mod install;
+mod run;
+
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+
+pub(super) use self::run::PYTHON;
+
+/// A tool of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tool {
+    /// Its name in its registry.
+    pub(super) name: &'static str,
+    /// Its version.
+    pub(super) version: &'static str,
+    /// Where it comes from, with everything that is installed for it.
+    origin: Origin,
+}
+
+/// Where a tool comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Origin {
+    /// The Python package index, with a requirements file of pip.
+    PyPi { requirements: &'static str },
+}
+
+/// Makes components of Python.
+pub(super) const COMPONENTIZE_PY: Tool = Tool {
+    name: "componentize-py",
+    version: "0.25.1",
+    origin: Origin::PyPi {
+        requirements: include_str!("componentize-py.txt"),
+    },
+};
+
+impl Tool {
+    /// Its name and version, for people.
+    pub(super) fn shown(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+}
+
+/// The folder of the tools, and of the packages that plugins ask for.
+pub(super) fn folder() -> Result<PathBuf, Failure> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let own = absolute("FLOWSTONE_TOOLS");
+    let cache = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    own.or_else(|| Some(cache()?.join("flowstone/tools")))
+        .ok_or_else(|| {
+            Failure::new(Kind::Build, "there is no folder to install tools into")
+                .hint("set `FLOWSTONE_TOOLS` to an absolute path, or `HOME`")
+        })
+}
+
+/// Sees to it that a tool is there. Its folder.
+pub(super) fn require(tool: &Tool, output: Output) -> Result<PathBuf, Failure> {
+    install::installed(&folder()?, tool, output)
+}

@@ -1,0 +1,148 @@
+//! Runs a program of a build, and says what went wrong in as few of its words as help.
+
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+
+use crate::failure::{Failure, Kind};
+
+/// How many lines of what a program said are shown: the last ones, where compilers and interpreters say what it was.
+const LINES_MAX: usize = 40;
+
+/// How many characters of a line are shown.
+const LINE_MAX: usize = 300;
+
+/// A program that has to be there already.
+#[derive(Debug)]
+pub(in crate::build) struct Base {
+    /// What it is called.
+    pub(in crate::build) name: &'static str,
+    /// How to get it.
+    pub(in crate::build) get: &'static str,
+}
+
+/// Python, and pip with it.
+pub(in crate::build) const PYTHON: Base = Base {
+    name: "python3",
+    get: "install Python 3.9 or later with pip, such as with `apt install python3-pip` or from https://python.org",
+};
+
+impl Base {
+    /// A command that runs it.
+    pub(in crate::build) fn command(&self) -> Command {
+        Command::new(self.name)
+    }
+
+    /// Runs it. What it wrote to standard output; `failed` is what is said where it fails.
+    pub(in crate::build) fn run(
+        &self,
+        command: &mut Command,
+        failed: impl Fn() -> String,
+    ) -> Result<String, Failure> {
+        let fault = |message: String| Failure::new(Kind::Build, message);
+        let ended = command.stdin(Stdio::null()).output();
+        let output = ended.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                fault(format!("there is no `{}` to build it with", self.name)).hint(self.get)
+            }
+            _ => fault(format!("cannot run `{}`: {error}", self.name)),
+        })?;
+        let (said, also) = (
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout),
+        );
+        if output.status.success() {
+            return Ok(also.into_owned());
+        }
+        let said = if said.trim().is_empty() { also } else { said };
+        Err(fault(failed()).detail(short(&said)))
+    }
+}
+
+/// The last lines, none of them long.
+fn short(said: &str) -> String {
+    let lines: Vec<_> = said
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let left_out = lines.len().saturating_sub(LINES_MAX);
+    let mut shown = Vec::with_capacity(LINES_MAX + 1);
+    if left_out > 0 {
+        shown.push(format!("... {left_out} lines before"));
+    }
+    shown.extend(
+        lines[left_out..]
+            .iter()
+            .map(|line| match line.char_indices().nth(LINE_MAX) {
+                Some((end, _)) => format!("{}...", &line[..end]),
+                None => (*line).to_owned(),
+            }),
+    );
+    shown.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_output_the_last_lines_are_shown() {
+        let said: Vec<_> = (1..=50).map(|line| format!("line {line}")).collect();
+        let shown = short(&said.join("\n\n"));
+        assert!(
+            shown.starts_with("... 10 lines before\nline 11\n"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("line 50"), "{shown}");
+        assert_eq!(
+            short(&"ä".repeat(LINE_MAX + 1)),
+            "ä".repeat(LINE_MAX) + "..."
+        );
+        assert_eq!(short("\n"), "");
+    }
+
+    #[test]
+    fn a_missing_program_says_how_to_get_it() {
+        const NONE: Base = Base {
+            name: "no-such-program-anywhere",
+            get: "install it",
+        };
+        let failure = NONE
+            .run(&mut NONE.command(), String::new)
+            .expect_err("there is none");
+        assert_eq!(
+            failure.message,
+            "there is no `no-such-program-anywhere` to build it with"
+        );
+        assert_eq!(failure.hints, ["install it"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_failing_program_said_is_kept() {
+        const SHELL: Base = Base {
+            name: "sh",
+            get: "",
+        };
+        let run = |script: &str| {
+            SHELL.run(SHELL.command().args(["-c", script]), || {
+                "it failed".to_owned()
+            })
+        };
+        let failure = run("echo out; echo err >&2; exit 1").expect_err("it fails");
+        assert_eq!(
+            (&*failure.message, failure.detail.as_deref()),
+            ("it failed", Some("err"))
+        );
+        let silent = run("echo out; exit 1").expect_err("it fails");
+        assert_eq!(
+            silent.detail.as_deref(),
+            Some("out"),
+            "some say it on standard output"
+        );
+        assert_eq!(
+            run("echo out; echo err >&2").expect("it goes well"),
+            "out\n"
+        );
+    }
+}
