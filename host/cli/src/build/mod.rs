@@ -6,7 +6,10 @@
 //!   text-0f3c9a….json     the files that it was built from, with their sizes and times
 //! ```
 
+mod c;
 mod freshness;
+mod generated;
+mod go;
 mod language;
 mod place;
 mod python;
@@ -14,6 +17,7 @@ mod rust;
 mod step;
 mod tools;
 mod work;
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -36,9 +36,7 @@ impl<'a> PluginWorld<'a> {
         folder: &Path,
         name: Option<&str>,
     ) -> Result<Self, Failure> {
-        let failed = |what: String| {
-            Failure::new(Kind::Build, format!("plugin `{plugin}`: {what}"))
-        };
+        let failed = |what: String| Failure::new(Kind::Build, format!("plugin `{plugin}`: {what}"));
         let wit = folder.join("wit");
         if !wit.is_dir() {
             return Err(failed(format!("`{}` is missing", wit.display()))
@@ -54,7 +52,11 @@ impl<'a> PluginWorld<'a> {
         match unsupported(&resolve, &resolve.worlds[id]) {
             Some(what) => Err(failed(format!("`{}` has {what}", wit.display()))
                 .hint("a plugin's functions take and give plain values")),
-            None => Ok(Self { plugin, resolve, id }),
+            None => Ok(Self {
+                plugin,
+                resolve,
+                id,
+            }),
         }
     }
 
@@ -110,7 +112,7 @@ impl<'a> PluginWorld<'a> {
                     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
                 )
             })
-            .and_then(|mut encoder| encoder.encode())
+            .and_then(|encoder| encoder.encode())
             .map_err(|error| self.no_component(&error))
     }
 
@@ -147,19 +149,19 @@ fn parse(wit: &Path) -> Result<(Resolve, PackageId), String> {
 
 /// What the generators of bindings cannot work with, nor a flow, if there is any of it.
 fn unsupported(resolve: &Resolve, world: &World) -> Option<String> {
-    let kinds = resolve.types.iter().map(|(_, ty)| &ty.kind);
-    let unknown = kinds.clone().find(|kind| {
+    let kinds = || resolve.types.iter().map(|(_, ty)| &ty.kind);
+    let unknown = kinds().find(|kind| {
         use TypeDefKind::{FixedLengthList, Future, Map, Stream};
         matches!(kind, Future(_) | Stream(_) | Map(..) | FixedLengthList(..))
     });
     if let Some(kind) = unknown {
         return Some(format!("a {}", kind.as_str()));
     }
-    let mut values = kinds
+    let mut values = kinds()
         .flat_map(parts)
         .chain(functions(resolve).flat_map(|function| {
             let parameters = function.params.iter().map(|parameter| parameter.ty);
-            parameters.chain(function.result).collect()
+            parameters.chain(function.result).collect::<Vec<_>>()
         }));
     if values.any(|ty| ty == Type::ErrorContext) {
         return Some("an error-context".to_owned());

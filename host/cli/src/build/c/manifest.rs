@@ -179,11 +179,14 @@ fn collect(
 /// Whether a flag only says how to translate: others run programs (`-fplugin`), read files (`@file`, `-include`) or
 /// write them (`-o`).
 fn allowed(flag: &str) -> Result<(), String> {
-    let define = ["-D", "-U"].iter().find_map(|start| flag.strip_prefix(start));
+    let define = ["-D", "-U"]
+        .iter()
+        .find_map(|start| flag.strip_prefix(start));
     let ok = FLAGS.contains(&flag)
         || flag.strip_prefix("-std=").is_some_and(is_word)
         || flag.strip_prefix("-W").is_some_and(is_warning)
-        || define.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+        || define
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
     if ok {
         return Ok(());
     }
@@ -194,10 +197,14 @@ fn allowed(flag: &str) -> Result<(), String> {
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-+_".contains(c))
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-+_".contains(c))
 }
 
 /// `-Wl,`, `-Wa,` and `-Wp,` hand on flags to other programs.
 fn is_warning(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || "-=+_".contains(c))
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-=+_".contains(c))
 }

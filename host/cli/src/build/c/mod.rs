@@ -16,7 +16,8 @@ use super::{generated, step, tools};
 use crate::failure::{Failure, Kind};
 use manifest::Manifest;
 
-pub(super) use manifest::NAME as MANIFEST;
+/// The manifest's name.
+pub(super) const MANIFEST: &str = manifest::NAME;
 
 /// What all is compiled for: the libc speaks WASI 0.1, for which the component has an adapter.
 const TARGET: &str = "--target=wasm32-wasi";
@@ -43,7 +44,11 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
         job,
         tool: tools::require(&tools::ZIGLANG, job.output)?,
     };
-    let progress = format!("building plugin `{}` ({})", job.plugin, tools::ZIGLANG.shown());
+    let progress = format!(
+        "building plugin `{}` ({})",
+        job.plugin,
+        tools::ZIGLANG.shown()
+    );
     step::timed(job.output, &progress, || {
         let mut bindings = world.generate(Opts::default().build())?;
         // What says the world is no source: it is linked in.
@@ -52,7 +57,9 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
             .map(|(path, bytes)| keep(job, &path, &bytes))
             .collect::<Result<Vec<_>, _>>()?;
         generated::write(job, &bindings)?;
-        let made = bindings.iter().map(|(path, _)| Path::new(generated::NAME).join(path));
+        let made = bindings
+            .iter()
+            .map(|(path, _)| Path::new(generated::NAME).join(path));
         let made = made.filter(|path| path.extension().is_some_and(|extension| extension == "c"));
         let mut inputs = BTreeSet::new();
         for source in manifest.sources.iter().cloned().chain(made) {
@@ -70,14 +77,20 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
 fn keep(job: &Job<'_>, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
     let path = job.work.path().join(name);
     fs::write(&path, bytes).map_err(|error| {
-        Failure::new(Kind::Machine, format!("cannot write `{}`: {error}", path.display()))
+        Failure::new(
+            Kind::Machine,
+            format!("cannot write `{}`: {error}", path.display()),
+        )
     })?;
     Ok(path)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| {
-        Failure::new(Kind::Build, format!("cannot read `{}`: {error}", path.display()))
+        Failure::new(
+            Kind::Build,
+            format!("cannot read `{}`: {error}", path.display()),
+        )
     })
 }
 
@@ -123,7 +136,12 @@ impl Compiler<'_> {
         let mut command = self.command();
         command
             .args(["-c", "-I", generated::NAME])
-            .args(manifest.include.iter().flat_map(|folder| [Path::new("-I"), folder]))
+            .args(
+                manifest
+                    .include
+                    .iter()
+                    .flat_map(|folder| [Path::new("-I"), folder]),
+            )
             .args(&manifest.flags)
             .args(["-g0", "-MMD", "-MF"])
             .arg(&listed)
@@ -157,8 +175,17 @@ impl Compiler<'_> {
 
 /// The files in a dependency file of make: `object: file file \`, with `\ ` for a space.
 fn dependencies(text: &str) -> impl Iterator<Item = String> {
-    let joined = text.replace("\\\r\n", " ").replace("\\\n", " ").replace("\\ ", "\0");
-    let list = joined.split_once(": ").map(|(_, list)| list.to_owned()).unwrap_or_default();
-    let files: Vec<_> = list.split_whitespace().map(|file| file.replace('\0', " ")).collect();
+    let joined = text
+        .replace("\\\r\n", " ")
+        .replace("\\\n", " ")
+        .replace("\\ ", "\0");
+    let list = joined
+        .split_once(": ")
+        .map(|(_, list)| list.to_owned())
+        .unwrap_or_default();
+    let files: Vec<_> = list
+        .split_whitespace()
+        .map(|file| file.replace('\0', " "))
+        .collect();
     files.into_iter()
 }

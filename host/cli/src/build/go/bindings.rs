@@ -28,7 +28,10 @@ const SUPPORT: [(&str, &str); 6] = [
     ("wit/types/result.go", include_str!("wit/types/result.go")),
     ("wit/types/tuple.go", include_str!("wit/types/tuple.go")),
     ("wit/types/unit.go", include_str!("wit/types/unit.go")),
-    ("wit/runtime/runtime.go", include_str!("wit/runtime/runtime.go")),
+    (
+        "wit/runtime/runtime.go",
+        include_str!("wit/runtime/runtime.go"),
+    ),
 ];
 
 /// A declaration of a function without a body, in a package that needs no other: then the Go compiler takes it.
@@ -53,8 +56,12 @@ impl Bindings {
         };
         let (mut files, mut wanted) = (Vec::new(), Vec::new());
         for (path, bytes) in world.generate(options.build())? {
-            let text = String::from_utf8_lossy(&bytes).replace(REMOTE, &format!("{module}/gen/wit/"));
-            let text = match path.strip_prefix("export_").and_then(|rest| rest.strip_suffix("/wit_bindings.go")) {
+            let text =
+                String::from_utf8_lossy(&bytes).replace(REMOTE, &format!("{module}/gen/wit/"));
+            let text = match path
+                .strip_prefix("export_")
+                .and_then(|rest| rest.strip_suffix("/wit_bindings.go"))
+            {
                 Some(package) => {
                     let interface = interface_of(world, package);
                     hand_on(&text, module, interface.as_deref(), &mut wanted)
@@ -63,7 +70,8 @@ impl Bindings {
             };
             files.push((path, text.into_bytes()));
         }
-        let main = format!("package main\n\nimport _ \"{module}/gen/wit_exports\"\n\nfunc main() {{}}\n");
+        let main =
+            format!("package main\n\nimport _ \"{module}/gen/wit_exports\"\n\nfunc main() {{}}\n");
         files.push(("component/main.go".to_owned(), main.into_bytes()));
         files.push(("wit/runtime/empty.s".to_owned(), NO_BODIES.into()));
         files.extend(SUPPORT.map(|(path, text)| (path.to_owned(), text.into())));
@@ -94,7 +102,12 @@ fn names(resolve: &Resolve, key: &WorldKey) -> [String; 2] {
             let package = interface.package.map(|id| &resolve.packages[id].name);
             let [namespace, own, version] = package.map_or_else(Default::default, |package| {
                 let version = package.version.as_ref().map(ToString::to_string);
-                [&*package.namespace, &*package.name, version.as_deref().unwrap_or_default()].map(snake)
+                [
+                    &*package.namespace,
+                    &*package.name,
+                    version.as_deref().unwrap_or_default(),
+                ]
+                .map(snake)
             });
             [
                 format!("{namespace}_{own}_{name}"),
@@ -134,7 +147,10 @@ fn camel(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let mut characters = word.chars();
         let first = characters.next().map(|first| first.to_ascii_uppercase());
-        first.into_iter().chain(characters.flat_map(char::to_lowercase)).collect::<String>()
+        first
+            .into_iter()
+            .chain(characters.flat_map(char::to_lowercase))
+            .collect::<String>()
     });
     words.collect()
 }
@@ -160,7 +176,10 @@ impl<'a> Signature<'a> {
 
     /// The statement that calls the author's function.
     fn call(&self, prefix: &str) -> String {
-        let names = self.parameters.iter().filter_map(|parameter| parameter.split(' ').next());
+        let names = self
+            .parameters
+            .iter()
+            .filter_map(|parameter| parameter.split(' ').next());
         let arguments: Vec<_> = names.collect();
         let call = format!("plugin.{prefix}{}({})", self.name, arguments.join(", "));
         match self.fallible() {
@@ -173,7 +192,10 @@ impl<'a> Signature<'a> {
 
     /// The type of the result where all goes well, if a text says why it does not.
     fn fallible(&self) -> Option<&'a str> {
-        let inside = self.result.strip_prefix("witTypes.Result[")?.strip_suffix(']')?;
+        let inside = self
+            .result
+            .strip_prefix("witTypes.Result[")?
+            .strip_suffix(']')?;
         match *at_commas(inside) {
             [ok, "string"] => Some(ok),
             _ => None,
@@ -189,9 +211,13 @@ impl<'a> Signature<'a> {
             Some(ok) => format!("({ok}, error)"),
             None => self.result.to_owned(),
         };
-        format!("func {prefix}{}({}) {result}", self.name, parameters.join(", "))
-            .trim_end()
-            .to_owned()
+        format!(
+            "func {prefix}{}({}) {result}",
+            self.name,
+            parameters.join(", ")
+        )
+        .trim_end()
+        .to_owned()
     }
 }
 

