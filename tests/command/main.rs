@@ -1,5 +1,6 @@
 //! The command end to end: what a person sees, what is left after a kill, and what hostile input does.
 
+mod build;
 mod cache;
 mod drift;
 mod examples;
