@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
 
-pub(crate) use self::authors::BuildArgs;
+pub(crate) use self::authors::{BuildArgs, NewFlowArgs, NewLanguage, NewPluginArgs, NewVerb};
 pub(crate) use self::cache::{
     CacheExportArgs, CacheFilterArgs, CacheFormat, CacheGetArgs, CacheImportArgs, CacheListArgs,
     CacheOrder, CachePutArgs, CacheRmArgs, CacheStatArgs, CacheVerb,
@@ -125,6 +125,9 @@ pub(crate) enum Verb {
             flowstone inspect old.wasm new.wasm"
     )]
     Inspect(InspectArgs),
+    /// Make a plugin or a flow to begin with
+    #[command(subcommand)]
+    New(NewVerb),
     /// Build a plugin from its sources
     #[command(
         long_about = "Build a plugin from its sources.\n\n\

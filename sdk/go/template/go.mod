@@ -1,3 +1,3 @@
-module plugin-name
+module local/plugin-name
 
 go 1.24

@@ -1,6 +1,6 @@
-// Package plugin_name has the functions of wit/world.wit, under their names in Go. Records and other types of it are in
-// plugin-name/gen/wit_world, which `flowstone build` makes.
-package plugin_name
+// Package plugin has the functions of wit/world.wit, under their names in Go. Records and other types of it are in
+// local/plugin-name/gen/wit_world, which `flowstone build` makes.
+package plugin
 
 import (
 	"errors"

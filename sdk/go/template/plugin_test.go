@@ -1,4 +1,4 @@
-package plugin_name
+package plugin
 
 import "testing"
 

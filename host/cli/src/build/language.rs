@@ -3,11 +3,13 @@
 //! A language is a row in the methods below and a module of its own; everything else of a build is the same for all.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::work::Work;
-use super::{c, go, python, rust, tools};
-use crate::failure::Failure;
+use super::{c, go, python, rust, tools, world};
+use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 /// A language that plugins are built from.
@@ -33,6 +35,34 @@ pub(super) struct Job<'a> {
     pub(super) work: &'a Work,
     /// Where progress is told.
     pub(super) output: Output,
+}
+
+/// People write manifests.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+impl Job<'_> {
+    /// The text of a manifest.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is too long.
+    pub(super) fn manifest(&self, name: &str) -> Result<String, Failure> {
+        let mut text = String::new();
+        File::open(self.folder.join(name))
+            .and_then(|file| file.take(MANIFEST_BYTES_MAX + 1).read_to_string(&mut text))
+            .map_err(|error| self.wrong_manifest(name, &format!("cannot be read: {error}")))?;
+        if text.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(self.wrong_manifest(name, "is longer than 1 MiB"));
+        }
+        Ok(text)
+    }
+
+    /// What is wrong with a manifest.
+    pub(super) fn wrong_manifest(&self, name: &str, what: &str) -> Failure {
+        let path = self.folder.join(name);
+        let message = format!("plugin `{}`: `{}` {what}", self.plugin, path.display());
+        Failure::new(Kind::Build, message)
+    }
 }
 
 /// What a builder gives.
@@ -86,9 +116,14 @@ impl Language {
 
     /// What it is built with, besides sources: when that is another, a component is not fresh.
     pub(super) fn recipe(self) -> String {
+        let made_by = match self {
+            Self::C | Self::Go => Some(world::MADE_BY.to_owned()),
+            Self::Rust | Self::Python => None,
+        };
         let tools = self.tools().iter().map(|tool| tool.shown());
         let parts: Vec<_> = std::iter::once(self.name().to_owned())
             .chain(tools)
+            .chain(made_by)
             .collect();
         parts.join(", ")
     }

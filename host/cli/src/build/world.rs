@@ -18,6 +18,10 @@ use crate::failure::{Failure, Kind};
 /// What a host offers, for plugins that import it without a copy in their `wit/deps`.
 const OFFERED: &str = include_str!("../../../../wit/plugin.wit");
 
+/// What the bindings and the component are made by: other versions make others of the same sources.
+pub(super) const MADE_BY: &str =
+    "wit-bindgen 0.61.1, wit-component 0.258.3, wasi-preview1-component-adapter-provider 48.0.8";
+
 /// A world, with everything that it names.
 pub(super) struct PluginWorld<'a> {
     plugin: &'a str,
@@ -58,11 +62,6 @@ impl<'a> PluginWorld<'a> {
                 id,
             }),
         }
-    }
-
-    /// Its name.
-    pub(super) fn name(&self) -> &str {
-        &self.world().name
     }
 
     /// Everything that it imports and exports.
@@ -112,7 +111,7 @@ impl<'a> PluginWorld<'a> {
                     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
                 )
             })
-            .and_then(|encoder| encoder.encode())
+            .and_then(ComponentEncoder::encode)
             .map_err(|error| self.no_component(&error))
     }
 
@@ -130,21 +129,21 @@ impl<'a> PluginWorld<'a> {
 fn parse(wit: &Path) -> Result<(Resolve, PackageId), String> {
     let attempt = |offered: bool| {
         let mut resolve = Resolve::default();
-        if offered {
-            resolve.push_str("flowstone-plugin.wit", OFFERED)?;
+        if offered && let Err(error) = resolve.push_str("flowstone-plugin.wit", OFFERED) {
+            return Err(resolve.render_error(&error));
         }
-        let (package, _) = resolve.push_dir(wit)?;
-        Ok((resolve, package))
+        match resolve.push_dir(wit) {
+            Ok((package, _)) => Ok((resolve, package)),
+            Err(error) => Err(resolve.render_error(&error)),
+        }
     };
-    attempt(false)
-        .or_else(|error: Box<dyn std::error::Error>| {
-            if format!("{error:#}").contains("flowstone:plugin") {
-                attempt(true)
-            } else {
-                Err(error)
-            }
-        })
-        .map_err(|error| format!("{error:#}"))
+    attempt(false).or_else(|error: String| {
+        if error.contains("flowstone:plugin") {
+            attempt(true)
+        } else {
+            Err(error)
+        }
+    })
 }
 
 /// What the generators of bindings cannot work with, nor a flow, if there is any of it.
@@ -209,4 +208,103 @@ fn exported_resource(resolve: &Resolve, world: &World) -> Option<String> {
     types
         .find(|(_, id)| matches!(resolve.types[**id].kind, TypeDefKind::Resource))
         .map(|(name, _)| format!("the resource `{name}` in an exported interface"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read(world: &str, name: Option<&str>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        let root = tempfile::tempdir().expect("a folder for the test");
+        let wit = root.path().join("wit");
+        fs::create_dir(&wit).expect("it can be made");
+        fs::write(wit.join("world.wit"), world).expect("it can be written to");
+        PluginWorld::read("p", root.path(), name)?.generate(wit_bindgen_c::Opts::default().build())
+    }
+
+    #[test]
+    fn a_world_makes_sources() {
+        let made = read("package a:b; world w { export f: func(); }", None).expect("it is one");
+        let mut names: Vec<_> = made.into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        assert_eq!(names, ["w.c", "w.h", "w_component_type.o"]);
+    }
+
+    #[test]
+    fn what_the_host_offers_needs_no_copy() {
+        let world = "package a:b; world w { import flowstone:plugin/log@0.1.0; export f: func(); }";
+        let made = read(world, None).expect("it is one");
+        let header = made
+            .iter()
+            .find(|(name, _)| name == "w.h")
+            .expect("there is one");
+        assert!(String::from_utf8_lossy(&header.1).contains("flowstone_plugin_log_log"));
+    }
+
+    #[test]
+    fn of_several_worlds_one_is_named() {
+        let worlds = "package a:b; world v { export f: func(); } world w { export g: func(); }";
+        read(worlds, Some("w")).expect("it is there");
+        for name in [None, Some("x")] {
+            let failure = read(worlds, name).expect_err("it is not clear");
+            assert!(
+                failure
+                    .message
+                    .ends_with("which world it is of is not clear"),
+                "{}",
+                failure.message
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_value_is_refused_before_a_generator_sees_it() {
+        for (items, what) in [
+            ("export f: async func();", "the async function"),
+            ("export f: func() -> stream<u8>;", "a stream"),
+            ("export f: func(a: future<u8>);", "a future"),
+            ("export f: func(a: map<string, u8>);", "a map"),
+            ("export f: func(a: list<u8, 4>);", "a fixed-length list"),
+            (
+                "export i: interface { resource r; }",
+                "the resource `r` in an exported interface",
+            ),
+            (
+                "export f: func(a: list<error-context>);",
+                "an error-context",
+            ),
+        ] {
+            let failure =
+                read(&format!("package a:b; world w {{ {items} }}"), None).expect_err(items);
+            assert!(
+                failure.message.contains(what),
+                "{items}: {}",
+                failure.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_is() {
+        let failure =
+            read("package a:b;\nworld w { export f: fun(); }", None).expect_err("it is none");
+        let said = failure.detail.as_deref().unwrap_or_default();
+        assert!(said.contains("world.wit:2:"), "{said}");
+    }
+
+    #[test]
+    fn the_recipe_names_the_versions_that_are_built_in() {
+        let lock = include_str!("../../../../Cargo.lock");
+        for made_by in MADE_BY.split(", ") {
+            let (name, version) = made_by.split_once(' ').expect("a name and a version");
+            let name = if name == "wit-bindgen" {
+                "wit-bindgen-core"
+            } else {
+                name
+            };
+            let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&entry), "{made_by}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod gc;
 mod graph;
 mod inspect;
 mod lineage;
+mod new;
 mod pin;
 mod plan;
 mod run;
@@ -31,6 +32,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::watch(args, output),
         Verb::Call(args) => call::call(args, output),
         Verb::Inspect(args) => inspect::inspect(args, output),
+        Verb::New(verb) => new::new(verb, output),
         Verb::Build(args) => build::build(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
         Verb::Explain(args) => explain::explain(args, output),

@@ -1,20 +1,15 @@
 //! What a plugin in C says of itself in its `plugin.toml`. Nothing in it may lead out of the folder or make the
 //! compiler run, read or write anything else.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::build::language::Job;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 
 /// The file's name.
 pub(super) const NAME: &str = "plugin.toml";
-
-/// People write manifests.
-const BYTES_MAX: u64 = 1 << 20;
 
 /// So deep are folders looked into for sources.
 const DEPTH_MAX: usize = 16;
@@ -80,21 +75,14 @@ fn default_sources() -> Vec<String> {
 impl Manifest {
     /// Reads the manifest of a plugin.
     pub(super) fn read(job: &Job<'_>) -> Result<Self, Failure> {
-        let path = job.folder.join(NAME);
-        let failed = |what: String| {
-            let message = format!("plugin `{}`: `{}`: {what}", job.plugin, path.display());
-            Failure::new(Kind::Build, message)
-        };
-        let mut text = String::new();
-        File::open(&path)
-            .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
-            .map_err(|error| failed(format!("cannot be read: {error}")))?;
+        let text = job.manifest(NAME)?;
         let written: Written = toml::from_str(&text).map_err(|error| {
-            failed("is no manifest of a plugin".to_owned())
+            job.wrong_manifest(NAME, "is no manifest of a plugin")
                 .detail(error.to_string())
                 .hint("it may have `name`, `world`, and lists of `sources`, `include` and `flags`")
         })?;
-        Self::resolve(job.folder, written).map_err(failed)
+        Self::resolve(job.folder, written)
+            .map_err(|what| job.wrong_manifest(NAME, &format!("cannot be used: {what}")))
     }
 
     fn resolve(folder: &Path, written: Written) -> Result<Self, String> {
@@ -207,4 +195,147 @@ fn is_word(text: &str) -> bool {
 fn is_warning(text: &str) -> bool {
     text.chars()
         .all(|c| c.is_ascii_alphanumeric() || "-=+_".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A folder with these files.
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a folder for the test");
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("it is below the root"))
+                .expect("it can be made");
+            fs::write(path, "").expect("it can be written to");
+        }
+        root
+    }
+
+    fn resolve(root: &tempfile::TempDir, text: &str) -> Result<Manifest, String> {
+        let folder = root.path().canonicalize().expect("it is there");
+        let written = toml::from_str(text).map_err(|error| error.to_string())?;
+        Manifest::resolve(&folder, written)
+    }
+
+    #[test]
+    fn the_sources_of_folders_are_taken_in_order() {
+        let root = folder(&[
+            "src/b.c",
+            "src/a.c",
+            "src/deep/c.c",
+            "src/a.h",
+            "one.c",
+            "include/x.h",
+        ]);
+        let manifest = resolve(
+            &root,
+            "sources = ['src', 'one.c', 'src/a.c']\ninclude = ['include']",
+        );
+        let manifest = manifest.expect("all is there");
+        let sources = ["one.c", "src/a.c", "src/b.c", "src/deep/c.c"];
+        assert_eq!(manifest.sources, sources.map(PathBuf::from));
+        assert_eq!(manifest.include, [PathBuf::from("include")]);
+        let manifest = resolve(&root, "").expect("sources lie in `src`");
+        assert_eq!(
+            manifest.sources,
+            sources[1..].iter().map(PathBuf::from).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn paths_that_leave_the_folder_are_refused() {
+        let root = folder(&["p/src/a.c", "outside/b.c", "b.c"]);
+        let plugin = root.path().join("p").canonicalize().expect("it is there");
+        let refused = |text: &str| {
+            let written = toml::from_str(text).expect("it is TOML");
+            Manifest::resolve(&plugin, written).expect_err(text)
+        };
+        for path in [
+            "../b.c",
+            "/etc/passwd",
+            "src/../../b.c",
+            "-o",
+            "",
+            "src/none.c",
+        ] {
+            refused(&format!("sources = ['{path}']"));
+            refused(&format!("include = ['{path}']"));
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("../../outside", plugin.join("src/link"))
+                .expect("it can be made");
+            assert_eq!(refused(""), "`src/link` leads out of the folder");
+            assert_eq!(
+                refused("include = ['src/link']"),
+                "`src/link` leads out of the folder"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_leads_back_into_itself_ends() {
+        let root = folder(&["src/a.c"]);
+        std::os::unix::fs::symlink(".", root.path().join("src/again")).expect("it can be made");
+        assert!(
+            resolve(&root, "")
+                .expect_err("it has no end")
+                .ends_with("lies too deep")
+        );
+    }
+
+    #[test]
+    fn flags_that_do_more_than_translate_are_refused() {
+        for flag in [
+            "-O2",
+            "-std=c17",
+            "-std=gnu++20",
+            "-Wall",
+            "-Wno-unused",
+            "-Werror=format",
+            "-DNAME",
+            "-DNAME=\"a b\"",
+            "-UNAME",
+            "-msimd128",
+            "-w",
+        ] {
+            assert_eq!(allowed(flag), Ok(()), "{flag}");
+        }
+        for flag in [
+            "-fplugin=evil.so",
+            "-Wl,--import-memory",
+            "-Wa,x",
+            "-Wp,-MD,x",
+            "-o",
+            "@file",
+            "-include",
+            "-I/etc",
+            "-std=",
+            "-D",
+            "-D@x",
+            "-x",
+            "-B.",
+            "--sysroot=/",
+            "-Xclang",
+            "-load",
+            "evil.c",
+            "-wrapper",
+            "",
+            "-fuse-ld=x",
+        ] {
+            assert!(allowed(flag).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let root = folder(&["src/a.c"]);
+        let error = resolve(&root, "source = ['src']").expect_err("it is no setting");
+        assert!(error.contains("unknown field `source`"), "{error}");
+        resolve(&folder(&["src/a.h"]), "").expect_err("there is no source");
+    }
 }

@@ -52,15 +52,15 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     step::timed(job.output, &progress, || {
         let mut bindings = world.generate(Opts::default().build())?;
         // What says the world is no source: it is linked in.
-        let says = bindings.extract_if(.., |(path, _)| path.ends_with(".o"));
+        let says = bindings.extract_if(.., |(path, _)| is(Path::new(path), "o"));
         let mut objects = says
             .map(|(path, bytes)| keep(job, &path, &bytes))
             .collect::<Result<Vec<_>, _>>()?;
-        generated::write(job, &bindings)?;
+        generated::write(job, MANIFEST, &bindings)?;
         let made = bindings
             .iter()
             .map(|(path, _)| Path::new(generated::NAME).join(path));
-        let made = made.filter(|path| path.extension().is_some_and(|extension| extension == "c"));
+        let made = made.filter(|path| is(path, "c"));
         let mut inputs = BTreeSet::new();
         for source in manifest.sources.iter().cloned().chain(made) {
             objects.push(compiler.compile(&source, objects.len(), &manifest, &mut inputs)?);
@@ -71,6 +71,10 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
             inputs: Some(inputs),
         })
     })
+}
+
+fn is(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
 }
 
 /// Writes a file among those that are needed on the way.
@@ -135,7 +139,7 @@ impl Compiler<'_> {
         let listed = object.with_extension("d");
         let mut command = self.command();
         command
-            .args(["-c", "-I", generated::NAME])
+            .args(["-c", "-iquote", generated::NAME])
             .args(
                 manifest
                     .include
@@ -150,8 +154,28 @@ impl Compiler<'_> {
             .arg(&object);
         self.run(&mut command)?;
         let listed = String::from_utf8_lossy(&read(&listed)?).into_owned();
-        inputs.extend(dependencies(&listed).map(|path| self.job.folder.join(path)));
+        for path in dependencies(&listed) {
+            inputs.insert(self.inside(source, &path)?);
+        }
         Ok(object)
+    }
+
+    /// A file that a source includes. Like the sources, it lies in the plugin's folder: else the component would be
+    /// another one on another machine.
+    fn inside(&self, source: &Path, path: &str) -> Result<PathBuf, Failure> {
+        let full = self.job.folder.join(path);
+        if full
+            .canonicalize()
+            .is_ok_and(|found| found.starts_with(self.job.folder))
+        {
+            return Ok(full);
+        }
+        let message = format!(
+            "plugin `{}`: `{}` includes `{path}`, which is not in its folder",
+            self.job.plugin,
+            source.display()
+        );
+        Err(Failure::new(Kind::Build, message).hint("copy the file into the plugin's folder"))
     }
 
     /// The core module of these object files. It has no `main`: it waits for calls.
@@ -188,4 +212,17 @@ fn dependencies(text: &str) -> impl Iterator<Item = String> {
         .map(|file| file.replace('\0', " "))
         .collect();
     files.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_source_includes_is_read_from_its_list() {
+        let listed = "0.o: src/a.c gen/a.h \\\n  include/my\\ own.h\n";
+        let files: Vec<_> = dependencies(listed).collect();
+        assert_eq!(files, ["src/a.c", "gen/a.h", "include/my own.h"]);
+        assert_eq!(dependencies("").count(), 0);
+    }
 }

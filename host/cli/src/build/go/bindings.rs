@@ -9,6 +9,8 @@
 //!   wit/types, wit/runtime    option, result, tuples; memory
 //! ```
 
+use std::fmt::Write;
+
 use wit_bindgen_core::wit_parser::{Resolve, WorldItem, WorldKey};
 use wit_bindgen_go::{Format, Opts};
 
@@ -136,7 +138,7 @@ fn hand_on(text: &str, module: &str, interface: Option<&str>, wanted: &mut Vec<S
         }
         out.push('\n');
         if line.starts_with("import (") {
-            out.push_str(&format!("plugin \"{module}\"\n"));
+            let _ = writeln!(out, "plugin \"{module}\"");
         }
     }
     out

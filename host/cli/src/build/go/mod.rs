@@ -50,7 +50,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     );
     step::timed(job.output, &progress, || {
         let bindings = Bindings::of(&world, &manifest.module)?;
-        generated::write(job, &compiler.formatted(bindings.files)?)?;
+        generated::write(job, MANIFEST, &compiler.formatted(bindings.files)?)?;
         let module = compiler.build().map_err(|failure| {
             if failure
                 .detail
@@ -83,16 +83,9 @@ struct Manifest {
 
 impl Manifest {
     fn read(job: &Job<'_>) -> Result<Self, Failure> {
-        let path = job.folder.join(MANIFEST);
-        let failed = |what: String| {
-            let message = format!("plugin `{}`: `{}` {what}", job.plugin, path.display());
-            Failure::new(Kind::Build, message)
-        };
-        let text = fs::read_to_string(&path)
-            .map_err(|error| failed(format!("cannot be read: {error}")))?;
-        Self::parse(&text).ok_or_else(|| {
-            failed("names no module".to_owned())
-                .hint("it begins with a line such as `module my-plugin`")
+        Self::parse(&job.manifest(MANIFEST)?).ok_or_else(|| {
+            job.wrong_manifest(MANIFEST, "names no module")
+                .hint("it begins with a line such as `module local/my-plugin`")
         })
     }
 
@@ -206,5 +199,40 @@ impl Compiler<'_> {
             .filter(|line| !line.is_empty())
             .map(Path::new);
         Ok(Some(files.filter(elsewhere).map(Path::to_owned).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_names_the_module_and_the_world() {
+        let parse =
+            |text: &str| Manifest::parse(text).map(|manifest| (manifest.module, manifest.world));
+        let module = |name: &str| Some((name.to_owned(), None));
+        assert_eq!(
+            parse("module local/words\n\ngo 1.24\n"),
+            module("local/words")
+        );
+        assert_eq!(
+            parse("// a word before\nmodule \"a.b/c\" // and after\n"),
+            module("a.b/c")
+        );
+        assert_eq!(
+            parse("module words\n//flowstone:world second\n"),
+            Some(("words".to_owned(), Some("second".to_owned())))
+        );
+        for text in [
+            "",
+            "module",
+            "module \n",
+            "go 1.24",
+            "module \"a\\nb\"",
+            "module a\";x",
+            "module (a",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 }
