@@ -4,23 +4,26 @@
 #include "plugin_name.h"
 
 #include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
 
-// Where the word ends that begins at or after `at`; the end of the text where there is none.
-static size_t word_end(const plugin_name_string_t *text, size_t at, bool *found) {
+// Finds the word that begins at or after `at`. False where there is none.
+static bool next_word(const plugin_name_string_t *text, size_t at, size_t *start, size_t *end) {
   while (at < text->len && isspace(text->ptr[at])) {
     at++;
   }
-  *found = at < text->len;
+  *start = at;
   while (at < text->len && !isspace(text->ptr[at])) {
     at++;
   }
-  return at;
+  *end = at;
+  return *start < *end;
 }
 
 uint32_t exports_plugin_name_count(plugin_name_string_t *text) {
   uint32_t count = 0;
-  bool found;
-  for (size_t at = word_end(text, 0, &found); found; at = word_end(text, at, &found)) {
+  size_t start, end = 0;
+  while (next_word(text, end, &start, &end)) {
     count++;
   }
   // Arguments belong to the function.
@@ -30,22 +33,26 @@ uint32_t exports_plugin_name_count(plugin_name_string_t *text) {
 
 bool exports_plugin_name_summary(plugin_name_string_t *text, uint32_t words, plugin_name_string_t *ret,
                                  plugin_name_string_t *err) {
-  size_t end = 0;
-  bool found = false;
-  for (uint32_t word = 0; word < words; word++) {
-    size_t next = word_end(text, end, &found);
-    if (!found) {
-      break;
-    }
-    end = next;
+  size_t length = 0, start, end = 0;
+  char *summary = malloc(text->len + 1);
+  if (summary == NULL) {
+    abort();
   }
-  if (end == 0) {
-    plugin_name_string_free(text);
+  for (uint32_t word = 0; word < words && next_word(text, end, &start, &end); word++) {
+    if (length > 0) {
+      summary[length++] = ' ';
+    }
+    memcpy(summary + length, text->ptr + start, end - start);
+    length += end - start;
+  }
+  plugin_name_string_free(text);
+  if (length == 0) {
+    free(summary);
     plugin_name_string_dup(err, "there are no words");
     return false; // `err` is given
   }
-  // Results belong to the caller: what was an argument may become one.
-  text->len = end;
-  *ret = *text;
+  // Results belong to the caller.
+  ret->ptr = (uint8_t *)summary;
+  ret->len = length;
   return true; // `ret` is given
 }
