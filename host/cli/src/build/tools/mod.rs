@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
-pub(super) use self::run::{PYTHON, run_installed};
+pub(super) use self::install::{make_private, npm, pip};
+pub(super) use self::run::{NODE, NPM, PYTHON, run_installed};
 
 /// A tool of the table.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct Tool {
 enum Origin {
     /// The Python package index, with a requirements file of pip.
     PyPi { requirements: &'static str },
+    /// The npm registry, with a lock file of npm.
+    Npm { lock: &'static str },
 }
 
 /// Makes components of Python.
@@ -42,6 +45,33 @@ pub(super) const COMPONENTIZE_PY: Tool = Tool {
     version: "0.25.1",
     origin: Origin::PyPi {
         requirements: include_str!("componentize-py.txt"),
+    },
+};
+
+/// Makes one module of JavaScript and TypeScript modules.
+pub(super) const ESBUILD: Tool = Tool {
+    name: "esbuild",
+    version: "0.28.2",
+    origin: Origin::Npm {
+        lock: include_str!("esbuild.json"),
+    },
+};
+
+/// Makes components of a JavaScript module, with the engine QuickJS.
+pub(super) const COMPONENTIZE_QJS: Tool = Tool {
+    name: "componentize-qjs",
+    version: "0.4.5",
+    origin: Origin::Npm {
+        lock: include_str!("componentize-qjs.json"),
+    },
+};
+
+/// Makes components of a JavaScript module, with the engine SpiderMonkey.
+pub(super) const COMPONENTIZE_JS: Tool = Tool {
+    name: "@bytecodealliance/componentize-js",
+    version: "0.23.0",
+    origin: Origin::Npm {
+        lock: include_str!("componentize-js.json"),
     },
 };
 

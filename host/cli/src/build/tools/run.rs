@@ -27,10 +27,25 @@ pub(in crate::build) const PYTHON: Base = Base {
     get: "install Python 3.9 or later with pip, such as with `apt install python3-pip` or from https://python.org",
 };
 
+/// The JavaScript runtime that the tools run in.
+pub(in crate::build) const NODE: Base = Base {
+    name: "node",
+    get: "install Node.js 20 or later with npm, such as from https://nodejs.org",
+};
+
+/// What comes with it and installs packages.
+pub(in crate::build) const NPM: Base = Base {
+    name: "npm",
+    get: NODE.get,
+};
+
 impl Base {
     /// A command that runs it.
     pub(in crate::build) fn command(&self) -> Command {
-        Command::new(self.name)
+        let mut command = Command::new(self.name);
+        // Some are written in Rust: where in themselves they failed is of no use to who reads it.
+        command.env("RUST_BACKTRACE", "0");
+        command
     }
 
     /// Runs it. What it wrote to standard output; `failed` is what is said where it fails.
