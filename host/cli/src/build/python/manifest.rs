@@ -8,6 +8,9 @@ use crate::failure::Failure;
 /// People write manifests.
 pub(super) const BYTES_MAX: u64 = 1 << 20;
 
+/// The file's name.
+const NAME: &str = "pyproject.toml";
+
 /// What a build needs to know.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
