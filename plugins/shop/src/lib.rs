@@ -1,6 +1,6 @@
 //! Transforms over rows that meet: offers, statistics, totals. Money is in cents.
 
-pub use shop::*;
+pub use self::shop::*;
 
 /// Rows that meet: products and the companies that make them. Money is in cents.
 #[flowstone_sdk::plugin(package = "flowstone:shop")]
@@ -58,7 +58,7 @@ pub mod shop {
         (pieces > 0).then_some(pieces)
     }
 
-    /// The figures of a company, from all its offers. Err where there are none.
+    /// The figures of a company, from all its offers.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ mod sections;
 mod simhash;
 mod tokens;
 
-pub use text::*;
+pub use self::text::*;
 
 /// Transforms of plain text and Markdown: splitting, counting, near-duplicate fingerprints.
 #[flowstone_sdk::plugin(package = "flowstone:text@0.1.0")]
@@ -43,4 +43,42 @@ pub mod text {
     }
 
     /// Splits a Markdown page at its headings, and a section of more than `max-chars` characters at paragraphs, sentences,
-    /// then words. Fails when `max-chars` is 0.
+    /// then words.
+    ///
+    /// # Errors
+    ///
+    /// When `max-chars` is 0.
+    pub fn sections(content: &str, max_chars: u32) -> Result<Vec<Section>, String> {
+        section::sections(content, max_chars).map_err(|error| error.to_string())
+    }
+
+    /// Splits a text into parts of at most `size` characters that share about `overlap` characters with the part before.
+    ///
+    /// # Errors
+    ///
+    /// When `overlap` is not smaller than `size`.
+    pub fn chunks(text: &str, size: u32, overlap: u32) -> Result<Vec<Chunk>, String> {
+        let parts = chunk::chunks(text, size, overlap).map_err(|error| error.to_string())?;
+        let owned = |part: chunk::Chunk<'_>| Chunk {
+            ordinal: part.ordinal,
+            start: part.start,
+            text: part.text.to_owned(),
+        };
+        Ok(parts.into_iter().map(owned).collect())
+    }
+
+    /// Counts the words, in any language.
+    pub fn word_count(text: &str) -> u32 {
+        words::count(text)
+    }
+
+    /// Lists the words in lower case.
+    pub fn tokens(text: &str) -> Vec<String> {
+        token::tokens(text)
+    }
+
+    /// A 64-bit `SimHash` of the word triples: near-duplicates differ in few bits. 0 for a text without words.
+    pub fn simhash(text: &str) -> i64 {
+        hash::simhash(text).cast_signed()
+    }
+}

@@ -1,6 +1,5 @@
 //! Reads the structs and enums that the functions of a module use, as the records, variants and enums of WIT.
 
-use syn::spanned::Spanned as _;
 use syn::{Error, Fields, Item, ItemEnum, ItemStruct, Result, Visibility};
 
 use crate::model::{Defined, Kind, Member, Type};
@@ -115,7 +114,7 @@ fn variant(this: &ItemEnum, types: &Types<'_>) -> Result<Defined> {
     for case in &this.variants {
         if let Some((_, number)) = &case.discriminant {
             let message = "the cases of an enum are numbered from 0 on: leave the number out";
-            faults.add(Error::new(number.span(), message));
+            faults.add(Error::new_spanned(number, message));
         }
         let read = names::case(&case.ident).and_then(|name| {
             unconditional(&case.attrs)?;

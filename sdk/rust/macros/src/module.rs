@@ -1,6 +1,6 @@
 //! Reads a module: its public functions, and the types that these use. All that is wrong with it is told at once.
 
-use proc_macro2::Span;
+use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::{Error, FnArg, Item, ItemFn, ItemMod, Pat, Result, ReturnType, Visibility};
 
@@ -14,7 +14,7 @@ use crate::types::Types;
 pub(crate) fn read(module: &ItemMod, package: Option<&str>) -> Result<Plugin> {
     let Some((_, items)) = &module.content else {
         let message = "the functions of a plugin stand in the same file: `mod NAME { ... }`";
-        return Err(Error::new(module.span(), message));
+        return Err(Error::new_spanned(module, message));
     };
     let mut faults = Faults::default();
     let world = faults.take(names::kebab(&module.ident)).unwrap_or_default();
@@ -89,28 +89,28 @@ fn function(this: &ItemFn, types: &Types<'_>) -> Result<Function> {
 /// Refuses what makes a function more than a plain one.
 fn plain_function(this: &ItemFn) -> Result<()> {
     let signature = &this.sig;
-    let refuse = |span: Span, message: &str| Err(Error::new(span, message));
+    let refuse = |what: &dyn ToTokens, message: &str| Err(Error::new_spanned(what, message));
     if let Some(word) = &signature.asyncness {
         return refuse(
-            word.span(),
+            word,
             "a plugin's functions are not asynchronous: leave `async` out",
         );
     }
     if let Some(word) = &signature.unsafety {
         return refuse(
-            word.span(),
+            word,
             "any host may call this: make it a safe function, without `unsafe`",
         );
     }
     if let Some(abi) = &signature.abi {
         return refuse(
-            abi.span(),
+            abi,
             "the macro exports it in its own way: leave `extern` out",
         );
     }
     if let Some(dots) = &signature.variadic {
         return refuse(
-            dots.span(),
+            dots,
             "a plugin's function has a fixed number of parameters; take a `Vec`",
         );
     }
@@ -121,7 +121,7 @@ fn plain_function(this: &ItemFn) -> Result<()> {
         .find(|param| !matches!(param, syn::GenericParam::Lifetime(_)));
     if let Some(generic) = generic {
         return refuse(
-            generic.span(),
+            generic,
             "a plugin's functions have one type each: write it in place of the type parameter",
         );
     }
@@ -141,7 +141,7 @@ fn param(argument: &FnArg, types: &Types<'_>, taken: &mut Taken) -> Result<Param
     let read = faults.take(types.param(&typed.ty));
     faults.end()?;
     let (Some(name), Some((ty, passed))) = (name, read) else {
-        return Err(Error::new(typed.span(), "this parameter cannot be read"));
+        return Err(Error::new_spanned(typed, "this parameter cannot be read"));
     };
     Ok(Param {
         name,
@@ -158,8 +158,8 @@ fn param_name(pattern: &Pat, taken: &mut Taken) -> Result<String> {
             taken.take("parameter", &pattern.ident, &name)?;
             Ok(name)
         }
-        _ => Err(Error::new(
-            pattern.span(),
+        _ => Err(Error::new_spanned(
+            pattern,
             "flows name a function's parameters: give this one a name, and take it apart inside",
         )),
     }

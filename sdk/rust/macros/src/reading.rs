@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, Expr, Ident, Lit, Meta, Result};
 
 /// What is wrong, as far as it was read.
@@ -54,8 +53,8 @@ pub(crate) fn unconditional(attributes: &[Attribute]) -> Result<()> {
         .iter()
         .find(|attribute| attribute.path().is_ident("cfg"))
     {
-        Some(cfg) => Err(Error::new(
-            cfg.span(),
+        Some(cfg) => Err(Error::new_spanned(
+            cfg,
             "a plugin's interface is the same in every build: leave `cfg` out here",
         )),
         None => Ok(()),

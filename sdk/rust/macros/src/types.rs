@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use quote::ToTokens as _;
-use syn::spanned::Spanned as _;
 use syn::{
     Error, GenericArgument, Ident, Item, PathArguments, PathSegment, Result, TypePath,
     TypeReference, Visibility,
@@ -73,7 +72,7 @@ impl<'a> Types<'a> {
     fn behind(&self, reference: &TypeReference) -> Result<Type> {
         if let Some(mutability) = &reference.mutability {
             let message = "a function cannot change what it is given: take it by value, and return what it becomes";
-            return Err(Error::new(mutability.span(), message));
+            return Err(Error::new_spanned(mutability, message));
         }
         match &*reference.elem {
             inner if is_str(inner) => Ok(Type::String),
@@ -91,17 +90,17 @@ impl<'a> Types<'a> {
         if depth > DEPTH_MAX {
             let message =
                 "this type is nested too deeply, or names itself; WIT has no recursive types";
-            return Err(Error::new(ty.span(), message));
+            return Err(Error::new_spanned(ty, message));
         }
         let instead = |message: &str| {
             let message = format!("{message} in place of `{}`", text(ty));
-            Err(Error::new(ty.span(), message))
+            Err(Error::new_spanned(ty, message))
         };
         match ty {
             syn::Type::Path(path) => self.path(path, depth),
             syn::Type::Tuple(tuple) if tuple.elems.is_empty() => {
                 let message = "`()` is no value in WIT: leave it out, or use a `bool`";
-                Err(Error::new(ty.span(), message))
+                Err(Error::new_spanned(ty, message))
             }
             syn::Type::Tuple(tuple) => {
                 let types = tuple
@@ -116,37 +115,37 @@ impl<'a> Types<'a> {
                 let owned = owned(&reference.elem);
                 let message =
                     format!("a reference can only be a whole parameter: use `{owned}` here");
-                Err(Error::new(ty.span(), message))
+                Err(Error::new_spanned(ty, message))
             }
             syn::Type::Array(array) => {
                 let message = format!(
                     "WIT has no lists of fixed length: use `Vec<{}>`",
                     text(&array.elem)
                 );
-                Err(Error::new(ty.span(), message))
+                Err(Error::new_spanned(ty, message))
             }
             syn::Type::Slice(slice) => {
                 let message = format!(
                     "a slice has no length of its own: use `Vec<{}>`",
                     text(&slice.elem)
                 );
-                Err(Error::new(ty.span(), message))
+                Err(Error::new_spanned(ty, message))
             }
             syn::Type::ImplTrait(_) => instead("a plugin's functions have one type each: name it"),
             syn::Type::TraitObject(_) => instead("WIT has no trait objects: use an enum"),
             syn::Type::BareFn(_) => instead("WIT has no functions as values: use an enum"),
             syn::Type::Ptr(_) => instead("WIT has no pointers: use the value itself"),
-            syn::Type::Never(_) => Err(Error::new(
-                ty.span(),
+            syn::Type::Never(_) => Err(Error::new_spanned(
+                ty,
                 "WIT has no `!`: return a `Result` whose err says what went wrong",
             )),
-            _ => Err(Error::new(ty.span(), "this has no type in WIT")),
+            _ => Err(Error::new_spanned(ty, "this has no type in WIT")),
         }
     }
 
     fn path(&self, path: &TypePath, depth: usize) -> Result<Type> {
         let Some(last) = path.path.segments.last() else {
-            return Err(Error::new(path.span(), "this has no type in WIT"));
+            return Err(Error::new_spanned(path, "this has no type in WIT"));
         };
         let name = last.ident.to_string();
         if path.path.segments.len() == 1
@@ -177,9 +176,9 @@ impl<'a> Types<'a> {
                     "the err of this `Result` is not known here: write `Result<{ok}, String>`, or \
                      `Result<{ok}, flowstone_sdk::Failure>`"
                 );
-                Err(Error::new(path.span(), message))
+                Err(Error::new_spanned(path, message))
             }
-            _ => Err(Error::new(path.span(), unknown(path, &name, &arguments))),
+            _ => Err(Error::new_spanned(path, unknown(path, &name, &arguments))),
         }
     }
 
@@ -197,14 +196,14 @@ impl<'a> Types<'a> {
                 return self.at_depth(&this.ty, depth + 1);
             }
             Item::Type(this) => (&this.vis, &this.generics, "type"),
-            _ => return Err(Error::new(path.span(), "this has no type in WIT")),
+            _ => return Err(Error::new_spanned(path, "this has no type in WIT")),
         };
         if let Some(first) = generics.params.first() {
             let message = format!(
                 "WIT has no types with parameters: make `{}` a {what} of its own for each type that it is used with",
                 last.ident
             );
-            return Err(Error::new(first.span(), message));
+            return Err(Error::new_spanned(first, message));
         }
         if !matches!(visibility, Visibility::Public(_)) {
             let message = format!(
