@@ -13,5 +13,6 @@ mod meeting;
 mod pin;
 mod shop;
 mod support;
+mod test;
 mod verbs;
 mod watch;

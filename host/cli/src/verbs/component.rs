@@ -27,18 +27,7 @@ pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Fai
     }
     let path = Path::new(&args.component);
     if path.is_dir() {
-        let store = path.join(STORE_FOLDER);
-        opening::make_store(&store)?;
-        let name = path
-            .canonicalize()
-            .ok()
-            .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        return build::component(
-            &name.unwrap_or_else(|| "plugin".to_owned()),
-            path,
-            &store,
-            output,
-        );
+        return built(path, None, output);
     }
     if !path.exists() {
         let message = format!("there is no component `{}`", path.display());
@@ -46,4 +35,19 @@ pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Fai
             .hint("name a component file, a folder with a plugin's sources, or a plugin with `--flow FLOW`"));
     }
     opening::read_component(path)
+}
+
+/// The component of a folder with sources. It is kept in `store`, else in a store of the folder's own.
+pub(super) fn built(
+    folder: &Path,
+    store: Option<&Path>,
+    output: Output,
+) -> Result<Vec<u8>, Failure> {
+    let own = folder.join(STORE_FOLDER);
+    let store = store.unwrap_or(&own);
+    opening::make_store(store)?;
+    let name = folder.canonicalize().ok();
+    let name = name.as_deref().and_then(Path::file_name);
+    let name = name.map_or_else(|| "plugin".into(), |name| name.to_string_lossy());
+    build::component(&name, folder, store, output)
 }

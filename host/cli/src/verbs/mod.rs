@@ -7,6 +7,7 @@ mod completions;
 mod component;
 mod explain;
 mod gc;
+mod given;
 mod graph;
 mod inspect;
 mod lineage;
@@ -14,6 +15,7 @@ mod pin;
 mod plan;
 mod run;
 mod runs;
+mod test;
 mod verify;
 mod watch;
 
@@ -30,6 +32,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::watch(args, output),
         Verb::Call(args) => call::call(args, output),
         Verb::Inspect(args) => inspect::inspect(args, output),
+        Verb::Test(args) => test::test(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
         Verb::Explain(args) => explain::explain(args, output),
         Verb::Graph(args) => graph::graph(args, output),
