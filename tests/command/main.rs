@@ -16,5 +16,6 @@ mod new;
 mod pin;
 mod shop;
 mod support;
+mod test;
 mod verbs;
 mod watch;

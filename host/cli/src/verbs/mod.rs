@@ -8,6 +8,7 @@ mod completions;
 mod component;
 mod explain;
 mod gc;
+mod given;
 mod graph;
 mod inspect;
 mod lineage;
@@ -16,6 +17,7 @@ mod pin;
 mod plan;
 mod run;
 mod runs;
+mod test;
 mod verify;
 mod watch;
 
@@ -34,6 +36,7 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Inspect(args) => inspect::inspect(args, output),
         Verb::New(verb) => new::new(verb, output),
         Verb::Build(args) => build::build(args, output),
+        Verb::Test(args) => test::test(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
         Verb::Explain(args) => explain::explain(args, output),
         Verb::Graph(args) => graph::graph(args, output),

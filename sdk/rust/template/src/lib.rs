@@ -1,23 +1,23 @@
-//! The functions of `wit/world.wit`: `Guest` has one for each.
+//! The plugin `plugin-name`: every public function of the module below can be a step of a flow.
 
-wit_bindgen::generate!({ path: "wit" });
+pub use self::plugin_name::*;
 
-struct Plugin;
-
-export!(Plugin);
-
-impl Guest for Plugin {
-    fn count(text: String) -> u32 {
+/// What the plugin offers.
+#[flowstone_sdk::plugin]
+pub mod plugin_name {
+    /// How many words a text has.
+    pub fn count(text: &str) -> u32 {
         text.split_whitespace().count() as u32
     }
 
-    // An `Err` is a reason for the person who runs the flow: the row fails with it.
-    fn summary(text: String, words: u32) -> Result<String, String> {
-        let all: Vec<_> = text.split_whitespace().take(words as usize).collect();
-        if all.is_empty() {
+    /// The first words of a text. Fails when it has none.
+    pub fn summary(text: &str, words: u32) -> Result<String, String> {
+        let first: Vec<&str> = text.split_whitespace().take(words as usize).collect();
+        if first.is_empty() {
+            // A reason for the person who runs the flow: the row fails with it.
             return Err("there are no words".to_owned());
         }
-        Ok(all.join(" "))
+        Ok(first.join(" "))
     }
 }
 
@@ -27,6 +27,12 @@ mod tests {
 
     #[test]
     fn words_are_counted() {
-        assert_eq!(Plugin::count("one two  three".to_owned()), 3);
+        assert_eq!(count("one two  three"), 3);
+    }
+
+    #[test]
+    fn a_summary_has_the_first_words() {
+        assert_eq!(summary("one two three", 2), Ok("one two".to_owned()));
+        assert!(summary(" ", 2).is_err());
     }
 }

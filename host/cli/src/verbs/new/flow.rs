@@ -34,10 +34,12 @@ pub(super) fn flow(args: &NewFlowArgs, output: Output) -> Result<Made, Failure> 
         },
         Some(plugin) => of_plugin(plugin, &args.folder, output)?,
     };
+    // `${` would begin a variable.
+    let source = templates::in_quotes(&called.source).replace("${", "$${");
     let mut files = templates::flow(&[
         ("flow-name", folder.name()),
         ("plugin-name", &called.plugin),
-        ("plugin-source", &in_quotes(&called.source)),
+        ("plugin-source", &source),
         ("function-name", &called.function),
         ("parameter-name", &called.parameter),
     ]);
@@ -112,13 +114,6 @@ fn resolved(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// What stands between the quotes of a flow file for a text; `${` would begin a variable.
-fn in_quotes(text: &str) -> String {
-    // The escapes of JSON are those of TOML too.
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].replace("${", "$${")
-}
-
 /// What a flow may call a plugin, after its folder.
 fn plugin_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -158,11 +153,6 @@ mod tests {
         assert_eq!(way("/a/flow", "/a/plugins/words"), "../plugins/words");
         assert_eq!(way("/a", "/a/words"), "words");
         assert_eq!(way("/a/b/c", "/x"), "../../../x");
-    }
-
-    #[test]
-    fn a_path_does_not_end_its_quotes() {
-        assert_eq!(in_quotes(r#"a"b\c${d}"#), r#"a\"b\\c$${d}"#);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The files of something new, as they lie in `sdk/`: real ones that build as they are, but for the names in them.
 
+use std::path::Path;
+
 use crate::args::NewLanguage;
 
 /// A file to write.
@@ -23,7 +25,6 @@ macro_rules! template {
 const RUST: &Template = template!(
     "rust",
     "Cargo.toml",
-    "wit/world.wit",
     "src/lib.rs",
     "cases.toml",
     "README.md",
@@ -61,6 +62,25 @@ const FLOW: &Template = template!(
     ".gitignore",
 );
 
+/// Where the template in Rust finds the SDK: beside itself.
+const RUST_SDK_PLACE: &str = r#"{ path = ".." }"#;
+
+/// Where a plugin elsewhere finds it: in the checkout that this program was built from, while that is there.
+fn rust_sdk() -> String {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/rust");
+    match checkout.canonicalize() {
+        Ok(path) => format!(r#"{{ path = "{}" }}"#, in_quotes(&path.to_string_lossy())),
+        Err(_) => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+/// What stands between the quotes of a TOML file for a text.
+pub(super) fn in_quotes(text: &str) -> String {
+    // The escapes of JSON are those of TOML too.
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 /// The files of a plugin.
 pub(super) fn plugin(language: NewLanguage, name: &str) -> Vec<File> {
     let template = match language {
@@ -68,13 +88,12 @@ pub(super) fn plugin(language: NewLanguage, name: &str) -> Vec<File> {
         NewLanguage::C => C,
         NewLanguage::Go => GO,
     };
-    named(
-        template,
-        &[
-            ("plugin-name", name),
-            ("plugin_name", &name.replace('-', "_")),
-        ],
-    )
+    let names = [
+        ("plugin-name", name),
+        ("plugin_name", &name.replace('-', "_")),
+        (RUST_SDK_PLACE, &rust_sdk()),
+    ];
+    named(template, &names)
 }
 
 /// The files of a flow, with these in the place of the words before them.
@@ -100,7 +119,7 @@ mod tests {
     use super::*;
     use clap::ValueEnum;
     use std::fs;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     /// The files of a folder that are no results of builds, by their paths below it.
     fn files_of(folder: &Path, below: &Path) -> Vec<PathBuf> {
@@ -142,10 +161,17 @@ mod tests {
             for file in plugin(language, "word-count") {
                 let all = format!("{}\n{}", file.path, file.text);
                 assert!(
-                    !all.contains("plugin-name") && !all.contains("plugin_name"),
+                    !["plugin-name", "plugin_name", RUST_SDK_PLACE]
+                        .iter()
+                        .any(|word| all.contains(word)),
                     "{all}"
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_text_does_not_end_its_quotes() {
+        assert_eq!(in_quotes(r#"a"b\c"#), r#"a\"b\\c"#);
     }
 }
