@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{assert_seen, command, regex_of_folder};
 
 /// Writes files below the project's folder, so long ago that nobody thinks they were written during a build.
-fn write(project: &Project, files: &[(&str, &str)]) {
+pub(crate) fn write(project: &Project, files: &[(&str, &str)]) {
     for (name, text) in files {
         let path = project.path(name);
         let folder = path.parent().expect("every file is in a folder");

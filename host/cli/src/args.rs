@@ -5,6 +5,7 @@ mod cache;
 mod history;
 mod pins;
 mod store;
+mod test;
 mod watch;
 
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowstone::core::{parse_duration, parse_size};
 
-pub(crate) use self::authors::BuildArgs;
+pub(crate) use self::authors::{BuildArgs, NewFlowArgs, NewLanguage, NewPluginArgs, NewVerb};
 pub(crate) use self::cache::{
     CacheExportArgs, CacheFilterArgs, CacheFormat, CacheGetArgs, CacheImportArgs, CacheListArgs,
     CacheOrder, CachePutArgs, CacheRmArgs, CacheStatArgs, CacheVerb,
@@ -25,6 +26,7 @@ pub(crate) use self::pins::{
 };
 
 pub(crate) use self::store::{CacheVerifyArgs, GcArgs};
+pub(crate) use self::test::{LimitArgs, TestArgs};
 pub(crate) use self::watch::WatchArgs;
 
 use crate::words::WordArgs;
@@ -125,6 +127,9 @@ pub(crate) enum Verb {
             flowstone inspect old.wasm new.wasm"
     )]
     Inspect(InspectArgs),
+    /// Make a plugin or a flow to begin with
+    #[command(subcommand)]
+    New(NewVerb),
     /// Build a plugin from its sources
     #[command(
         long_about = "Build a plugin from its sources.\n\n\
@@ -134,6 +139,17 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  flowstone build\n  flowstone build plugins/text -o text.wasm"
     )]
     Build(BuildArgs),
+    /// Try a plugin's cases in the sandbox
+    #[command(
+        long_about = "Try a plugin's cases in the sandbox.\n\n\
+            A case names a function, its arguments, and the result that is expected, or the reason of a failure. It is \
+            called twice, in two instances with other random numbers, and once more in an instance that others were \
+            called in before: a result that hangs on that is a failure too. The reference is docs/testing.md. Exits 1 when a \
+            case failed.",
+        after_help = "Examples:\n  flowstone test\n  flowstone test plugins/text --only word-count\n  \
+            flowstone test text.wasm --cases cases.toml --accept"
+    )]
+    Test(TestArgs),
     /// Show where a target row came from, or what a source row became
     #[command(
         override_usage = "flowstone lineage [OPTIONS] [FLOW] <TARGET> <KEY>\n       \
@@ -290,12 +306,8 @@ pub(crate) struct CallArgs {
     /// The arguments as WAVE text, one per parameter
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     pub(crate) arguments: Vec<String>,
-    /// How much memory the call may take [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    pub(crate) memory_limit: Option<u64>,
-    /// How long the call may take [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = time_ms)]
-    pub(crate) time_limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 #[derive(Debug, Args)]

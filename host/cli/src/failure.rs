@@ -156,6 +156,13 @@ impl Failure {
         self
     }
 
+    /// The same as another's fault.
+    #[must_use]
+    pub(crate) fn of(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// The same with the flow file that its diagnostics point into.
     #[must_use]
     pub(crate) fn in_flow(mut self, flow: &FlowText) -> Self {

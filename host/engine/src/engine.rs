@@ -9,7 +9,7 @@ use flowstone_core::{
     Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
     RelationRef, Stage, TargetPlan, Value,
 };
-use flowstone_sandbox::{CallError, Limits, Output, Plugin, scan};
+use flowstone_sandbox::{CallError, Kept, Limits, Output, Plugin, scan};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
@@ -242,7 +242,7 @@ impl Component {
         self.plugin.interface()
     }
 
-    /// One call of a function.
+    /// One call of a function, with random numbers that follow from `seed`.
     ///
     /// # Errors
     ///
@@ -252,11 +252,21 @@ impl Component {
         function: &str,
         arguments: &[Value],
         limits: &Limits,
+        seed: [u8; 32],
     ) -> Result<Result<Output, CallError>, Error> {
         let callable = self.plugin.function(function).ok_or_else(|| {
             Error::NotFound(format!("the component has no function `{function}`"))
         })?;
-        Ok(callable.call(arguments, limits, [0; 32]))
+        Ok(callable.call(arguments, limits, seed))
+    }
+
+    /// An instance that is kept for several calls. Other calls wait until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the component does not start.
+    pub fn keep(&self, limits: &Limits) -> Result<Kept<'_>, CallError> {
+        self.plugin.keep(limits, [0; 32])
     }
 }
 

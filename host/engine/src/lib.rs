@@ -15,6 +15,7 @@ mod calls;
 mod catalog;
 mod chunks;
 mod commit;
+mod compared;
 mod drift;
 mod engine;
 mod error;
@@ -54,6 +55,7 @@ pub use cache::{
     CacheStat, CacheTotals, CachedOutcome, ExportOptions, ExportReport, GivenValue, ImportReport,
     PutReport, RemoveReport, RemovedGroup,
 };
+pub use compared::Compared;
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
 pub use event::{Change, Drift, Event, Observer, WatchKind};
@@ -62,8 +64,8 @@ pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
-    CallError, FailureKind, Limits, LoadError, LogLine, Output, SandboxError, function_digests,
-    limit_heaps, scan as scan_component,
+    CallError, FailureKind, Kept, Limits, LoadError, LogLine, Output, SandboxError,
+    function_digests, limit_heaps, scan as scan_component,
 };
 pub use flowstone_store::{
     Compaction, GcPhase, GcProgress, GcReport, Holder, StoreError, StoreSize,

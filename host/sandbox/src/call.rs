@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowstone_core::{Function, Value};
-use wasmtime::component::ComponentExportIndex;
+use wasmtime::component::{ComponentExportIndex, Instance};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::clock::Clock;
@@ -69,25 +69,12 @@ impl Callable {
         limits: &Limits,
         world: impl Into<World>,
     ) -> Result<Output, CallError> {
-        let world = world.into();
-        let mut limits = *limits;
-        limits.memory_bytes_max = limits
-            .memory_bytes_max
-            .min(self.loaded.sandbox.memory_bytes_max());
+        let limits = self.loaded.limits(limits);
         check_size(args, &limits)?;
 
         let _turn = self.loaded.sandbox.turns().take();
-        let clock = world
-            .clock
-            .then(|| Clock::new(&limits, self.loaded.sandbox.interrupts()));
-        let host = Host::new(&limits, &world, clock);
-        let mut store = Store::new(self.loaded.sandbox.engine(), host);
-        store.limiter(|host| &mut host.memory);
-        self.end_in_time(&mut store, &limits);
+        let mut store = self.loaded.store(&limits, &world.into());
         let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
-        store.set_hostcall_fuel(result_bytes_max.max(IMPORT_BYTES_MIN));
-        store.set_max_component_handles(HANDLES_MAX);
-
         let outcome = self
             .run(&mut store, args, &limits)
             .and_then(|value| match value {
@@ -109,45 +96,10 @@ impl Callable {
             }),
             Err(mut failed) => {
                 if failed.kind == FailureKind::ArgumentMismatch {
-                    failed.reason = self.mismatch(args);
+                    failed.reason = mismatch(self.function(), args);
                 }
                 Err(failed.with_log(log))
             }
-        }
-    }
-
-    /// Ends the call when its time is up, or when the sandbox is interrupted. Looked at once a tick.
-    fn end_in_time(&self, store: &mut Store<Host>, limits: &Limits) {
-        let mut ticks_left = limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1);
-        let interrupts = Arc::clone(self.loaded.sandbox.interrupts());
-        let before = interrupts.load(Ordering::Relaxed);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            ticks_left -= 1;
-            if ticks_left == 0 || interrupts.load(Ordering::Relaxed) != before {
-                return Err(Trap::Interrupt.into());
-            }
-            Ok(UpdateDeadline::Continue(1))
-        });
-    }
-
-    /// Says which argument is wrong.
-    fn mismatch(&self, args: &[Value]) -> String {
-        let function = self.function();
-        let (name, count) = (&function.name, function.params.len());
-        if args.len() != count {
-            return format!("`{name}` takes {count} arguments, not {}", args.len());
-        }
-        let wrong = args
-            .iter()
-            .zip(&function.params)
-            .find(|(value, param)| !value.is_of(&param.ty));
-        match wrong {
-            Some((_, param)) => format!(
-                "the argument `{}` of `{name}` is no {}",
-                param.name, param.ty
-            ),
-            None => format!("the arguments do not fit the types of `{name}`"),
         }
     }
 
@@ -157,11 +109,18 @@ impl Callable {
         args: &[Value],
         limits: &Limits,
     ) -> Result<Option<Value>, CallError> {
-        let instance = self
-            .loaded
-            .pre
-            .instantiate(&mut *store)
-            .map_err(|error| explain(&error, Phase::Instantiating, limits))?;
+        let instance = self.loaded.instantiate(store, limits)?;
+        self.enter(store, instance, args, limits)
+    }
+
+    /// Calls the function in this instance.
+    pub(crate) fn enter(
+        &self,
+        store: &mut Store<Host>,
+        instance: Instance,
+        args: &[Value],
+        limits: &Limits,
+    ) -> Result<Option<Value>, CallError> {
         let function = instance
             .get_func(&mut *store, self.export)
             .ok_or_else(|| wasmtime::format_err!("its export is gone"))
@@ -182,8 +141,79 @@ impl Callable {
     }
 }
 
+impl Loaded {
+    /// The limits as far as the sandbox can give them.
+    pub(crate) fn limits(&self, limits: &Limits) -> Limits {
+        let memory_bytes_max = limits.memory_bytes_max.min(self.sandbox.memory_bytes_max());
+        Limits {
+            memory_bytes_max,
+            ..*limits
+        }
+    }
+
+    /// A store for one instance, with its limits and what it may learn.
+    pub(crate) fn store(&self, limits: &Limits, world: &World) -> Store<Host> {
+        let clock = world
+            .clock
+            .then(|| Clock::new(limits, self.sandbox.interrupts()));
+        let host = Host::new(limits, world, clock);
+        let mut store = Store::new(self.sandbox.engine(), host);
+        store.limiter(|host| &mut host.memory);
+        self.end_in_time(&mut store, limits);
+        let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
+        store.set_hostcall_fuel(result_bytes_max.max(IMPORT_BYTES_MIN));
+        store.set_max_component_handles(HANDLES_MAX);
+        store
+    }
+
+    /// A fresh instance.
+    pub(crate) fn instantiate(
+        &self,
+        store: &mut Store<Host>,
+        limits: &Limits,
+    ) -> Result<Instance, CallError> {
+        self.pre
+            .instantiate(store)
+            .map_err(|error| explain(&error, Phase::Instantiating, limits))
+    }
+
+    /// Ends the call when its time is up, or when the sandbox is interrupted. Looked at once a tick.
+    pub(crate) fn end_in_time(&self, store: &mut Store<Host>, limits: &Limits) {
+        let mut ticks_left = limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1);
+        let interrupts = Arc::clone(self.sandbox.interrupts());
+        let before = interrupts.load(Ordering::Relaxed);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            ticks_left -= 1;
+            if ticks_left == 0 || interrupts.load(Ordering::Relaxed) != before {
+                return Err(Trap::Interrupt.into());
+            }
+            Ok(UpdateDeadline::Continue(1))
+        });
+    }
+}
+
+/// Says which argument is wrong.
+fn mismatch(function: &Function, args: &[Value]) -> String {
+    let (name, count) = (&function.name, function.params.len());
+    if args.len() != count {
+        return format!("`{name}` takes {count} arguments, not {}", args.len());
+    }
+    let wrong = args
+        .iter()
+        .zip(&function.params)
+        .find(|(value, param)| !value.is_of(&param.ty));
+    match wrong {
+        Some((_, param)) => format!(
+            "the argument `{}` of `{name}` is no {}",
+            param.name, param.ty
+        ),
+        None => format!("the arguments do not fit the types of `{name}`"),
+    }
+}
+
 /// Refuses arguments that cannot fit, before anything is made for them.
-fn check_size(args: &[Value], limits: &Limits) -> Result<(), CallError> {
+pub(crate) fn check_size(args: &[Value], limits: &Limits) -> Result<(), CallError> {
     // What a string or packed list takes in the host is what it takes in the plugin. Other values may be smaller
     // there, but not by more than the size of a `Value` per byte.
     let bytes: u64 = args.iter().map(|value| bulk_bytes(value) as u64).sum();

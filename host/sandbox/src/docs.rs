@@ -21,6 +21,11 @@ impl Docs {
         }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The doc comment of a function: at the root of the world, or in the exported interface `interface`
     /// (`acme:text/stats@0.1.0`).
     pub(crate) fn function(&self, interface: Option<&str>, name: &str) -> Option<String> {

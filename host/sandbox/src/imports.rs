@@ -1,5 +1,6 @@
 //! What plugins may import, and what to tell about everything else.
 
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Engine, StoreContextMut};
 
@@ -69,25 +70,36 @@ fn level_named(name: &str) -> LogLevel {
 
 /// The names of the component's imports. Refuses those that nobody offers, all of them at once.
 pub(crate) fn check(component: &Component, engine: &Engine) -> Result<Vec<String>, LoadError> {
-    let names: Vec<String> = component
-        .component_type()
-        .imports(engine)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    let missing: Vec<MissingImport> = names
-        .iter()
-        .filter_map(|name| {
-            advice(name).map(|advice| MissingImport {
-                name: name.clone(),
+    let ty = component.component_type();
+    let mut names = Vec::new();
+    let mut missing = Vec::new();
+    for (name, import) in ty.imports(engine) {
+        names.push(name.to_owned());
+        if needs_nobody(&import.ty, engine) {
+            continue;
+        }
+        if let Some(advice) = advice(name) {
+            missing.push(MissingImport {
+                name: name.to_owned(),
                 advice,
-            })
-        })
-        .collect();
+            });
+        }
+    }
     if missing.is_empty() {
         Ok(names)
     } else {
         Err(LoadError::MissingImports(missing))
     }
+}
+
+/// Whether an import only gives names to types of plain values, as worlds do that share types between interfaces.
+fn needs_nobody(import: &ComponentItem, engine: &Engine) -> bool {
+    let ComponentItem::ComponentInstance(instance) = import else {
+        return false;
+    };
+    let mut exports = instance.exports(engine).peekable();
+    exports.peek().is_some()
+        && exports.all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
 }
 
 /// Why an import is not offered. Nothing for those that are.

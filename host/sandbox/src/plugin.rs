@@ -68,6 +68,11 @@ impl Plugin {
         })))
     }
 
+    /// What all its clones share.
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.0
+    }
+
     /// The identity of its code.
     pub fn digest(&self) -> ComponentDigest {
         self.0.digest

@@ -249,7 +249,9 @@ impl Scanner {
         self.custom_bytes += content.rest().len();
         let name = content.size()?;
         let name = content.part(name)?;
-        if depth == 0 && name.rest() == Docs::SECTION.as_bytes() {
+        // Linkers leave the docs that compilers bring in the module. Those of the component itself count first.
+        let wanted = depth == 0 || (depth == 1 && self.docs.is_none());
+        if wanted && name.rest() == Docs::SECTION.as_bytes() {
             self.docs = Docs::decode(content.rest());
         }
         Ok(())

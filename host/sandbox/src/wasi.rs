@@ -1,6 +1,6 @@
 //! WASI 0.2 as plugins get it: virtual, deterministic, and never waiting, but for what a call was granted.
 //!
-//! - Clocks stand still: the wall clock at 1970-01-01T00:00:00Z, the monotonic clock at 0, both with a resolution of
+//! - Clocks stand still: the wall clock at 1970-01-01T00:00:00Z, the monotonic clock at 1, both with a resolution of
 //!   one nanosecond. Sleeping returns at once. A call that was granted the clock gets real ones, and sleeps.
 //! - Random bytes follow from the seed of the call, unless it was granted real ones.
 //! - No arguments, no environment, no current directory, no folders; standard input is at its end.
@@ -29,6 +29,10 @@ use crate::log::Stream;
 
 /// The most random bytes that a plugin may ask for at once.
 const RANDOM_BYTES_MAX: u64 = 16 << 20;
+
+/// Where the monotonic clock stands, in nanoseconds. Not at 0: programs in Go take that for a clock that does not work,
+/// and end.
+const STANDING_NS: u64 = 1;
 
 /// How many bytes a stream takes at once.
 const WRITE_BYTES_MAX: usize = 64 << 10;
@@ -109,7 +113,7 @@ impl clocks::wall_clock::Host for Host {
 
 impl clocks::monotonic_clock::Host for Host {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.clock.as_ref().map_or(0, Clock::monotonic_ns))
+        Ok(self.clock.as_ref().map_or(STANDING_NS, Clock::monotonic_ns))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{ALLOCATOR, load, try_load, wasm};
+use common::{ALLOCATOR, call, load, try_load, wasm};
+use flowstone_core::Value;
 use flowstone_sandbox::LoadError;
 
 #[test]
@@ -70,8 +71,8 @@ fn functions_of_interfaces_have_the_interface_in_their_name() {
         ]
     );
     for name in ["mean", "acme:text/other#max", "count"] {
-        let output = common::call(&plugin, name, &[]).expect("a call");
-        assert_eq!(output.value, Some(flowstone_core::Value::U32(7)), "{name}");
+        let output = call(&plugin, name, &[]).expect("a call");
+        assert_eq!(output.value, Some(Value::U32(7)), "{name}");
     }
     assert!(
         plugin.function("max").is_none(),
@@ -178,6 +179,33 @@ fn every_missing_import_is_named_with_advice() {
   helper: the world imports this by itself; plugins are given functions only through WASI 0.2 and flowstone:plugin; compose the component with one that provides it (`wac plug`), or pass what it gives as a parameter"
         )
     );
+}
+
+#[test]
+fn an_import_of_types_alone_needs_nobody_to_offer_it() {
+    let types = |also: &str| {
+        format!(
+            r#"(component
+                (import "acme:shop/types@1.0.0" (instance
+                    (type $price (record (field "cents" u32)))
+                    (export "price" (type (eq $price)))
+                    {also}))
+                (core module $m (func (export "f") (param i32) (result i32) (local.get 0)))
+                (core instance $i (instantiate $m))
+                (func (export "fine") (param "x" u32) (result u32) (canon lift (core func $i "f"))))"#
+        )
+    };
+    let plugin = load(&types(""));
+    assert_eq!(plugin.interface().imports, ["acme:shop/types@1.0.0"]);
+    let output = call(&plugin, "fine", &[Value::U32(3)]);
+    assert_eq!(output.expect("it can be called").value, Some(Value::U32(3)));
+    for also in [
+        "(export \"f\" (func))",
+        "(export \"r\" (type (sub resource)))",
+    ] {
+        let error = try_load(&types(also));
+        assert!(matches!(error, Err(LoadError::MissingImports(_))), "{also}");
+    }
 }
 
 #[test]

@@ -5,18 +5,18 @@ use std::fmt;
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk<'a> {
+pub(crate) struct Chunk<'a> {
     /// Place in the text, from 0.
-    pub ordinal: u32,
+    pub(crate) ordinal: u32,
     /// Byte offset in the text.
-    pub start: u32,
+    pub(crate) start: u32,
     /// The part itself: `&whole[start..start + text.len()]`.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 /// Why a text cannot be split as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChunkError {
+pub(crate) enum ChunkError {
     /// A part of no characters is none.
     NoSize,
     /// The next part would start no later than this one.
@@ -51,7 +51,7 @@ impl std::error::Error for ChunkError {}
 /// # Errors
 ///
 /// [`ChunkError`] when `size` is 0 or `overlap` is not smaller.
-pub fn chunks(text: &str, size: u32, overlap: u32) -> Result<Vec<Chunk<'_>>, ChunkError> {
+pub(crate) fn chunks(text: &str, size: u32, overlap: u32) -> Result<Vec<Chunk<'_>>, ChunkError> {
     if size == 0 {
         return Err(ChunkError::NoSize);
     }

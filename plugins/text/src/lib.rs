@@ -1,6 +1,6 @@
 //! Text transforms: sections, chunks, words, tokens, `SimHash`.
 //!
-//! This file is only the WIT face of the plugin (`wit/world.wit`); each transform has a module of its own in plain Rust.
+//! The module `text` is the plugin; each transform has a module of its own in plain Rust.
 
 mod borders;
 mod chunks;
@@ -9,89 +9,76 @@ mod sections;
 mod simhash;
 mod tokens;
 
-pub use chunks::{Chunk, ChunkError, chunks};
-pub use sections::{Section, SectionError, sections};
-pub use simhash::simhash;
-pub use tokens::tokens;
-pub use words::count as word_count;
+pub use self::text::*;
 
-/// What wit-bindgen makes of the world.
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    unsafe_code,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic
-)]
-mod world {
-    wit_bindgen::generate!({ world: "text", path: "wit" });
-    // Not in native builds: two plugins in one test binary would export the same names.
-    #[cfg(target_family = "wasm")]
-    export!(Plugin with_types_in self);
-    #[cfg(target_family = "wasm")]
-    use super::Plugin;
-}
+/// Transforms of plain text and Markdown: splitting, counting, near-duplicate fingerprints.
+#[flowstone_sdk::plugin(package = "flowstone:text@0.1.0")]
+pub mod text {
+    use crate::{chunks as chunk, sections as section, simhash as hash, tokens as token};
 
-#[cfg_attr(
-    not(target_family = "wasm"),
-    expect(dead_code, reason = "exported only from a component")
-)]
-struct Plugin;
-
-impl world::Guest for Plugin {
-    fn sections(content: String, max_chars: u32) -> Result<Vec<world::Section>, String> {
-        match sections(&content, max_chars) {
-            Ok(found) => Ok(found.into_iter().map(Into::into).collect()),
-            Err(error) => Err(error.to_string()),
-        }
+    /// A part of a Markdown page.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Section {
+        /// Place in the page, from 0.
+        pub ordinal: u32,
+        /// Level of the heading, 1 to 6; 0 for what stands before the first heading.
+        pub level: u8,
+        /// The heading as plain text; empty before the first heading.
+        pub heading: String,
+        /// The headings from the outermost down to this one, as in `Guide > Install > Linux`.
+        pub path: String,
+        /// The Markdown source below the heading.
+        pub text: String,
     }
 
-    fn chunks(text: String, size: u32, overlap: u32) -> Result<Vec<world::Chunk>, String> {
-        match chunks(&text, size, overlap) {
-            Ok(found) => Ok(found.into_iter().map(Into::into).collect()),
-            Err(error) => Err(error.to_string()),
-        }
+    /// A part of a text.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Chunk {
+        /// Place in the text, from 0.
+        pub ordinal: u32,
+        /// Where it starts in the text, in bytes of UTF-8.
+        pub start: u32,
+        /// The part itself, unchanged.
+        pub text: String,
     }
 
-    fn word_count(text: String) -> u32 {
-        word_count(&text)
+    /// Splits a Markdown page at its headings, and a section of more than `max-chars` characters at paragraphs, sentences,
+    /// then words.
+    ///
+    /// # Errors
+    ///
+    /// When `max-chars` is 0.
+    pub fn sections(content: &str, max_chars: u32) -> Result<Vec<Section>, String> {
+        section::sections(content, max_chars).map_err(|error| error.to_string())
     }
 
-    fn tokens(text: String) -> Vec<String> {
-        tokens(&text)
+    /// Splits a text into parts of at most `size` characters that share about `overlap` characters with the part before.
+    ///
+    /// # Errors
+    ///
+    /// When `overlap` is not smaller than `size`.
+    pub fn chunks(text: &str, size: u32, overlap: u32) -> Result<Vec<Chunk>, String> {
+        let parts = chunk::chunks(text, size, overlap).map_err(|error| error.to_string())?;
+        let owned = |part: chunk::Chunk<'_>| Chunk {
+            ordinal: part.ordinal,
+            start: part.start,
+            text: part.text.to_owned(),
+        };
+        Ok(parts.into_iter().map(owned).collect())
     }
 
-    fn simhash(text: String) -> i64 {
-        simhash(&text).cast_signed()
+    /// Counts the words, in any language.
+    pub fn word_count(text: &str) -> u32 {
+        words::count(text)
     }
-}
 
-impl From<Section> for world::Section {
-    fn from(section: Section) -> Self {
-        let Section {
-            ordinal,
-            level,
-            heading,
-            path,
-            text,
-        } = section;
-        Self {
-            ordinal,
-            level,
-            heading,
-            path,
-            text,
-        }
+    /// Lists the words in lower case.
+    pub fn tokens(text: &str) -> Vec<String> {
+        token::tokens(text)
     }
-}
 
-impl From<Chunk<'_>> for world::Chunk {
-    fn from(chunk: Chunk<'_>) -> Self {
-        Self {
-            ordinal: chunk.ordinal,
-            start: chunk.start,
-            text: chunk.text.to_owned(),
-        }
+    /// A 64-bit `SimHash` of the word triples: near-duplicates differ in few bits. 0 for a text without words.
+    pub fn simhash(text: &str) -> i64 {
+        hash::simhash(text).cast_signed()
     }
 }

@@ -1,27 +1,13 @@
 //! A Markdown page, split at its headings.
 
+use crate::Section;
 use crate::borders::{Borders, Rank};
 use crate::markdown::{Heading, Outline, front_matter_len};
 use std::fmt;
 
-/// A part of a Markdown page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Place in the page, from 0.
-    pub ordinal: u32,
-    /// Level of the heading, 1 to 6; 0 before the first heading.
-    pub level: u8,
-    /// The heading as plain text; empty before the first heading.
-    pub heading: String,
-    /// The headings from the outermost down to this one, joined by ` > `.
-    pub path: String,
-    /// The Markdown source below the heading.
-    pub text: String,
-}
-
 /// Why a page cannot be split as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SectionError {
+pub(crate) enum SectionError {
     /// A section of no characters is none.
     NoSize,
 }
@@ -46,7 +32,7 @@ impl std::error::Error for SectionError {}
 /// # Errors
 ///
 /// [`SectionError::NoSize`] when `max_chars` is 0.
-pub fn sections(content: &str, max_chars: u32) -> Result<Vec<Section>, SectionError> {
+pub(crate) fn sections(content: &str, max_chars: u32) -> Result<Vec<Section>, SectionError> {
     if max_chars == 0 {
         return Err(SectionError::NoSize);
     }

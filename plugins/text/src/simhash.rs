@@ -18,7 +18,7 @@ const GRAM: usize = 3;
 ///
 /// Two texts are near-duplicates when the hashes differ in few bits, `(a ^ b).count_ones()`; 3 is a usual bound for
 /// pages (Manku et al., WWW 2007). Texts of a few words differ in many bits for a single changed word.
-pub fn simhash(text: &str) -> u64 {
+pub(crate) fn simhash(text: &str) -> u64 {
     let mut ballot = Ballot::default();
     let mut recent = [0u64; GRAM];
     let mut tokens = 0usize;

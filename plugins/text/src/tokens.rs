@@ -5,7 +5,7 @@
 /// ```
 /// assert_eq!(text::tokens("The QUICK fox's ÉTUDE"), ["the", "quick", "fox's", "étude"]);
 /// ```
-pub fn tokens(text: &str) -> Vec<String> {
+pub(crate) fn tokens(text: &str) -> Vec<String> {
     words::words(text).map(token).collect()
 }
 

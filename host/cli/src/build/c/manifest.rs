@@ -1,0 +1,341 @@
+//! What a plugin in C says of itself in its `plugin.toml`. Nothing in it may lead out of the folder or make the
+//! compiler run, read or write anything else.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::build::language::Job;
+use crate::failure::Failure;
+
+/// The file's name.
+pub(super) const NAME: &str = "plugin.toml";
+
+/// So deep are folders looked into for sources.
+const DEPTH_MAX: usize = 16;
+
+/// More sources than that are no plugin.
+const SOURCES_MAX: usize = 1000;
+
+/// Flags that are taken as they are.
+const FLAGS: [&str; 19] = [
+    "-O0",
+    "-O1",
+    "-O2",
+    "-O3",
+    "-Os",
+    "-Oz",
+    "-pedantic",
+    "-pedantic-errors",
+    "-ansi",
+    "-w",
+    "-ffast-math",
+    "-fno-builtin",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-fsigned-char",
+    "-funsigned-char",
+    "-fshort-enums",
+    "-msimd128",
+    "-mtail-call",
+];
+
+/// What a build needs to know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Manifest {
+    /// The world in `wit/`; the only one there where none is named.
+    pub(super) world: Option<String>,
+    /// The source files, below the folder, in order.
+    pub(super) sources: Vec<PathBuf>,
+    /// The folders to look for headers in, below the folder.
+    pub(super) include: Vec<PathBuf>,
+    /// Flags for the compiler.
+    pub(super) flags: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Written {
+    /// What the plugin is called: for people.
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    world: Option<String>,
+    #[serde(default = "default_sources")]
+    sources: Vec<String>,
+    #[serde(default)]
+    include: Vec<String>,
+    #[serde(default)]
+    flags: Vec<String>,
+}
+
+fn default_sources() -> Vec<String> {
+    vec!["src".to_owned()]
+}
+
+impl Manifest {
+    /// Reads the manifest of a plugin.
+    pub(super) fn read(job: &Job<'_>) -> Result<Self, Failure> {
+        let text = job.manifest(NAME)?;
+        let written: Written = toml::from_str(&text).map_err(|error| {
+            job.wrong_manifest(NAME, "is no manifest of a plugin")
+                .detail(error.to_string())
+                .hint("it may have `name`, `world`, and lists of `sources`, `include` and `flags`")
+        })?;
+        Self::resolve(job.folder, written)
+            .map_err(|what| job.wrong_manifest(NAME, &format!("cannot be used: {what}")))
+    }
+
+    fn resolve(folder: &Path, written: Written) -> Result<Self, String> {
+        let mut sources = Vec::new();
+        for path in &written.sources {
+            collect(folder, &below(folder, path)?, DEPTH_MAX, &mut sources)?;
+        }
+        sources.sort();
+        sources.dedup();
+        if sources.is_empty() {
+            let folders = written.sources.join("`, `");
+            return Err(format!("no `.c` file is in `{folders}`"));
+        }
+        let include = written.include.iter().map(|path| below(folder, path));
+        let include = include.collect::<Result<_, _>>()?;
+        written.flags.iter().try_for_each(|flag| allowed(flag))?;
+        Ok(Self {
+            world: written.world,
+            sources,
+            include,
+            flags: written.flags,
+        })
+    }
+}
+
+/// A path of the manifest, if what it leads to is in the folder.
+fn below(folder: &Path, path: &str) -> Result<PathBuf, String> {
+    let relative = Path::new(path);
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if path.is_empty() || path.starts_with('-') || !relative.components().all(plain) {
+        return Err(format!("`{path}` is no path below the folder"));
+    }
+    inside(folder, relative)?;
+    Ok(relative.to_owned())
+}
+
+/// Whether the file or folder itself is in the folder, wherever symbolic links lead.
+fn inside(folder: &Path, relative: &Path) -> Result<(), String> {
+    let shown = relative.display();
+    let found = folder
+        .join(relative)
+        .canonicalize()
+        .map_err(|error| format!("`{shown}` cannot be read: {error}"))?;
+    if found.starts_with(folder) {
+        Ok(())
+    } else {
+        Err(format!("`{shown}` leads out of the folder"))
+    }
+}
+
+/// Adds a source file, or those of a folder.
+fn collect(
+    folder: &Path,
+    relative: &Path,
+    depth: usize,
+    sources: &mut Vec<PathBuf>,
+) -> Result<(), String> {
+    inside(folder, relative)?;
+    let path = folder.join(relative);
+    if !path.is_dir() {
+        sources.push(relative.to_owned());
+        return match sources.len() {
+            ..=SOURCES_MAX => Ok(()),
+            _ => Err(format!("there are more than {SOURCES_MAX} sources")),
+        };
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(format!("`{}` lies too deep", relative.display()));
+    };
+    let unreadable = |error| format!("`{}` cannot be read: {error}", relative.display());
+    for entry in path.read_dir().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let child = relative.join(entry.file_name());
+        let is_source = child.extension().is_some_and(|extension| extension == "c");
+        if is_source || entry.path().is_dir() {
+            collect(folder, &child, depth, sources)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a flag only says how to translate: others run programs (`-fplugin`), read files (`@file`, `-include`) or
+/// write them (`-o`).
+fn allowed(flag: &str) -> Result<(), String> {
+    let define = ["-D", "-U"]
+        .iter()
+        .find_map(|start| flag.strip_prefix(start));
+    let ok = FLAGS.contains(&flag)
+        || flag.strip_prefix("-std=").is_some_and(is_word)
+        || flag.strip_prefix("-W").is_some_and(is_warning)
+        || define
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+    if ok {
+        return Ok(());
+    }
+    Err(format!(
+        "the flag `{flag}` is not one of those that a plugin may have: -D..., -U..., -std=..., -W..., {}",
+        FLAGS.join(", ")
+    ))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-+_".contains(c))
+}
+
+/// `-Wl,`, `-Wa,` and `-Wp,` hand on flags to other programs.
+fn is_warning(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-=+_".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A folder with these files.
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a folder for the test");
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("it is below the root"))
+                .expect("it can be made");
+            fs::write(path, "").expect("it can be written to");
+        }
+        root
+    }
+
+    fn resolve(root: &tempfile::TempDir, text: &str) -> Result<Manifest, String> {
+        let folder = root.path().canonicalize().expect("it is there");
+        let written = toml::from_str(text).map_err(|error| error.to_string())?;
+        Manifest::resolve(&folder, written)
+    }
+
+    #[test]
+    fn the_sources_of_folders_are_taken_in_order() {
+        let root = folder(&[
+            "src/b.c",
+            "src/a.c",
+            "src/deep/c.c",
+            "src/a.h",
+            "one.c",
+            "include/x.h",
+        ]);
+        let manifest = resolve(
+            &root,
+            "sources = ['src', 'one.c', 'src/a.c']\ninclude = ['include']",
+        );
+        let manifest = manifest.expect("all is there");
+        let sources = ["one.c", "src/a.c", "src/b.c", "src/deep/c.c"];
+        assert_eq!(manifest.sources, sources.map(PathBuf::from));
+        assert_eq!(manifest.include, [PathBuf::from("include")]);
+        let manifest = resolve(&root, "").expect("sources lie in `src`");
+        assert_eq!(
+            manifest.sources,
+            sources[1..].iter().map(PathBuf::from).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn paths_that_leave_the_folder_are_refused() {
+        let root = folder(&["p/src/a.c", "outside/b.c", "b.c"]);
+        let plugin = root.path().join("p").canonicalize().expect("it is there");
+        let refused = |text: &str| {
+            let written = toml::from_str(text).expect("it is TOML");
+            Manifest::resolve(&plugin, written).expect_err(text)
+        };
+        for path in [
+            "../b.c",
+            "/etc/passwd",
+            "src/../../b.c",
+            "-o",
+            "",
+            "src/none.c",
+        ] {
+            refused(&format!("sources = ['{path}']"));
+            refused(&format!("include = ['{path}']"));
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("../../outside", plugin.join("src/link"))
+                .expect("it can be made");
+            assert_eq!(refused(""), "`src/link` leads out of the folder");
+            assert_eq!(
+                refused("include = ['src/link']"),
+                "`src/link` leads out of the folder"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_leads_back_into_itself_ends() {
+        let root = folder(&["src/a.c"]);
+        std::os::unix::fs::symlink(".", root.path().join("src/again")).expect("it can be made");
+        assert!(
+            resolve(&root, "")
+                .expect_err("it has no end")
+                .ends_with("lies too deep")
+        );
+    }
+
+    #[test]
+    fn flags_that_do_more_than_translate_are_refused() {
+        for flag in [
+            "-O2",
+            "-std=c17",
+            "-std=gnu++20",
+            "-Wall",
+            "-Wno-unused",
+            "-Werror=format",
+            "-DNAME",
+            "-DNAME=\"a b\"",
+            "-UNAME",
+            "-msimd128",
+            "-w",
+        ] {
+            assert_eq!(allowed(flag), Ok(()), "{flag}");
+        }
+        for flag in [
+            "-fplugin=evil.so",
+            "-Wl,--import-memory",
+            "-Wa,x",
+            "-Wp,-MD,x",
+            "-o",
+            "@file",
+            "-include",
+            "-I/etc",
+            "-std=",
+            "-D",
+            "-D@x",
+            "-x",
+            "-B.",
+            "--sysroot=/",
+            "-Xclang",
+            "-load",
+            "evil.c",
+            "-wrapper",
+            "",
+            "-fuse-ld=x",
+        ] {
+            assert!(allowed(flag).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let root = folder(&["src/a.c"]);
+        let error = resolve(&root, "source = ['src']").expect_err("it is no setting");
+        assert!(error.contains("unknown field `source`"), "{error}");
+        resolve(&folder(&["src/a.h"]), "").expect_err("there is no source");
+    }
+}

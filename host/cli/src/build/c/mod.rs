@@ -1,0 +1,228 @@
+//! Plugins in C: flowstone makes the bindings, `zig cc` with its wasi-libc compiles them, and the component is put
+//! around the core module.
+
+mod manifest;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use wit_bindgen_c::Opts;
+
+use super::language::{Job, Made};
+use super::world::PluginWorld;
+use super::{generated, step, tools};
+use crate::failure::{Failure, Kind};
+use manifest::Manifest;
+
+/// The manifest's name.
+pub(super) const MANIFEST: &str = manifest::NAME;
+
+/// What all is compiled for: the libc speaks WASI 0.1, for which the component has an adapter.
+const TARGET: &str = "--target=wasm32-wasi";
+
+/// How much stack there is. It lies before the data, so that overflowing it is a trap.
+const STACK: &str = "-Wl,-z,stack-size=1048576";
+
+/// Variables that would have the compiler find or do other things.
+const MISLEADING: [&str; 7] = [
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CCC_OVERRIDE_OPTIONS",
+    "CLANG_CONFIG_FILE_USER_DIR",
+    "ZIG_LIB_DIR",
+    "ZIG_LIBC",
+    "LIBRARY_PATH",
+];
+
+/// Builds the component.
+pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
+    let manifest = Manifest::read(job)?;
+    let world = PluginWorld::read(job.plugin, job.folder, manifest.world.as_deref())?;
+    let compiler = Compiler {
+        job,
+        tool: tools::require(&tools::ZIGLANG, job.output)?,
+    };
+    let progress = format!(
+        "building plugin `{}` ({})",
+        job.plugin,
+        tools::ZIGLANG.shown()
+    );
+    step::timed(job.output, &progress, || {
+        let mut bindings = world.generate(Opts::default().build())?;
+        // What says the world is no source: it is linked in.
+        let says = bindings.extract_if(.., |(path, _)| is(Path::new(path), "o"));
+        let mut objects = says
+            .map(|(path, bytes)| keep(job, &path, &bytes))
+            .collect::<Result<Vec<_>, _>>()?;
+        generated::write(job, MANIFEST, &bindings)?;
+        let made = bindings
+            .iter()
+            .map(|(path, _)| Path::new(generated::NAME).join(path));
+        let made = made.filter(|path| is(path, "c"));
+        let mut inputs = BTreeSet::new();
+        for source in manifest.sources.iter().cloned().chain(made) {
+            objects.push(compiler.compile(&source, objects.len(), &manifest, &mut inputs)?);
+        }
+        let module = compiler.link(&objects)?;
+        Ok(Made {
+            component: world.component(&module)?,
+            inputs: Some(inputs),
+        })
+    })
+}
+
+fn is(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
+/// Writes a file among those that are needed on the way.
+fn keep(job: &Job<'_>, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    let path = job.work.path().join(name);
+    fs::write(&path, bytes).map_err(|error| {
+        Failure::new(
+            Kind::Machine,
+            format!("cannot write `{}`: {error}", path.display()),
+        )
+    })?;
+    Ok(path)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| {
+        Failure::new(
+            Kind::Build,
+            format!("cannot read `{}`: {error}", path.display()),
+        )
+    })
+}
+
+struct Compiler<'a> {
+    job: &'a Job<'a>,
+    tool: PathBuf,
+}
+
+impl Compiler<'_> {
+    /// `zig cc`, in the folder of the plugin, so that no path in the component says where that is.
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.tool.join("lib/ziglang/zig"));
+        // What is compiled is kept by its content: libc, and the sources that did not change.
+        let cache = self.tool.join("cache");
+        command
+            .args(["cc", TARGET, "-O2"])
+            .current_dir(self.job.folder)
+            .env("ZIG_GLOBAL_CACHE_DIR", &cache)
+            .env("ZIG_LOCAL_CACHE_DIR", &cache)
+            // `__DATE__` and `__TIME__` would make every build another one.
+            .env("SOURCE_DATE_EPOCH", "0");
+        for variable in MISLEADING {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    fn run(&self, command: &mut Command) -> Result<(), Failure> {
+        let failed = || format!("plugin `{}`: it does not build", self.job.plugin);
+        tools::run_installed(command, failed).map(drop)
+    }
+
+    /// Compiles one source; its object file. What it includes is added to `inputs`.
+    fn compile(
+        &self,
+        source: &Path,
+        number: usize,
+        manifest: &Manifest,
+        inputs: &mut BTreeSet<PathBuf>,
+    ) -> Result<PathBuf, Failure> {
+        let object = self.job.work.path().join(format!("{number}.o"));
+        let listed = object.with_extension("d");
+        let mut command = self.command();
+        command
+            .args(["-c", "-iquote", generated::NAME])
+            .args(
+                manifest
+                    .include
+                    .iter()
+                    .flat_map(|folder| [Path::new("-I"), folder]),
+            )
+            .args(&manifest.flags)
+            .args(["-g0", "-MMD", "-MF"])
+            .arg(&listed)
+            .arg(source)
+            .arg("-o")
+            .arg(&object);
+        self.run(&mut command)?;
+        let listed = String::from_utf8_lossy(&read(&listed)?).into_owned();
+        for path in dependencies(&listed) {
+            inputs.insert(self.inside(source, &path)?);
+        }
+        Ok(object)
+    }
+
+    /// A file that a source includes. Like the sources, it lies in the plugin's folder: else the component would be
+    /// another one on another machine.
+    fn inside(&self, source: &Path, path: &str) -> Result<PathBuf, Failure> {
+        let full = self.job.folder.join(path);
+        if full
+            .canonicalize()
+            .is_ok_and(|found| found.starts_with(self.job.folder))
+        {
+            return Ok(full);
+        }
+        let message = format!(
+            "plugin `{}`: `{}` includes `{path}`, which is not in its folder",
+            self.job.plugin,
+            source.display()
+        );
+        Err(Failure::new(Kind::Build, message).hint("copy the file into the plugin's folder"))
+    }
+
+    /// The core module of these object files. It has no `main`: it waits for calls.
+    fn link(&self, objects: &[PathBuf]) -> Result<Vec<u8>, Failure> {
+        let module = self.job.work.path().join("core.wasm");
+        let mut command = self.command();
+        command
+            .args(["-mexec-model=reactor", "-s", STACK])
+            .args(objects)
+            .arg("-o")
+            .arg(&module);
+        self.run(&mut command).map_err(|failure| {
+            failure.hint(format!(
+                "what `wit/` asks for is declared in `{}/`: every function there is to be written",
+                generated::NAME
+            ))
+        })?;
+        read(&module)
+    }
+}
+
+/// The files in a dependency file of make: `object: file file \`, with `\ ` for a space.
+fn dependencies(text: &str) -> impl Iterator<Item = String> {
+    let joined = text
+        .replace("\\\r\n", " ")
+        .replace("\\\n", " ")
+        .replace("\\ ", "\0");
+    let list = joined
+        .split_once(": ")
+        .map(|(_, list)| list.to_owned())
+        .unwrap_or_default();
+    let files: Vec<_> = list
+        .split_whitespace()
+        .map(|file| file.replace('\0', " "))
+        .collect();
+    files.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_source_includes_is_read_from_its_list() {
+        let listed = "0.o: src/a.c gen/a.h \\\n  include/my\\ own.h\n";
+        let files: Vec<_> = dependencies(listed).collect();
+        assert_eq!(files, ["src/a.c", "gen/a.h", "include/my own.h"]);
+        assert_eq!(dependencies("").count(), 0);
+    }
+}

@@ -1,0 +1,310 @@
+//! The world of a plugin whose bindings flowstone makes itself: read from `wit/`, made into source files, and put
+//! around the core module that a compiler made of them.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wit_bindgen_core::wit_parser::{
+    Function, PackageId, Resolve, Type, TypeDefKind, World, WorldId, WorldItem,
+};
+use wit_bindgen_core::{Files, WorldGenerator};
+use wit_component::{ComponentEncoder, StringEncoding};
+
+use crate::failure::{Failure, Kind};
+
+/// What a host offers, for plugins that import it without a copy in their `wit/deps`.
+const OFFERED: &str = include_str!("../../../../wit/plugin.wit");
+
+/// What the bindings and the component are made by: other versions make others of the same sources.
+pub(super) const MADE_BY: &str =
+    "wit-bindgen 0.61.1, wit-component 0.258.3, wasi-preview1-component-adapter-provider 48.0.8";
+
+/// A world, with everything that it names.
+pub(super) struct PluginWorld<'a> {
+    plugin: &'a str,
+    resolve: Resolve,
+    id: WorldId,
+}
+
+impl<'a> PluginWorld<'a> {
+    /// Reads the `wit/` of a plugin's folder. Where no world is named, it is the only one there.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, when it cannot be read, or when a language cannot have what is in it.
+    pub(super) fn read(
+        plugin: &'a str,
+        folder: &Path,
+        name: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let failed = |what: String| Failure::new(Kind::Build, format!("plugin `{plugin}`: {what}"));
+        let wit = folder.join("wit");
+        if !wit.is_dir() {
+            return Err(failed(format!("`{}` is missing", wit.display()))
+                .hint("a plugin says in `wit/world.wit` which functions it has"));
+        }
+        let (resolve, package) = parse(&wit)
+            .map_err(|error| failed(format!("`{}` is not valid", wit.display())).detail(error))?;
+        let id = resolve.select_world(&[package], name).map_err(|error| {
+            failed("which world it is of is not clear".to_owned())
+                .detail(format!("{error:#}"))
+                .hint("name it in the manifest: `world = \"NAME\"`")
+        })?;
+        match unsupported(&resolve, &resolve.worlds[id]) {
+            Some(what) => Err(failed(format!("`{}` has {what}", wit.display()))
+                .hint("a plugin's functions take and give plain values")),
+            None => Ok(Self {
+                plugin,
+                resolve,
+                id,
+            }),
+        }
+    }
+
+    /// Everything that it imports and exports.
+    pub(super) fn world(&self) -> &World {
+        &self.resolve.worlds[self.id]
+    }
+
+    /// The types and packages that it is made of.
+    pub(super) fn resolve(&self) -> &Resolve {
+        &self.resolve
+    }
+
+    /// The source files that a generator makes of it, by their paths.
+    pub(super) fn generate(
+        &self,
+        mut generator: Box<dyn WorldGenerator>,
+    ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        let mut files = Files::default();
+        // Generators give the types names of their own.
+        let mut resolve = self.resolve.clone();
+        generator
+            .generate(&mut resolve, self.id, &mut files)
+            .map_err(|error| {
+                self.failed("no bindings can be made of its world")
+                    .detail(format!("{error:#}"))
+            })?;
+        let owned = |(name, bytes): (&str, &[u8])| (name.to_owned(), bytes.to_vec());
+        Ok(files.iter().map(owned).collect())
+    }
+
+    /// The component of a core module that says nothing of its world yet.
+    pub(super) fn component_of(&self, mut module: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let utf8 = StringEncoding::UTF8;
+        wit_component::embed_component_metadata(&mut module, &self.resolve, self.id, utf8)
+            .map_err(|error| self.no_component(&error))?;
+        self.component(&module)
+    }
+
+    /// The component of a core module that says its world. Where its library speaks WASI 0.1, an adapter is put in.
+    pub(super) fn component(&self, module: &[u8]) -> Result<Vec<u8>, Failure> {
+        ComponentEncoder::default()
+            .validate(true)
+            .module(module)
+            .and_then(|encoder| {
+                encoder.adapter(
+                    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+                )
+            })
+            .and_then(ComponentEncoder::encode)
+            .map_err(|error| self.no_component(&error))
+    }
+
+    fn no_component(&self, error: &dyn Display) -> Failure {
+        self.failed("what was compiled makes no component")
+            .detail(format!("{error:#}"))
+    }
+
+    fn failed(&self, what: &str) -> Failure {
+        Failure::new(Kind::Build, format!("plugin `{}`: {what}", self.plugin))
+    }
+}
+
+/// The package of a folder. Its file names stay out of the messages of the parser, which shows the lines.
+fn parse(wit: &Path) -> Result<(Resolve, PackageId), String> {
+    let attempt = |offered: bool| {
+        let mut resolve = Resolve::default();
+        if offered && let Err(error) = resolve.push_str("flowstone-plugin.wit", OFFERED) {
+            return Err(resolve.render_error(&error));
+        }
+        match resolve.push_dir(wit) {
+            Ok((package, _)) => Ok((resolve, package)),
+            Err(error) => Err(resolve.render_error(&error)),
+        }
+    };
+    attempt(false).or_else(|error: String| {
+        if error.contains("flowstone:plugin") {
+            attempt(true)
+        } else {
+            Err(error)
+        }
+    })
+}
+
+/// What the generators of bindings cannot work with, nor a flow, if there is any of it.
+fn unsupported(resolve: &Resolve, world: &World) -> Option<String> {
+    let kinds = || resolve.types.iter().map(|(_, ty)| &ty.kind);
+    let unknown = kinds().find(|kind| {
+        use TypeDefKind::{FixedLengthList, Future, Map, Stream};
+        matches!(kind, Future(_) | Stream(_) | Map(..) | FixedLengthList(..))
+    });
+    if let Some(kind) = unknown {
+        return Some(format!("a {}", kind.as_str()));
+    }
+    let mut values = kinds()
+        .flat_map(parts)
+        .chain(functions(resolve).flat_map(|function| {
+            let parameters = function.params.iter().map(|parameter| parameter.ty);
+            parameters.chain(function.result).collect::<Vec<_>>()
+        }));
+    if values.any(|ty| ty == Type::ErrorContext) {
+        return Some("an error-context".to_owned());
+    }
+    functions(resolve)
+        .find(|function| function.kind.is_async())
+        .map(|function| format!("the async function `{}`", function.name))
+        .or_else(|| exported_resource(resolve, world))
+}
+
+/// What a type is made of.
+fn parts(kind: &TypeDefKind) -> Vec<Type> {
+    match kind {
+        TypeDefKind::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
+        TypeDefKind::Variant(variant) => variant.cases.iter().filter_map(|case| case.ty).collect(),
+        TypeDefKind::Tuple(tuple) => tuple.types.clone(),
+        TypeDefKind::Result(result) => result.ok.into_iter().chain(result.err).collect(),
+        TypeDefKind::Option(ty) | TypeDefKind::List(ty) | TypeDefKind::Type(ty) => vec![*ty],
+        _ => Vec::new(),
+    }
+}
+
+/// The functions of all interfaces and worlds.
+fn functions(resolve: &Resolve) -> impl Iterator<Item = &Function> {
+    let items = resolve
+        .worlds
+        .iter()
+        .flat_map(|(_, world)| world.imports.values().chain(world.exports.values()));
+    let own = items.filter_map(|item| match item {
+        WorldItem::Function(function) => Some(function),
+        _ => None,
+    });
+    let interfaces = resolve.interfaces.iter();
+    interfaces
+        .flat_map(|(_, interface)| interface.functions.values())
+        .chain(own)
+}
+
+fn exported_resource(resolve: &Resolve, world: &World) -> Option<String> {
+    let exports = world.exports.values().filter_map(|item| match item {
+        WorldItem::Interface { id, .. } => Some(&resolve.interfaces[*id]),
+        _ => None,
+    });
+    let mut types = exports.flat_map(|interface| interface.types.iter());
+    types
+        .find(|(_, id)| matches!(resolve.types[**id].kind, TypeDefKind::Resource))
+        .map(|(name, _)| format!("the resource `{name}` in an exported interface"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read(world: &str, name: Option<&str>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        let root = tempfile::tempdir().expect("a folder for the test");
+        let wit = root.path().join("wit");
+        fs::create_dir(&wit).expect("it can be made");
+        fs::write(wit.join("world.wit"), world).expect("it can be written to");
+        PluginWorld::read("p", root.path(), name)?.generate(wit_bindgen_c::Opts::default().build())
+    }
+
+    #[test]
+    fn a_world_makes_sources() {
+        let made = read("package a:b; world w { export f: func(); }", None).expect("it is one");
+        let mut names: Vec<_> = made.into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        assert_eq!(names, ["w.c", "w.h", "w_component_type.o"]);
+    }
+
+    #[test]
+    fn what_the_host_offers_needs_no_copy() {
+        let world = "package a:b; world w { import flowstone:plugin/log@0.1.0; export f: func(); }";
+        let made = read(world, None).expect("it is one");
+        let header = made
+            .iter()
+            .find(|(name, _)| name == "w.h")
+            .expect("there is one");
+        assert!(String::from_utf8_lossy(&header.1).contains("flowstone_plugin_log_log"));
+    }
+
+    #[test]
+    fn of_several_worlds_one_is_named() {
+        let worlds = "package a:b; world v { export f: func(); } world w { export g: func(); }";
+        read(worlds, Some("w")).expect("it is there");
+        for name in [None, Some("x")] {
+            let failure = read(worlds, name).expect_err("it is not clear");
+            assert!(
+                failure
+                    .message
+                    .ends_with("which world it is of is not clear"),
+                "{}",
+                failure.message
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_value_is_refused_before_a_generator_sees_it() {
+        for (items, what) in [
+            ("export f: async func();", "the async function"),
+            ("export f: func() -> stream<u8>;", "a stream"),
+            ("export f: func(a: future<u8>);", "a future"),
+            ("export f: func(a: map<string, u8>);", "a map"),
+            ("export f: func(a: list<u8, 4>);", "a fixed-length list"),
+            (
+                "export i: interface { resource r; }",
+                "the resource `r` in an exported interface",
+            ),
+            (
+                "export f: func(a: list<error-context>);",
+                "an error-context",
+            ),
+        ] {
+            let failure =
+                read(&format!("package a:b; world w {{ {items} }}"), None).expect_err(items);
+            assert!(
+                failure.message.contains(what),
+                "{items}: {}",
+                failure.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_is() {
+        let failure =
+            read("package a:b;\nworld w { export f: fun(); }", None).expect_err("it is none");
+        let said = failure.detail.as_deref().unwrap_or_default();
+        assert!(said.contains("world.wit:2:"), "{said}");
+    }
+
+    #[test]
+    fn the_recipe_names_the_versions_that_are_built_in() {
+        let lock = include_str!("../../../../Cargo.lock");
+        for made_by in MADE_BY.split(", ") {
+            let (name, version) = made_by.split_once(' ').expect("a name and a version");
+            let name = if name == "wit-bindgen" {
+                "wit-bindgen-core"
+            } else {
+                name
+            };
+            let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&entry), "{made_by}");
+        }
+    }
+}

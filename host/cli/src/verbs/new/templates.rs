@@ -1,0 +1,177 @@
+//! The files of something new, as they lie in `sdk/`: real ones that build as they are, but for the names in them.
+
+use std::path::Path;
+
+use crate::args::NewLanguage;
+
+/// A file to write.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Its path below the folder.
+    pub(super) path: String,
+    /// What is in it.
+    pub(super) text: String,
+}
+
+/// Files by their paths.
+type Template = [(&'static str, &'static str)];
+
+macro_rules! template {
+    ($folder:literal, $($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../../../sdk/", $folder, "/template/", $path)))),+]
+    };
+}
+
+const RUST: &Template = template!(
+    "rust",
+    "Cargo.toml",
+    "src/lib.rs",
+    "cases.toml",
+    "README.md",
+    ".gitignore",
+);
+
+const C: &Template = template!(
+    "c",
+    "plugin.toml",
+    "wit/world.wit",
+    "src/plugin.c",
+    "cases.toml",
+    "README.md",
+    ".gitignore",
+);
+
+const GO: &Template = template!(
+    "go",
+    "go.mod",
+    "wit/world.wit",
+    "plugin.go",
+    "plugin_test.go",
+    "cases.toml",
+    "README.md",
+    ".gitignore",
+);
+
+const FLOW: &Template = template!(
+    "flow",
+    "flow.toml",
+    "texts/harbour.md",
+    "texts/mill.md",
+    "texts/orchard.md",
+    "README.md",
+    ".gitignore",
+);
+
+/// Where the template in Rust finds the SDK: beside itself.
+const RUST_SDK_PLACE: &str = r#"{ path = ".." }"#;
+
+/// Where a plugin elsewhere finds it: in the checkout that this program was built from, while that is there.
+fn rust_sdk() -> String {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/rust");
+    match checkout.canonicalize() {
+        Ok(path) => format!(r#"{{ path = "{}" }}"#, in_quotes(&path.to_string_lossy())),
+        Err(_) => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+/// What stands between the quotes of a TOML file for a text.
+pub(super) fn in_quotes(text: &str) -> String {
+    // The escapes of JSON are those of TOML too.
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// The files of a plugin.
+pub(super) fn plugin(language: NewLanguage, name: &str) -> Vec<File> {
+    let template = match language {
+        NewLanguage::Rust => RUST,
+        NewLanguage::C => C,
+        NewLanguage::Go => GO,
+    };
+    let names = [
+        ("plugin-name", name),
+        ("plugin_name", &name.replace('-', "_")),
+        (RUST_SDK_PLACE, &rust_sdk()),
+    ];
+    named(template, &names)
+}
+
+/// The files of a flow, with these in the place of the words before them.
+pub(super) fn flow(names: &[(&str, &str)]) -> Vec<File> {
+    named(FLOW, names)
+}
+
+fn named(template: &Template, names: &[(&str, &str)]) -> Vec<File> {
+    let put_in = |text: &str| {
+        names.iter().fold(text.to_owned(), |text, (word, name)| {
+            text.replace(word, name)
+        })
+    };
+    let file = |(path, text): &(&str, &str)| File {
+        path: put_in(path),
+        text: put_in(text),
+    };
+    template.iter().map(file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// The files of a folder that are no results of builds, by their paths below it.
+    fn files_of(folder: &Path, below: &Path) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder.join(below)).expect("a folder of the project") {
+            let path = below.join(entry.expect("it can be read").file_name());
+            let made = ["target", "gen", ".flowstone", "node_modules", "Cargo.lock"];
+            if made.iter().any(|name| path.ends_with(name)) {
+                continue;
+            }
+            if folder.join(&path).is_dir() {
+                files.extend(files_of(folder, &path));
+            } else {
+                files.push(path);
+            }
+        }
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn no_file_of_a_template_is_left_out() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk");
+        let templates = [("rust", RUST), ("c", C), ("go", GO), ("flow", FLOW)];
+        for (folder, template) in templates {
+            let mut taken: Vec<_> = template
+                .iter()
+                .map(|(path, _)| PathBuf::from(path))
+                .collect();
+            taken.sort();
+            let there = files_of(&sdk.join(folder).join("template"), Path::new(""));
+            assert_eq!(taken, there, "sdk/{folder}/template");
+        }
+    }
+
+    #[test]
+    fn names_are_put_in_everywhere() {
+        for &language in NewLanguage::value_variants() {
+            for file in plugin(language, "word-count") {
+                let all = format!("{}\n{}", file.path, file.text);
+                assert!(
+                    !["plugin-name", "plugin_name", RUST_SDK_PLACE]
+                        .iter()
+                        .any(|word| all.contains(word)),
+                    "{all}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_does_not_end_its_quotes() {
+        assert_eq!(in_quotes(r#"a"b\c"#), r#"a\"b\\c"#);
+    }
+}

@@ -1,0 +1,243 @@
+//! Trying cases: each is called twice, in two instances with other random numbers, and once more in an instance that the
+//! other cases were called in before.
+
+use std::time::{Duration, Instant};
+
+use flowstone::core::{Function, RowFailure, Type, Value, encode, to_wave};
+use flowstone::{CallError, Compared, Component, FailureKind, Kept, Limits, LogLine};
+
+use super::cases::{Case, Expected};
+use crate::failure::Failure;
+
+/// The random numbers of the first and of the second call.
+const SEEDS: [[u8; 32]; 2] = [[0; 32], [1; 32]];
+
+/// What came of a call.
+pub(super) type Outcome = Result<Option<Value>, Broken>;
+
+/// A call that came to no result: a trap, a limit.
+pub(super) struct Broken {
+    kind: FailureKind,
+    pub(super) reason: String,
+}
+
+/// What there is to say of a case.
+pub(super) struct Verdict {
+    /// What the first call came to.
+    pub(super) outcome: Outcome,
+    /// What is wrong.
+    pub(super) fault: Option<Fault>,
+    /// How long the calls took, each with a fresh instance.
+    pub(super) times: Vec<Duration>,
+    /// The most memory that a call had; none where no call came to its end.
+    pub(super) memory_bytes_peak: Option<u64>,
+    pub(super) log: Vec<LogLine>,
+}
+
+/// Why a case failed.
+pub(super) enum Fault {
+    /// Another result than the one that is expected.
+    Other(Compared),
+    /// It was to fail with this in its reason, and came to a result, or failed for another reason.
+    NotFailed { wanted: String, got: String },
+    /// It was to give something, and there is no result.
+    Broken(String),
+    /// Nothing is expected, and this came.
+    Unsaid(String),
+    /// Two instances gave two results.
+    Undetermined(Compared),
+    /// It gave one result alone, and another one after other cases.
+    Ordered(Compared),
+}
+
+/// Tries the cases, in their order.
+pub(super) fn judge(
+    component: &Component,
+    cases: &[&Case],
+    limits: &Limits,
+) -> Result<Vec<Verdict>, Failure> {
+    let mut verdicts = cases
+        .iter()
+        .map(|case| alone(component, case, limits))
+        .collect::<Result<Vec<_>, _>>()?;
+    after_others(component, cases, limits, &mut verdicts);
+    Ok(verdicts)
+}
+
+/// Calls a case in instances of its own.
+fn alone(component: &Component, case: &Case, limits: &Limits) -> Result<Verdict, Failure> {
+    let (mut times, mut outcomes) = (Vec::new(), Vec::new());
+    let (mut memory_bytes_peak, mut first_log) = (None, None);
+    for seed in SEEDS {
+        let begun = Instant::now();
+        let called = component.call(&case.function.name, &case.arguments, limits, seed)?;
+        times.push(begun.elapsed());
+        let (outcome, log) = match called {
+            Ok(output) => {
+                memory_bytes_peak = memory_bytes_peak.max(Some(output.memory_bytes_peak));
+                (Ok(output.value), output.log)
+            }
+            Err(error) => {
+                let log = error.log.clone();
+                (Err(Broken::from(error)), log)
+            }
+        };
+        outcomes.push(outcome);
+        first_log.get_or_insert(log);
+    }
+    let differs = differ(&outcomes[0], &outcomes[1], &case.function);
+    let outcome = outcomes.swap_remove(0);
+    let fault = differs
+        .map(Fault::Undetermined)
+        .or_else(|| unexpected(case, &outcome));
+    Ok(Verdict {
+        outcome,
+        fault,
+        times,
+        memory_bytes_peak,
+        log: first_log.unwrap_or_default(),
+    })
+}
+
+impl From<CallError> for Broken {
+    fn from(error: CallError) -> Self {
+        Self {
+            kind: error.kind,
+            reason: error.reason,
+        }
+    }
+}
+
+/// How two outcomes of the same call differ. That a call came to its limits says nothing of what it would have given.
+fn differ(first: &Outcome, second: &Outcome, function: &Function) -> Option<Compared> {
+    match (first, second) {
+        (Ok(Some(a)), Ok(Some(b))) => {
+            let ty = function.result.as_ref()?;
+            (!same(a, b, ty)).then(|| Compared::values(a, b, ty))
+        }
+        (Err(a), Err(b)) if a.kind == b.kind => None,
+        (Err(broken), _) | (_, Err(broken)) if broken.is_limit() => None,
+        (Ok(None), Ok(None)) => None,
+        (a, b) => Some(Compared::texts(&text(a, function), &text(b, function))),
+    }
+}
+
+impl Broken {
+    fn is_limit(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::Timeout | FailureKind::OutOfMemory | FailureKind::ArgumentTooLarge
+        )
+    }
+}
+
+fn same(a: &Value, b: &Value, ty: &Type) -> bool {
+    let encoded = |value| {
+        let mut bytes = Vec::new();
+        encode(value, ty, &mut bytes);
+        bytes
+    };
+    encoded(a) == encoded(b)
+}
+
+/// What a call came to, in words.
+pub(super) fn text(outcome: &Outcome, function: &Function) -> String {
+    match (outcome, &function.result) {
+        (Ok(Some(value)), Some(ty)) => to_wave(value, ty),
+        (Ok(_), _) => "no result".to_owned(),
+        (Err(broken), _) => format!("a failure: {}", broken.reason),
+    }
+}
+
+/// The reason of a failure: that of an err, or of a call that came to nothing.
+pub(super) fn reason(outcome: &Outcome, function: &Function) -> Option<String> {
+    let err = match outcome {
+        Err(broken) => return Some(broken.reason.clone()),
+        Ok(Some(Value::Result(Err(err)))) => err,
+        Ok(_) => return None,
+    };
+    let Some(Type::Result { err: Some(ty), .. }) = &function.result else {
+        return Some("err".to_owned());
+    };
+    Some(match err.as_deref() {
+        Some(Value::Str(reason)) => reason.to_string(),
+        Some(failure) if RowFailure::is_type(ty) => match RowFailure::of(failure) {
+            Some(RowFailure::Invalid(reason) | RowFailure::RetryAfter(_, reason)) => {
+                reason.to_string()
+            }
+            Some(RowFailure::Skip) | None => to_wave(failure, ty),
+        },
+        Some(value) => to_wave(value, ty),
+        None => "err".to_owned(),
+    })
+}
+
+fn unexpected(case: &Case, outcome: &Outcome) -> Option<Fault> {
+    let function = &case.function;
+    match (&case.expected, outcome) {
+        (Expected::Failure(wanted), _) => {
+            let reason = reason(outcome, function);
+            let is_met = reason.is_some_and(|reason| reason.contains(&**wanted));
+            (!is_met).then(|| Fault::NotFailed {
+                wanted: wanted.clone(),
+                got: text(outcome, function),
+            })
+        }
+        (_, Err(broken)) => Some(Fault::Broken(broken.reason.clone())),
+        (Expected::Value(wanted), Ok(got)) => {
+            let (got, ty) = (got.as_ref()?, function.result.as_ref()?);
+            (!same(wanted, got, ty)).then(|| Fault::Other(Compared::values(wanted, got, ty)))
+        }
+        (Expected::Unsaid, Ok(Some(_))) => Some(Fault::Unsaid(text(outcome, function))),
+        (Expected::Unsaid, Ok(None)) => None,
+    }
+}
+
+/// Calls the cases once more, last to first, in an instance that is kept: what it keeps of a call shows in the next ones.
+fn after_others(component: &Component, cases: &[&Case], limits: &Limits, verdicts: &mut [Verdict]) {
+    let mut instance = Instance::new(component, *limits);
+    for (case, verdict) in cases.iter().zip(verdicts).rev() {
+        let is_undetermined = matches!(verdict.fault, Some(Fault::Undetermined(_)));
+        if is_undetermined || verdict.outcome.is_err() {
+            continue;
+        }
+        let Some(outcome) = instance.call(case) else {
+            return;
+        };
+        if let Some(compared) = differ(&verdict.outcome, &outcome, &case.function) {
+            verdict.fault = Some(Fault::Ordered(compared));
+        }
+    }
+}
+
+/// An instance that is kept until a call fails in it.
+struct Instance<'a> {
+    component: &'a Component,
+    limits: Limits,
+    kept: Option<Kept<'a>>,
+}
+
+impl<'a> Instance<'a> {
+    fn new(component: &'a Component, limits: Limits) -> Self {
+        Self {
+            component,
+            limits,
+            kept: None,
+        }
+    }
+
+    /// What a call comes to in it; nothing where there cannot be an instance.
+    fn call(&mut self, case: &Case) -> Option<Outcome> {
+        if self.kept.is_none() {
+            self.kept = self.component.keep(&self.limits).ok();
+        }
+        let called = self
+            .kept
+            .as_mut()?
+            .call(&case.function.name, &case.arguments)?;
+        if called.is_err() {
+            self.kept = None;
+        }
+        Some(called.map_err(Broken::from))
+    }
+}

@@ -1,0 +1,3 @@
+module local/plugin-name
+
+go 1.24

@@ -1,0 +1,105 @@
+//! Messages for the person who runs the flow. They are shown with the row, and never influence a result.
+//!
+//! ```
+//! flowstone_sdk::log::warn!("{} of {} lines have no date", 3, 10);
+//! ```
+//!
+//! In a component they go to `flowstone:plugin/log`, natively to standard error.
+
+use std::fmt;
+
+/// How much a message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Every step.
+    Trace,
+    /// For the author of the plugin.
+    Debug,
+    /// For the person who runs the flow.
+    Info,
+    /// Something is odd.
+    Warn,
+    /// Something went wrong.
+    Error,
+}
+
+/// Adds a message to the log of the call. The macros of this module are shorter.
+pub fn log(level: Level, message: fmt::Arguments<'_>) {
+    #[cfg(target_family = "wasm")]
+    host::log(level, &message.to_string());
+    #[cfg(not(target_family = "wasm"))]
+    eprintln!("{level}: {message}");
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        })
+    }
+}
+
+/// The host's side.
+#[cfg(target_family = "wasm")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic
+)]
+mod host {
+    wit_bindgen::generate!({
+        inline: "
+            package flowstone:sdk;
+
+            world logging {
+                import flowstone:plugin/log@0.1.0;
+            }
+        ",
+        path: ["../../wit"],
+        with: { "flowstone:plugin/log@0.1.0": generate },
+    });
+
+    pub(super) fn log(level: super::Level, message: &str) {
+        use self::flowstone::plugin::log::{Level, log};
+        let level = match level {
+            super::Level::Trace => Level::Trace,
+            super::Level::Debug => Level::Debug,
+            super::Level::Info => Level::Info,
+            super::Level::Warn => Level::Warn,
+            super::Level::Error => Level::Error,
+        };
+        log(level, message);
+    }
+}
+
+macro_rules! macros {
+    ($dollar:tt $($name:ident $hidden:ident $level:ident $what:literal;)*) => {
+        $(
+            #[doc(hidden)]
+            #[macro_export]
+            macro_rules! $hidden {
+                ($dollar($dollar arguments:tt)*) => {
+                    $crate::log::log($crate::log::Level::$level, ::core::format_args!($dollar($dollar arguments)*))
+                };
+            }
+
+            #[doc = $what]
+            pub use $hidden as $name;
+        )*
+    };
+}
+
+macros! { $
+    trace __trace Trace "Says every step.";
+    debug __debug Debug "Says something to the author of the plugin.";
+    info __info Info "Says something to the person who runs the flow.";
+    warn __warn Warn "Says that something is odd.";
+    error __error Error "Says that something went wrong.";
+}
