@@ -48,7 +48,22 @@ pub struct UnsupportedFunction {
     pub reason: String,
 }
 
+/// The interface that tells a function which row it is called for, without its version.
+const ROW: &str = "flowstone:plugin/row@";
+
 impl Interface {
+    /// Whether its functions can ask which row they are called for.
+    pub fn asks_row(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with(ROW))
+    }
+
+    /// The first of its imports that is of no use without a grant of the network. Sockets do not count: many toolchains
+    /// always import them.
+    pub fn network_import(&self) -> Option<&str> {
+        let mut imports = self.imports.iter().map(String::as_str);
+        imports.find(|import| import.starts_with("wasi:http/"))
+    }
+
     /// The function that `name` means: its full name, or the part after `#` where only one function has that.
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions

@@ -123,7 +123,46 @@ pub struct RecipeRecord {
     pub maker: Maker,
 }
 
+/// The name of the grant that stands for the row in hand: its fingerprint follows those of the arguments in the key.
+const ROW_GRANT: &str = "row";
+
+impl Grant {
+    /// A grant with a content that counts.
+    pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self {
+            name: name.into(),
+            fingerprint,
+        }
+    }
+
+    /// One that says nothing that could be hashed: that it is granted is what counts.
+    pub fn plain(name: impl Into<String>) -> Self {
+        Self::new(name, Fingerprint::from_bytes([0; 32]))
+    }
+
+    /// That the function is told the row in hand.
+    pub fn row() -> Self {
+        Self::plain(ROW_GRANT)
+    }
+
+    /// Whether results under it hang on more than a key can hold.
+    pub fn is_impure(&self) -> bool {
+        let name = &*self.name;
+        matches!(name, "clock" | "random") || name.starts_with("network ")
+    }
+}
+
 impl Recipe {
+    /// Whether the function is told the row in hand: then the row's fingerprint follows those of the arguments.
+    pub fn tells_row(&self) -> bool {
+        self.grants.iter().any(|grant| grant.name == ROW_GRANT)
+    }
+
+    /// How many fingerprints make a key.
+    pub fn prints(&self) -> usize {
+        self.arguments().count() + usize::from(self.tells_row())
+    }
+
     /// The hash of the recipe, which makes keys.
     pub fn key(&self) -> KeyRecipe {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 memo recipe");
@@ -191,7 +230,7 @@ pub struct KeyRecipe([u8; 32]);
 
 impl KeyRecipe {
     /// The key of the call with these arguments: the fingerprints of those parameters that are neither literals nor
-    /// ignored, in order.
+    /// ignored, in order, and then that of the row where the function is told it.
     pub fn key(&self, arguments: impl IntoIterator<Item = Fingerprint>) -> MemoKey {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for argument in arguments {

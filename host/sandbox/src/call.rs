@@ -80,7 +80,7 @@ impl Callable {
         let clock = world
             .clock
             .then(|| Clock::new(&limits, self.loaded.sandbox.interrupts()));
-        let host = Host::new(&limits, &world, clock);
+        let host = Host::new(&limits, world, clock);
         let mut store = Store::new(self.loaded.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         self.end_in_time(&mut store, &limits);

@@ -1,10 +1,11 @@
 //! A flow that has been checked: what to run, in which order, on which columns.
 
 use super::batch::BatchSettings;
-use super::cache::{CacheMode, CacheSettings, Grants, StoreSettings};
+use super::cache::{CacheMode, CacheSettings, StoreSettings};
 use super::connectors::{Column, Options, TargetSpec};
 use super::declaration::OnError;
 use super::gather::{Gather, Lookup, Relation};
+use super::grants::Grants;
 use crate::failure::RowFailure;
 use crate::interface::Function;
 use crate::key::{KeyRecipe, LiteralArgument};
@@ -92,6 +93,8 @@ pub struct Transform {
     pub cache: CacheSettings,
     /// The real things that it is handed.
     pub grants: Grants,
+    /// Whether it is told the row that it is called for, which then counts in its keys.
+    pub tells_row: bool,
 }
 
 /// Where an argument comes from.
