@@ -30,6 +30,7 @@ macro_rules! assert_cache {
                 (r"(database|objects|kept components|compiled code) +[0-9.]+ [KM]?i?B", "$1 [SIZE]"),
                 (r"<?\b[0-9.]+ (ns|µs|ms|s)\b", "[TIME]"),
                 (r" +\[TIME\]", " [TIME]"),
+                (r" +cost +saved", " cost saved"),
             ],
         }, {
             insta::assert_snapshot!($name, seen($project, $arguments));

@@ -2,7 +2,7 @@
 
 use flowstone_tests::{Project, meeting};
 
-use crate::support::{assert_seen, lay_out, regex_of_folder};
+use crate::support::{assert_seen, flowstone, lay_out, regex_of_folder};
 
 /// A flow with every step in which rows meet.
 const FLOW: &str = r#"
@@ -75,6 +75,14 @@ table = "text"
 rows = "text"
 key = ["path", "origin"]
 columns = { path = "text.path", origin = "text.origin" }
+
+[target.whole]
+kind = "sqlite"
+path = "out/meet.db"
+table = "whole"
+rows = "whole"
+key = ["path"]
+columns = { path = "whole.path", lines = "whole" }
 "#;
 
 fn project() -> Project {
@@ -109,4 +117,58 @@ fn a_run_tells_of_every_step_in_which_rows_meet() {
     std::fs::write(project.path("notes.csv"), notes).expect("the project takes files");
     assert_seen!(&project, "run_meeting", &["run", "--quiet", "--json"]);
     assert_seen!(&project, "run_meeting_again", &["run", "--quiet", "--json"]);
+}
+
+/// The project after a first run, two of whose sources have changed since.
+fn changed() -> Project {
+    let project = project();
+    project.write("a.md", "one\n").write("b.md", "three\n");
+    let notes = project.path("notes.csv");
+    std::fs::write(
+        &notes,
+        "path,text,author\na.md,first,ann\nb.md,second,bob\n",
+    )
+    .expect("the project takes files");
+    let first = flowstone(&project, &["run", "--quiet"]);
+    assert!(first.status.success(), "{first:?}");
+    project.write("b.md", "four\n");
+    std::fs::write(&notes, "path,text,author\na.md,first,ann\nb.md,other,bob\n")
+        .expect("the project takes files");
+    project
+}
+
+#[test]
+fn a_plan_says_what_hangs_on_rows_that_meet() {
+    assert_seen!(&changed(), "plan_meeting", &["plan", "--rows"]);
+}
+
+#[test]
+fn calls_for_the_sake_of_other_rows_are_explained() {
+    let project = changed();
+    let run = flowstone(&project, &["run", "--quiet"]);
+    assert!(run.status.success(), "{run:?}");
+    assert_seen!(&project, "explain_reduce", &["explain", "whole"]);
+    assert_seen!(&project, "explain_lookup", &["explain", "found"]);
+    assert_seen!(&project, "explain_combine", &["explain", "all.combine"]);
+}
+
+#[test]
+fn lineage_goes_through_rows_that_meet() {
+    let project = changed();
+    let run = flowstone(&project, &["run", "--quiet"]);
+    assert!(run.status.success(), "{run:?}");
+    let up = ["lineage", "index", r#"["b.md","line"]"#];
+    assert_seen!(&project, "lineage_union", &up);
+    let up = ["lineage", "whole", "b.md"];
+    assert_seen!(&project, "lineage_reduce", &up);
+    let down = ["lineage", "--down", "page", "b.md"];
+    assert_seen!(&project, "lineage_down_meeting", &down);
+}
+
+#[test]
+fn folds_are_verified() {
+    let project = changed();
+    let run = flowstone(&project, &["run", "--quiet"]);
+    assert!(run.status.success(), "{run:?}");
+    assert_seen!(&project, "verify_meeting", &["verify", "--seed", "1"]);
 }

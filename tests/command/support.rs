@@ -59,11 +59,11 @@ macro_rules! assert_seen {
             prepend_module_to_snapshot => false,
             filters => vec![
                 (regex_of_folder($project).as_str(), "[PROJECT]"),
-                (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
-                (r"\b[0-9a-f]{12}\b", "[DIGEST]"),
                 (r#""(latency|queue)": ?\{[^}]*\}"#, "\"$1\": [TIME]"),
                 (r#""rows_per_second": ?[0-9.e-]+"#, "\"rows_per_second\": [RATE]"),
                 (r#""seconds": ?[0-9.e-]+"#, "\"seconds\": [TIME]"),
+                (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
+                (r"\b[0-9a-f]{12}\b", "[DIGEST]"),
                 (r"<?\b[0-9.]+ (ns|µs|ms|s)\b", "[TIME]"),
                 (r#""started": ?[0-9]+"#, "\"started\": [WHEN]"),
                 (r#""at": ?[0-9]+"#, "\"at\": [WHEN]"),
@@ -72,6 +72,8 @@ macro_rules! assert_seen {
                 (r" *\(?\b(just now|\d+ min ago)\b\)?", " [AGO]"),
                 (r" +time\b", " time"),
                 (r" +\[TIME\]", " [TIME]"),
+                (r"\[TIME\] +\d+ \[TIME\]", "[TIME] [RATE] [TIME]"),
+                (r"most +p50 +p95 +p99 +rows/s +queued +longest", "most p50 p95 p99 rows/s queued longest"),
                 (r"\b[0-9]+/s\b", "[RATE]"),
             ],
         }, {

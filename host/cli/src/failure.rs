@@ -240,7 +240,7 @@ fn connect_hints(error: &ConnectError) -> Vec<String> {
             one("`--allow-outside` permits targets outside of the flow's folder")
         }
         ConnectError::NotOurs { .. } => one(
-            "flowstone does not overwrite what it did not make: move it away, or give the target another place",
+            "flowstone does not overwrite what it did not make: move, rename or drop it, or give the target another place",
         ),
         ConnectError::NewerFormat { .. } => {
             one("use the flowstone that wrote it, or give the target another place")

@@ -22,6 +22,7 @@ mod verbs;
 mod when;
 mod words;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -31,6 +32,9 @@ use crate::failure::{EXIT_BUG, EXIT_DONE, EXIT_WRONG};
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    // One for two threads, so that `watch` keeps to its memory and many threads do not wait for each other.
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    flowstone::limit_heaps(threads / 2);
     panics::install();
     // The hook has said what there is to say.
     let status = std::panic::catch_unwind(command).unwrap_or(EXIT_BUG);

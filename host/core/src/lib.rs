@@ -36,6 +36,6 @@ pub use json::{JsonError, from_json, to_json};
 pub use key::{CodeId, Grant, KEY_SCHEMA, KeyRecipe, LiteralArgument, Maker, Recipe, RecipeRecord};
 pub use printable::printable;
 pub use types::{Case, Field, Type};
-pub use units::{format_size, parse_duration, parse_size};
+pub use units::{format_duration, format_size, parse_duration, parse_size};
 pub use value::Value;
 pub use wave::{WaveError, from_wave, to_wave};

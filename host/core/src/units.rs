@@ -55,6 +55,22 @@ pub fn format_size(bytes: u64) -> String {
     }
 }
 
+/// The time in the largest unit that it is a whole number of: `90 s`, `2 h`, `250 ms`.
+pub fn format_duration(time: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "min"),
+        (1000, "s"),
+    ];
+    let ms = time.as_millis();
+    let whole = (UNITS.iter()).find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
+    whole.map_or_else(
+        || format!("{ms} ms"),
+        |(unit, name)| format!("{} {name}", ms / unit),
+    )
+}
+
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text
@@ -86,5 +102,10 @@ mod tests {
         assert_eq!(parse_duration("2 s"), Some(Duration::from_secs(2)));
         assert_eq!(parse_duration("2"), None);
         assert_eq!(parse_duration("1e300s"), None);
+        let shown = |ms| format_duration(Duration::from_millis(ms));
+        assert_eq!(shown(0), "0 ms");
+        assert_eq!(shown(90_000), "90 s");
+        assert_eq!(shown(7_200_000), "2 h");
+        assert_eq!(shown(1001), "1001 ms");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flowstone_connect::{Target, TargetIdentity, TargetState, open_target};
+use flowstone_connect::{ConnectError, Target, TargetIdentity, TargetState, open_target};
 use flowstone_core::{RELATION, Stage, TargetPlan};
 use flowstone_store::TargetId;
 
@@ -147,10 +147,15 @@ impl Engine {
                 entry.void = true;
                 continue;
             }
-            let (target, state) = self.connect(flow, books, id)?;
+            let connected = self.connect(flow, books, id);
             let Some(entry) = books.targets.get_mut(&id) else {
                 continue;
             };
+            if is_replaced(&connected) {
+                entry.void = true;
+                continue;
+            }
+            let (target, state) = connected?;
             match state {
                 TargetState::Known { .. } => open.push(OpenTarget {
                     id,
@@ -178,7 +183,15 @@ impl Engine {
             if books.targets.get(&id).is_some_and(|entry| entry.rows > 0) {
                 continue;
             }
-            let (target, state) = self.connect(flow, books, id)?;
+            let connected = self.connect(flow, books, id);
+            let Some(entry) = books.targets.get_mut(&id) else {
+                continue;
+            };
+            if is_replaced(&connected) {
+                entry.void = true;
+                continue;
+            }
+            let (target, state) = connected?;
             let Some(entry) = books.targets.remove(&id) else {
                 continue;
             };
@@ -192,6 +205,17 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether somebody put something of their own in the place of a target: nothing of ours is left there to delete.
+fn is_replaced(connected: &Result<(Box<dyn Target>, TargetState), Error>) -> bool {
+    matches!(
+        connected,
+        Err(Error::Target {
+            error: ConnectError::NotOurs { .. },
+            ..
+        })
+    )
 }
 
 /// The targets that hold rows of the flow, or may, and that it no longer has.

@@ -117,6 +117,25 @@ fn a_table_that_somebody_put_in_the_place_of_ours_is_not_touched() {
 }
 
 #[test]
+fn a_table_put_in_the_place_of_one_that_left_the_flow_does_not_stop_it() {
+    let mut project = project();
+    project.run();
+    edit(
+        &project,
+        "DROP TABLE line; CREATE TABLE line (precious TEXT); INSERT INTO line VALUES ('x')",
+    );
+    project.flow = project.flow.replace("\"out/lines.db\"", "\"out/other.db\"");
+    let outcome = project.run();
+    assert_eq!(outcome.calls, NOTHING);
+    assert_eq!(outcome.report.failures, 0);
+    assert_eq!(outcome.report.targets["index"].inserted, 4);
+    project.run();
+    let database = Connection::open(project.path("out/lines.db")).unwrap();
+    let kept = database.query_row("SELECT precious FROM line", [], |row| row.get(0));
+    assert_eq!(kept, Ok("x".to_owned()));
+}
+
+#[test]
 fn what_a_failed_row_keeps_is_told_and_comes_back_with_the_row() {
     let mut project = project();
     project.run();

@@ -1,12 +1,11 @@
 //! From a checked flow and its last run to the graph.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use flowstone::RunReport;
 use flowstone::core::{
     Argument, CacheMode, ColumnKind, ColumnRef, Fold, FoldKind, Gather, OptionValue, Options, Plan,
-    REDUCE, STATE, Stage, StateArgument, TargetPlan, Transform, UNION, to_wave,
+    REDUCE, STATE, Stage, StateArgument, TargetPlan, Transform, UNION, format_duration, to_wave,
 };
 
 use super::{Counts, Edge, Graph, Node, NodeKind, RunNote, Status, Taken};
@@ -256,7 +255,7 @@ fn transform_settings(stage: &Stage, transform: &Transform) -> BTreeMap<String, 
         set("pin", pin.clone());
     }
     if let Some(age) = transform.cache.age_max {
-        set("max-age", duration(age));
+        set("max-age", format_duration(age));
     }
     let grants = transform.grants.names();
     if !grants.is_empty() {
@@ -365,24 +364,6 @@ fn options(options: &Options) -> BTreeMap<String, String> {
         .iter()
         .map(|(name, value)| (name.clone(), text(value)))
         .collect()
-}
-
-/// A duration in the largest unit that it is a whole number of.
-fn duration(time: Duration) -> String {
-    let ms = time.as_millis();
-    let units = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "min"),
-        (1000, "s"),
-    ];
-    let whole = units
-        .iter()
-        .find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
-    whole.map_or_else(
-        || format!("{ms} ms"),
-        |(unit, name)| format!("{} {name}", ms / unit),
-    )
 }
 
 #[cfg(test)]
