@@ -6,12 +6,16 @@
 //! memo key = BLAKE3-keyed(recipe, argument fingerprints in order)
 //! ```
 //!
-//! Nothing else is in a key: no path, no file time, no name of a flow, plugin, transform, column or parameter.
+//! Nothing else is in a key: no path but that of a granted file, no file time, no name of a flow, plugin, transform, column
+//! or parameter.
+
+mod grant;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::grant::Grant;
 use crate::id::{ComponentDigest, Fingerprint, FunctionDigest, MemoKey};
 use crate::interface::{Function, Param};
 
@@ -60,15 +64,6 @@ pub struct LiteralArgument {
     pub fingerprint: Fingerprint,
     /// The value as WAVE text, for people.
     pub text: String,
-}
-
-/// Something real that the flow hands a transform.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// What it is, for people.
-    pub name: String,
-    /// What the transform can learn from it.
-    pub fingerprint: Fingerprint,
 }
 
 /// Everything that a key hashes but the arguments.
@@ -123,39 +118,10 @@ pub struct RecipeRecord {
     pub maker: Maker,
 }
 
-/// The name of the grant that stands for the row in hand: its fingerprint follows those of the arguments in the key.
-const ROW_GRANT: &str = "row";
-
-impl Grant {
-    /// A grant with a content that counts.
-    pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
-        Self {
-            name: name.into(),
-            fingerprint,
-        }
-    }
-
-    /// One that says nothing that could be hashed: that it is granted is what counts.
-    pub fn plain(name: impl Into<String>) -> Self {
-        Self::new(name, Fingerprint::from_bytes([0; 32]))
-    }
-
-    /// That the function is told the row in hand.
-    pub fn row() -> Self {
-        Self::plain(ROW_GRANT)
-    }
-
-    /// Whether results under it hang on more than a key can hold.
-    pub fn is_impure(&self) -> bool {
-        let name = &*self.name;
-        matches!(name, "clock" | "random") || name.starts_with("network ")
-    }
-}
-
 impl Recipe {
     /// Whether the function is told the row in hand: then the row's fingerprint follows those of the arguments.
     pub fn tells_row(&self) -> bool {
-        self.grants.iter().any(|grant| grant.name == ROW_GRANT)
+        self.grants.iter().any(Grant::is_row)
     }
 
     /// How many fingerprints make a key.

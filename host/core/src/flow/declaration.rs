@@ -124,6 +124,13 @@ impl FlowFile {
         }
     }
 
+    /// What the steps are granted.
+    pub fn grants(&self) -> impl Iterator<Item = &Grants> {
+        let reduces = self.reduces.iter().map(|reduce| &reduce.call);
+        let calls = self.transforms.iter().chain(reduces);
+        calls.map(|call| &call.grants)
+    }
+
     /// The granted variables whose values are those of flowstone's own environment: whoever has one sets them.
     pub fn inherited_variables(&mut self) -> impl Iterator<Item = &mut Variable> {
         let reduces = self.reduces.iter_mut().map(|reduce| &mut reduce.call);

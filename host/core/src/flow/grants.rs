@@ -58,13 +58,18 @@ pub enum Host {
 }
 
 impl Grants {
-    /// What is granted, in words that follow the flow file: `clock`, `read data/stop-words`, `env LANG`.
+    /// What is granted, in words that follow the flow file: `read data/stop-words`, `env LANG`, `clock`.
     pub fn names(&self) -> Vec<String> {
-        let read = self.read.iter().map(|path| format!("read {}", path.value));
-        let env = (self.env.iter()).map(|variable| format!("env {}", variable.name));
-        let mut names: Vec<String> = read.chain(env).collect();
+        let mut names = self.pure_names();
         names.extend(self.impure_names());
         names
+    }
+
+    /// Those of them whose content is part of the keys.
+    pub fn pure_names(&self) -> Vec<String> {
+        let read = self.read.iter().map(|path| format!("read {}", path.value));
+        let env = (self.env.iter()).map(|variable| format!("env {}", variable.name));
+        read.chain(env).collect()
     }
 
     /// Those of them that make the results hang on more than can be known.

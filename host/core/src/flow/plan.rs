@@ -191,6 +191,12 @@ impl ResultShape {
 }
 
 impl Transform {
+    /// What it gets besides its arguments, as words: what the flow grants, and `row` where it is told the row in hand.
+    pub fn granted_names(&self) -> Vec<String> {
+        let row = self.tells_row.then(|| "row".to_owned());
+        self.grants.names().into_iter().chain(row).collect()
+    }
+
     /// The arguments that come from columns, in order.
     pub fn columns(&self) -> impl Iterator<Item = &ColumnRef> {
         self.arguments.iter().filter_map(|argument| match argument {
