@@ -53,6 +53,8 @@ pub struct Project {
     pub guest: Guest,
     /// A component in place of the guest.
     pub component: Option<Vec<u8>>,
+    /// Components of plugins by their names in the flow, before any other.
+    pub components: BTreeMap<String, Vec<u8>>,
     /// How the engine works.
     pub config: EngineConfig,
     /// How runs are done.
@@ -87,6 +89,7 @@ impl Project {
             flow: FLOW.to_owned(),
             guest: Guest::default(),
             component: None,
+            components: BTreeMap::new(),
             config,
             options,
         }
@@ -134,6 +137,9 @@ impl Project {
 
     /// The component of a plugin. One of the name `lists` takes many rows at once, with the guest's knobs.
     fn component(&self, plugin: &str) -> Vec<u8> {
+        if let Some(component) = self.components.get(plugin) {
+            return component.clone();
+        }
         match &self.component {
             Some(component) => component.clone(),
             None if plugin == "lists" => lists_guest(self.guest.weight),
@@ -296,6 +302,7 @@ impl Project {
             flow: self.flow.clone(),
             guest: self.guest,
             component: self.component.clone(),
+            components: self.components.clone(),
             ..Project::new()
         };
         copy_folder(&self.path("docs"), &fresh.path("docs"));

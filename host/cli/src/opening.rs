@@ -1,11 +1,12 @@
 //! From a flow file to a flow that can be run: read it, find or build its components, open the store, wire it.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flowstone::core::StoreSettings;
+use flowstone::core::{Grants, StoreSettings};
 use flowstone::{Diagnostic, Engine, Flow, FlowErrors, FlowFile, PluginOrigin};
 
 use crate::build;
@@ -45,7 +46,8 @@ pub(crate) struct Built {
 /// Reads a flow file. A flow that cannot be run leaves nothing behind: no store has been made yet.
 pub(crate) fn draft(settings: &FlowSettings) -> Result<Draft, Failure> {
     let text = read_flow(settings)?;
-    let file = parse(&text, settings)?;
+    let mut file = parse(&text, settings)?;
+    inherit(&mut file)?;
     let origins = origins(&file, &text, settings)?;
     Ok(Draft {
         text,
@@ -58,6 +60,11 @@ impl Draft {
     /// Where the components come from: the plugins' names and origins.
     pub(crate) fn origins(&self) -> &[(String, Origin)] {
         &self.origins
+    }
+
+    /// The variables and paths that the flow grants.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = &Grants> {
+        self.file.grants()
     }
 
     /// Reads the components, and builds those that are not as new as their sources.
@@ -159,6 +166,25 @@ pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Failure> {
 fn parse(text: &FlowText, settings: &FlowSettings) -> Result<FlowFile, Failure> {
     FlowFile::parse(&text.text, &settings.variables)
         .map_err(|errors| Failure::from(errors).in_flow(text))
+}
+
+/// Gives the granted variables that a flow only names their values.
+fn inherit(file: &mut FlowFile) -> Result<(), Failure> {
+    for variable in file.inherited_variables() {
+        variable.value = match env::var(&variable.name) {
+            Ok(value) => Some(value),
+            Err(env::VarError::NotPresent) => None,
+            Err(env::VarError::NotUnicode(_)) => {
+                let name = &variable.name;
+                let message =
+                    format!("the value of the granted variable `{name}` is no UTF-8 text");
+                return Err(Failure::new(Kind::Flow, message).hint(format!(
+                    "give it a value in the flow: `env = {{ {name} = \"...\" }}`"
+                )));
+            }
+        };
+    }
+    Ok(())
 }
 
 fn read_flow(settings: &FlowSettings) -> Result<FlowText, Failure> {

@@ -1,22 +1,28 @@
-//! Another flow while one is watched: sees that the flow file or a plugin changed, and reads and builds it on a thread of
-//! its own.
+//! Another flow while one is watched: sees that the flow file, a plugin or a granted file changed, and reads and builds the
+//! flow on a thread of its own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use flowstone::GrantWatch;
 
 use crate::build;
 use crate::failure::Failure;
-use crate::opening::{self, Built, Origin};
+use crate::opening::{self, Built, Draft, Origin};
 use crate::output::Output;
 use crate::settings::FlowSettings;
 
 /// How often it is looked. Something that changed is read when it did not change any more from one look to the next.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How many times as long as looking took it waits at least before it looks again.
+const REST: u32 = 10;
 
 /// What became of a flow that changed.
 pub(crate) type Changed = Result<Built, Failure>;
@@ -63,9 +69,13 @@ impl Shared {
 
 fn look_out(settings: &FlowSettings, state: u64, output: Output, shared: &Shared) {
     let (mut known, mut last) = (state, state);
+    let (mut watch, mut took) = (GrantWatch::default(), Duration::ZERO);
     loop {
-        thread::sleep(LOOK);
-        let now = self::state(settings);
+        // Large folders are not looked at all the time.
+        thread::sleep(LOOK.max(took * REST));
+        let begun = Instant::now();
+        let now = self::state(settings, &mut watch);
+        took = begun.elapsed();
         if now != known && now == last {
             known = now;
             let built = opening::draft(settings).and_then(|draft| draft.build(settings, output));
@@ -76,13 +86,13 @@ fn look_out(settings: &FlowSettings, state: u64, output: Output, shared: &Shared
     }
 }
 
-/// The state of the flow file, and of all that its plugins are made of.
-pub(crate) fn state(settings: &FlowSettings) -> u64 {
+/// The state of the flow file, of all that its plugins are made of, and of what they are granted.
+pub(crate) fn state(settings: &FlowSettings, watch: &mut GrantWatch) -> u64 {
     let mut hasher = DefaultHasher::new();
     stamp(&settings.file).hash(&mut hasher);
     // While the flow file is broken, it alone can change that.
-    let origins = opening::draft(settings);
-    for (name, origin) in origins.iter().flat_map(opening::Draft::origins) {
+    let draft = opening::draft(settings);
+    for (name, origin) in draft.iter().flat_map(Draft::origins) {
         name.hash(&mut hasher);
         match origin {
             Origin::Component(path) => stamp(path).hash(&mut hasher),
@@ -90,6 +100,13 @@ pub(crate) fn state(settings: &FlowSettings) -> u64 {
                 build::state(name, folder, &settings.store).hash(&mut hasher);
             }
         }
+    }
+    let read: BTreeSet<&str> = (draft.iter().flat_map(Draft::grants))
+        .flat_map(|grants| &grants.read)
+        .map(|path| &*path.value)
+        .collect();
+    for path in read {
+        watch.state(&settings.place.base, path).hash(&mut hasher);
     }
     hasher.finish()
 }

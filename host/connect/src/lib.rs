@@ -32,6 +32,7 @@ mod database;
 mod error;
 #[cfg(feature = "files")]
 mod files;
+mod granted;
 mod hint;
 mod key;
 mod location;
@@ -54,6 +55,7 @@ mod target;
 mod watch;
 
 pub use error::{ConnectError, KeyParseError, RowError};
+pub use granted::{GrantError, GrantedEntry, GrantedTree};
 pub use hint::Hint;
 pub use key::{KeyPart, push_part, show_part, split_key};
 pub use source::{

@@ -48,7 +48,41 @@ pub struct UnsupportedFunction {
     pub reason: String,
 }
 
+/// The interface that tells a function which row it is called for, without its version.
+const ROW: &str = "flowstone:plugin/row@";
+
 impl Interface {
+    /// Whether its functions can ask which row they are called for.
+    pub fn asks_row(&self) -> bool {
+        self.imports.iter().any(|import| Self::is_row(import))
+    }
+
+    /// Whether an import is the one that tells which row it is.
+    pub fn is_row(import: &str) -> bool {
+        import.starts_with(ROW)
+    }
+
+    /// The first of its imports that is of no use without a grant of the network. Sockets do not count: many toolchains
+    /// always import them.
+    pub fn network_import(&self) -> Option<&str> {
+        let mut imports = self.imports.iter().map(String::as_str);
+        imports.find(|import| import.starts_with("wasi:http/"))
+    }
+
+    /// What a flow grants to make an import more than virtual; none for imports that are what they are.
+    pub fn grant_of(import: &str) -> Option<&'static str> {
+        let grants = [
+            ("wasi:filesystem/", "read"),
+            ("wasi:cli/environment@", "env"),
+            ("wasi:clocks/", "clock"),
+            ("wasi:random/", "random"),
+            ("wasi:sockets/", "network"),
+            ("wasi:http/", "network"),
+        ];
+        let granted = grants.iter().find(|(start, _)| import.starts_with(start));
+        granted.map(|(_, grant)| *grant)
+    }
+
     /// The function that `name` means: its full name, or the part after `#` where only one function has that.
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions

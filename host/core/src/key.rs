@@ -6,12 +6,16 @@
 //! memo key = BLAKE3-keyed(recipe, argument fingerprints in order)
 //! ```
 //!
-//! Nothing else is in a key: no path, no file time, no name of a flow, plugin, transform, column or parameter.
+//! Nothing else is in a key: no path but that of a granted file, no file time, no name of a flow, plugin, transform, column
+//! or parameter.
+
+mod grant;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::grant::Grant;
 use crate::id::{ComponentDigest, Fingerprint, FunctionDigest, MemoKey};
 use crate::interface::{Function, Param};
 
@@ -60,15 +64,6 @@ pub struct LiteralArgument {
     pub fingerprint: Fingerprint,
     /// The value as WAVE text, for people.
     pub text: String,
-}
-
-/// Something real that the flow hands a transform.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// What it is, for people.
-    pub name: String,
-    /// What the transform can learn from it.
-    pub fingerprint: Fingerprint,
 }
 
 /// Everything that a key hashes but the arguments.
@@ -124,6 +119,16 @@ pub struct RecipeRecord {
 }
 
 impl Recipe {
+    /// Whether the function is told the row in hand: then the row's fingerprint follows those of the arguments.
+    pub fn tells_row(&self) -> bool {
+        self.grants.iter().any(Grant::is_row)
+    }
+
+    /// How many fingerprints make a key.
+    pub fn prints(&self) -> usize {
+        self.arguments().count() + usize::from(self.tells_row())
+    }
+
     /// The hash of the recipe, which makes keys.
     pub fn key(&self) -> KeyRecipe {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 memo recipe");
@@ -191,7 +196,7 @@ pub struct KeyRecipe([u8; 32]);
 
 impl KeyRecipe {
     /// The key of the call with these arguments: the fingerprints of those parameters that are neither literals nor
-    /// ignored, in order.
+    /// ignored, in order, and then that of the row where the function is told it.
     pub fn key(&self, arguments: impl IntoIterator<Item = Fingerprint>) -> MemoKey {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for argument in arguments {

@@ -24,11 +24,11 @@ pub use encoding::{DecodeError, ENCODING_VERSION, check_encoding, decode, encode
 pub use failure::RowFailure;
 pub use flow::{
     Argument, BatchSettings, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef,
-    Connectors, FlowFile, Fold, FoldKind, Gather, GatherColumn, Grants, Identity, Located, Lookup,
-    OnError, OptionError, OptionValue, Options, Origin, Plan, PluginDecl, PluginOrigin, REDUCE,
-    RELATION, Reader, Relation, RelationRef, ResultShape, STATE, SourceColumns, SourceDecl,
-    SourcePlan, Stage, StateArgument, StoreSettings, TargetPlan, TargetSpec, Transform, UNION,
-    is_pin_name, row_function,
+    Connectors, Endpoint, FlowFile, Fold, FoldKind, Gather, GatherColumn, Grants, Host, Identity,
+    Located, Lookup, OnError, OptionError, OptionValue, Options, Origin, Plan, PluginDecl,
+    PluginOrigin, REDUCE, RELATION, Reader, Relation, RelationRef, ResultShape, STATE,
+    SourceColumns, SourceDecl, SourcePlan, Stage, StateArgument, StoreSettings, TargetPlan,
+    TargetSpec, Transform, UNION, Variable, is_pin_name, row_function,
 };
 pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey, RunId};
 pub use interface::{Function, Interface, Param, UnsupportedFunction};

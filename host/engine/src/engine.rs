@@ -14,6 +14,7 @@ use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
 use crate::error::Error;
+use crate::granted::Granted;
 use crate::recipe::IDENTITY;
 use crate::stage::{LoadFault, PluginCode, SandboxCell, load_plugin};
 
@@ -61,11 +62,13 @@ pub struct FlowPlace {
     pub file: String,
 }
 
-/// A flow that has been checked and can be run.
+/// A flow that has been checked and can be run: with the code of its plugins and the content of granted files as they were
+/// then. Calls for which a granted file has changed since fail, and are not remembered, until the flow is opened again.
 pub struct Flow {
     pub(crate) plan: Plan,
     pub(crate) place: FlowPlace,
     pub(crate) plugins: BTreeMap<String, PluginCode>,
+    pub(crate) granted: Granted,
 }
 
 impl Flow {
@@ -146,7 +149,7 @@ impl Engine {
         Ok((digest, interface, Some(loaded)))
     }
 
-    /// Checks a flow: reads what its components offer and wires it. Nothing is run.
+    /// Checks a flow: reads what its components offer, wires it and looks at what it grants. Nothing is run.
     ///
     /// `components` holds the binary of every plugin by its name in the flow.
     ///
@@ -207,10 +210,13 @@ impl Engine {
                 })?;
             }
         }
+        let memory = self.config.memory_bytes_max;
+        let granted = Granted::take(&plan, &place, &self.store, memory)?;
         Ok(Flow {
             plan,
             place,
             plugins,
+            granted,
         })
     }
 }

@@ -123,14 +123,14 @@ impl Engine {
             .map_or_else(CacheOptions::default, |last| last.cache.clone());
         let explainer = Explainer {
             snapshot: &snapshot,
-            recipes: Recipes::read(&snapshot)?,
+            recipes: Recipes::with(&snapshot, flow)?,
             flow,
             stage,
             transform: position,
             columns: argument_columns(stage, position),
             mode: options.mode(transform),
             always: options.work_on_all(stage),
-            now: recipe(stage, transform, flow.code(&transform.plugin)),
+            now: recipe(flow, stage, transform),
             former: Former::default(),
             last,
             collection: books.source(&stage.source.name).ok_or_else(never)?,

@@ -155,9 +155,8 @@ fn in_flow(
         let transforms = stage.transforms.iter();
         transforms.map(move |transform| (stage, transform))
     });
-    let ids = transforms.filter_map(|(stage, transform)| {
-        recipes.id(&recipe(stage, transform, flow.code(&transform.plugin)))
-    });
+    let ids =
+        transforms.filter_map(|(stage, transform)| recipes.id(&recipe(flow, stage, transform)));
     let components = flow.plugins.values().map(|plugin| plugin.digest);
     (ids.collect(), components.collect())
 }

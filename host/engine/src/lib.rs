@@ -26,8 +26,10 @@ mod fold;
 mod former;
 mod gathered;
 mod gc;
+mod granted;
 mod history;
 mod identity;
+mod in_hand;
 mod lineage;
 mod lists;
 mod live;
@@ -73,6 +75,7 @@ pub use flowstone_store::{
     VerifyReport as CacheVerifyReport, Why,
 };
 pub use gc::{Collection, GcOptions};
+pub use granted::GrantWatch;
 pub use history::Runs;
 pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 pub use live::{Live, Signals, Turn, TurnEnd, WatchOptions};

@@ -272,7 +272,12 @@ impl Root {
 
     fn trace<'a>(&'a self, past: &'a Past<'a>, stage: usize) -> Result<Trace<'a>, Error> {
         let lineage = (&self.lineage, &*self.names);
-        Ok(Trace::new(&past.stages[stage], lineage, past.snapshot)?)
+        Ok(Trace::new(
+            &past.stages[stage],
+            &self.key,
+            lineage,
+            past.snapshot,
+        )?)
     }
 
     /// The graph from one of its target rows upward, and whether it gives what the target row holds.
@@ -311,7 +316,7 @@ struct Past<'a> {
 impl<'a> Past<'a> {
     fn new(engine: &Engine, flow: &'a Flow, books: &'a Books, snapshot: &'a Snapshot) -> Self {
         let stages = flow.plan.stages.iter().map(|stage| {
-            let recipe = |transform| recipe(stage, transform, flow.code(&transform.plugin)).recipe;
+            let recipe = |transform| recipe(flow, stage, transform).recipe;
             TracedStage {
                 stage,
                 shape: shape(flow, &stage.source, books),

@@ -243,7 +243,7 @@ impl Engine {
         let Some(name) = &transform.cache.pin else {
             return Ok(None);
         };
-        let present = recipe(stage, transform, flow.code(&transform.plugin)).maker;
+        let present = recipe(flow, stage, transform).maker;
         let entry = read(&self.store.snapshot()?, name)?;
         let proof = |Verified { report, maker }: Verified| PinProof {
             compared: report.compared,

@@ -44,6 +44,7 @@ impl Engine {
         let mut shared = self.shared(RunId(0), stop, &observer)?;
         shared.dry = true;
         shared.options.cache = cache.clone();
+        shared.recipes.trees.add(&flow.granted);
         let mut report = PlanReport {
             flow: flow.plan.name.clone(),
             sources: BTreeMap::new(),

@@ -6,12 +6,16 @@ use std::fmt;
 use serde::Serialize;
 
 use flowstone_core::{
-    Argument, CacheMode, CodeId, ColumnKind, ColumnRef, ComponentDigest, Fingerprint, GatherColumn,
-    MemoKey, Recipe, RecipeRecord, Stage,
+    Argument, CacheMode, ColumnKind, ColumnRef, ComponentDigest, Fingerprint, GatherColumn,
+    MemoKey, RecipeRecord, Stage,
 };
 use flowstone_store::{CallRecord, RecipeId, Snapshot, StoreError};
 
+pub(crate) use self::recipes::recipe_difference;
+use crate::granted::Trees;
 use crate::recipe::Recipes;
+
+mod recipes;
 
 /// One part of why a call was, or will be, made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +79,17 @@ pub enum Cause {
         /// The present one's.
         to: Fingerprint,
     },
-    /// What is granted is other.
+    /// The function is told the row in hand, and that is another.
+    Row,
+    /// Something that is granted has another content.
+    Granted {
+        /// What, as the flow names it: `read data/stop-words`, `env LANG`.
+        name: String,
+        /// How its content differs, where both are known: `~en.txt, +de.txt`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        difference: Option<String>,
+    },
+    /// Something else is granted.
     Grants {
         /// The former grants.
         from: Vec<String>,
@@ -127,6 +141,11 @@ impl fmt::Display for Cause {
                 ArgumentOrigin::Row => write!(f, "argument `{column}` changed"),
                 ArgumentOrigin::Members => write!(f, "members changed: `{column}`"),
                 ArgumentOrigin::Lookup => write!(f, "what `{column}` looks up changed"),
+            },
+            Cause::Row => f.write_str("the row that it is told is another"),
+            Cause::Granted { name, difference } => match difference {
+                Some(difference) => write!(f, "granted `{name}` changed: {difference}"),
+                None => write!(f, "granted `{name}` changed"),
             },
             Cause::Grants { from, to } => {
                 write!(f, "grants changed from {} to {}", list(from), list(to))
@@ -216,7 +235,13 @@ impl FormerCalls {
     ) -> Vec<Cause> {
         let causes = self.nearest(arguments).and_then(|nearest| {
             let before = recipes.get(nearest.recipe)?;
-            let causes = difference(before, now, (&nearest.arguments, arguments), columns);
+            let causes = difference(
+                before,
+                now,
+                (&nearest.arguments, arguments),
+                columns,
+                &recipes.trees,
+            );
             (!causes.is_empty()).then_some(causes)
         });
         let without = if self.are_gone {
@@ -246,8 +271,9 @@ fn difference(
     now: &RecipeRecord,
     (old, new): (&[Fingerprint], &[Fingerprint]),
     columns: &[ArgumentColumn],
+    trees: &Trees,
 ) -> Vec<Cause> {
-    let mut causes = recipe_difference(before, now);
+    let mut causes = recipe_difference(before, now, trees);
     let names = now.recipe.arguments().map(|(_, param)| &param.name);
     for (((from, to), name), column) in old.iter().zip(new).zip(names).zip(columns) {
         if from != to {
@@ -260,94 +286,11 @@ fn difference(
             });
         }
     }
-    causes
-}
-
-/// The difference between two recipes.
-pub(crate) fn recipe_difference(before: &RecipeRecord, now: &RecipeRecord) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let (old, new) = (&before.recipe, &now.recipe);
-    if old.code != new.code {
-        causes.push(Cause::Code {
-            from: code_text(&old.code, before),
-            to: code_text(&new.code, now),
-            builds: Some((before.maker.component, now.maker.component))
-                .filter(|(from, to)| from != to),
-            functions: None,
-        });
-    }
-    let types = |recipe: &Recipe| {
-        let params = recipe.function.params.iter().map(|param| param.ty.clone());
-        (params.collect::<Vec<_>>(), recipe.function.result.clone())
-    };
-    if types(old) != types(new) || old.batched != new.batched {
-        let signature = |recipe: &Recipe| {
-            let batched = if recipe.batched { ", in batches" } else { "" };
-            format!("{}{batched}", recipe.function)
-        };
-        causes.push(Cause::Signature {
-            from: signature(old),
-            to: signature(new),
-        });
-    }
-    literal_difference(old, new, &mut causes);
-    let grants = |recipe: &Recipe| -> Vec<String> {
-        recipe
-            .grants
-            .iter()
-            .map(|grant| grant.name.clone())
-            .collect()
-    };
-    if old.grants != new.grants {
-        causes.push(Cause::Grants {
-            from: grants(old),
-            to: grants(new),
-        });
-    }
-    if old.ignored != new.ignored {
-        causes.push(Cause::Ignored {
-            from: ignored_names(old),
-            to: ignored_names(new),
-        });
+    let told = now.recipe.tells_row() && before.recipe.tells_row();
+    if told && old.last() != new.last() {
+        causes.push(Cause::Row);
     }
     causes
-}
-
-/// What stands for the code, with the function where that is another.
-fn code_text(code: &CodeId, record: &RecipeRecord) -> String {
-    match code {
-        CodeId::Component { .. } => format!("{code} `{}`", record.maker.function),
-        _ => code.to_string(),
-    }
-}
-
-fn ignored_names(recipe: &Recipe) -> Vec<String> {
-    let name = |position: &u32| recipe.function.params.get(*position as usize);
-    let names = recipe.ignored.iter().filter_map(name);
-    names.map(|param| param.name.clone()).collect()
-}
-
-fn literal_difference(old: &Recipe, new: &Recipe, causes: &mut Vec<Cause>) {
-    let text = |recipe: &Recipe, position: u32| {
-        let literal = recipe
-            .literals
-            .iter()
-            .find(|literal| literal.position == position);
-        literal.map(|literal| literal.text.clone())
-    };
-    let count = old.function.params.len().max(new.function.params.len()) as u32;
-    for position in 0..count {
-        let (from, to) = (text(old, position), text(new, position));
-        if from != to {
-            let params = new.function.params.get(position as usize);
-            let param = params.or_else(|| old.function.params.get(position as usize));
-            causes.push(Cause::Literal {
-                parameter: param.map_or_else(String::new, |param| param.name.clone()),
-                from,
-                to,
-            });
-        }
-    }
 }
 
 /// A column that an argument comes from.

@@ -9,13 +9,14 @@ use flowstone_core::{
     CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, RecipeRecord,
     RunId, Stage, Transform, Type, Value, format_size,
 };
-use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Sandbox, SandboxConfig, World};
+use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Row, Sandbox, SandboxConfig, World};
 use flowstone_store::{CollectionId, RecipeId, RowHead, RowState, Store, TargetId};
 
 use crate::answer::Typed;
 use crate::batch::Root;
 use crate::calls::Calls;
 use crate::commit::DueRows;
+use crate::engine::Flow;
 use crate::error::Error;
 use crate::event::Observer;
 use crate::fold::PreparedFold;
@@ -136,12 +137,15 @@ pub(crate) struct PreparedTransform<'a> {
     /// The lists of a function over rows.
     pub(crate) lists: Option<Lists>,
     pub(crate) limits: &'a Limits,
+    /// What its calls can learn, all but the seed and the row.
+    world: World,
     callable: OnceLock<Callable>,
 }
 
 impl<'a> PreparedTransform<'a> {
-    pub(crate) fn new(stage: &Stage, transform: &Transform, code: &'a PluginCode) -> Self {
-        let record = recipe(stage, transform, code);
+    pub(crate) fn new(flow: &'a Flow, stage: &Stage, transform: &Transform) -> Self {
+        let record = recipe(flow, stage, transform);
+        let code = flow.code(&transform.plugin);
         Self {
             code,
             recipe: record.recipe.key(),
@@ -152,6 +156,7 @@ impl<'a> PreparedTransform<'a> {
             fresh_since: RunId(0),
             typed: Typed::new(transform.result.clone(), transform.makes.is_some()),
             limits: &code.limits,
+            world: flow.granted.world(transform),
             callable: OnceLock::new(),
         }
     }
@@ -346,15 +351,19 @@ impl StageRun<'_> {
     /// What a call of a transform can learn besides its arguments. Random numbers follow from the arguments, not from the
     /// key: whatever stands for the code, a call gives the same. For a batch there are none here: what a row gets must not
     /// hang on those that share its call.
-    pub(crate) fn world(&self, transform: usize, arguments: &[Fingerprint]) -> World {
-        let grants = self.stage.transforms[transform].grants;
+    pub(crate) fn world(
+        &self,
+        transform: usize,
+        arguments: &[Fingerprint],
+        told: Option<Row>,
+    ) -> World {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone 2026 random numbers");
         for argument in arguments {
             hasher.update(argument.as_bytes());
         }
-        let mut world = World::seeded(*hasher.finalize().as_bytes());
-        world.clock = grants.clock;
-        world.random = grants.random;
+        let mut world = self.transforms[transform].world.clone();
+        world.seed = *hasher.finalize().as_bytes();
+        world.row = told;
         world
     }
 

@@ -73,12 +73,7 @@ impl Surveyed<'_, '_> {
 
     /// The row's name.
     pub(crate) fn name(&self) -> RowName {
-        let collection = self.collection();
-        let root = self.batch.rows[collection][self.row].root;
-        RowName {
-            key: self.batch.run.label(&self.batch.roots[root].item.key),
-            index: self.batch.origin(collection, self.row),
-        }
+        self.batch.name(self.collection(), self.row)
     }
 
     /// The fingerprints of the arguments that count; none when one of them is not there, or not known without a call.

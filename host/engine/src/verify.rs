@@ -156,7 +156,7 @@ impl Engine {
             let transform = transform.name.clone();
             return Err(PinError::NotComparable { transform, reason }.into());
         }
-        let present = recipe(stage, transform, flow.code(&transform.plugin));
+        let present = recipe(flow, stage, transform);
         let codes = Codes::present(self, &present)?;
         let check = Check {
             engine: self,
@@ -311,7 +311,7 @@ impl Checking<'_> {
             });
             return Ok(());
         }
-        let present = recipe(stage, transform, self.flow.code(&transform.plugin));
+        let present = recipe(self.flow, stage, transform);
         let codes = Codes::of_makers(self.engine, &present)?;
         let check = Check {
             engine: self.engine,
@@ -352,7 +352,7 @@ impl VerifyOptions {
 /// Why the results of a transform cannot be compared; none where they can.
 fn incomparable(stage: &Stage, transform: &Transform) -> Option<String> {
     if transform.grants.is_impure() {
-        let grants = transform.grants.names().join(" and ");
+        let grants = transform.grants.impure_names().join(" and ");
         return Some(format!(
             "it is granted {grants}, so its results hang on more than its arguments"
         ));

@@ -73,7 +73,7 @@ impl Callable {
         check_size(args, &limits)?;
 
         let _turn = self.loaded.sandbox.turns().take();
-        let mut store = self.loaded.store(&limits, &world.into());
+        let mut store = self.loaded.store(&limits, world.into());
         let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
         let outcome = self
             .run(&mut store, args, &limits)
@@ -152,7 +152,7 @@ impl Loaded {
     }
 
     /// A store for one instance, with its limits and what it may learn.
-    pub(crate) fn store(&self, limits: &Limits, world: &World) -> Store<Host> {
+    pub(crate) fn store(&self, limits: &Limits, world: World) -> Store<Host> {
         let clock = world
             .clock
             .then(|| Clock::new(limits, self.sandbox.interrupts()));

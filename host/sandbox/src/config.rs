@@ -1,5 +1,9 @@
 //! The limits: what the sandbox is sized for, and what one call may use and see.
 
+use std::sync::Arc;
+
+use crate::files::Files;
+
 /// What a sandbox is sized for. Set once, when it is made.
 #[derive(Debug, Clone, Copy)]
 pub struct SandboxConfig {
@@ -63,9 +67,10 @@ impl Default for Limits {
 
 /// What one call can learn besides its arguments.
 ///
-/// Everything is virtual unless it is granted, so that equal arguments and seeds give equal results. A grant makes the
-/// call impure: nothing that it gives may be taken for the result of another call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Everything is virtual unless it is granted, so that equal arguments and seeds give equal results. Granted files,
+/// variables and the row are part of what equal calls have in common; a clock, random numbers or the network make a call
+/// impure: nothing that it gives may be taken for the result of another call.
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct World {
     /// What random numbers follow from, where they are not real.
@@ -74,28 +79,42 @@ pub struct World {
     pub clock: bool,
     /// Whether random numbers come from the operating system.
     pub random: bool,
+    /// The environment variables, by name.
+    pub env: Arc<[(String, String)]>,
+    /// The files that it may read.
+    pub files: Option<Arc<Files>>,
+    /// The row that it is called for.
+    pub row: Option<Row>,
+}
+
+/// A row, as `flowstone:plugin/row` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The collection that it is in.
+    pub collection: String,
+    /// Its key in it.
+    pub key: String,
 }
 
 impl World {
     /// The virtual world with this seed.
-    pub const fn seeded(seed: [u8; 32]) -> Self {
+    pub fn seeded(seed: [u8; 32]) -> Self {
         World {
             seed,
-            clock: false,
-            random: false,
+            ..World::default()
         }
     }
 
     /// Grants real clocks, or takes them away.
     #[must_use]
-    pub const fn with_clock(mut self, clock: bool) -> Self {
+    pub fn with_clock(mut self, clock: bool) -> Self {
         self.clock = clock;
         self
     }
 
     /// Grants real random numbers, or takes them away.
     #[must_use]
-    pub const fn with_random(mut self, random: bool) -> Self {
+    pub fn with_random(mut self, random: bool) -> Self {
         self.random = random;
         self
     }

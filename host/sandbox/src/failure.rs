@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::config::Limits;
+use crate::filesystem::FileLost;
 use crate::host::{MemoryRefused, bytes_text};
 use crate::lift::Refused;
 use crate::log::LogLine;
@@ -86,6 +87,9 @@ fn kind_and_reason(
                 format!("the plugin ran out of memory: {refused}"),
             ),
         };
+    }
+    if let Some(lost) = error.downcast_ref::<FileLost>() {
+        return (FailureKind::Host, lost.to_string());
     }
     if let Some(Exit(status)) = error.downcast_ref::<Exit>() {
         let reason = format!(

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
 use crate::clock::Clock;
-use crate::config::{Limits, World};
+use crate::config::{Limits, Row, World};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use crate::files::Files;
 use crate::log::{Log, LogLine};
 
 /// How many handles to host things (streams, pollables) a plugin may hold at a time.
@@ -25,12 +25,14 @@ pub(crate) struct Host {
     pub(crate) random: Random,
     /// The real clock, where it was granted.
     pub(crate) clock: Option<Clock>,
-    pub(crate) filesystem: WasiFilesystemCtx,
+    pub(crate) env: Arc<[(String, String)]>,
+    pub(crate) files: Option<Arc<Files>>,
+    pub(crate) row: Option<Row>,
     sockets: Option<WasiSocketsCtx>,
 }
 
 impl Host {
-    pub(crate) fn new(limits: &Limits, world: &World, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(limits: &Limits, world: World, clock: Option<Clock>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Host {
@@ -44,7 +46,9 @@ impl Host {
                 streams: [None, None],
             },
             clock,
-            filesystem: WasiFilesystemCtx::default(),
+            env: world.env,
+            files: world.files,
+            row: world.row,
             sockets: None,
         }
     }

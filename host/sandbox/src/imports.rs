@@ -8,7 +8,7 @@ use crate::error::{LoadError, MissingImport};
 use crate::host::Host;
 use crate::log::LogLevel;
 
-/// The interfaces of WASI 0.2 that exist here, all virtual.
+/// The interfaces of WASI 0.2 that exist here, virtual but for what is granted.
 const WASI: [&str; 27] = [
     "cli/environment",
     "cli/exit",
@@ -40,6 +40,7 @@ const WASI: [&str; 27] = [
 ];
 
 const LOG: &str = "flowstone:plugin/log@0.1.0";
+const ROW: &str = "flowstone:plugin/row@0.1.0";
 
 /// A linker with everything that is offered.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
@@ -51,6 +52,22 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             if let [Val::Enum(level), Val::String(message)] = arguments {
                 let level = level_named(level);
                 store.data().log.with(|log| log.message(level, message));
+            }
+            Ok(())
+        },
+    )?;
+    linker.instance(ROW)?.func_new(
+        "current",
+        |store: StoreContextMut<'_, Host>, _, _, results| {
+            if let [result] = results {
+                let row = store.data().row.as_ref().map(|row| {
+                    let field =
+                        |name: &str, text: &str| (name.to_owned(), Val::String(text.to_owned()));
+                    let fields = [("collection", &row.collection), ("key", &row.key)];
+                    let fields = fields.map(|(name, text)| field(name, text));
+                    Box::new(Val::Record(fields.into()))
+                });
+                *result = Val::Option(row);
             }
             Ok(())
         },
@@ -150,8 +167,8 @@ fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> 
 
 fn plugin_advice(interface: &str, version: &str) -> Option<String> {
     match (interface, version) {
-        ("log" | "types", "0.1.0") => None,
-        ("log" | "types", _) => Some(
+        ("log" | "row" | "types", "0.1.0") => None,
+        ("log" | "row" | "types", _) => Some(
             "this flowstone offers version 0.1.0: build against its WIT, or use a newer flowstone"
                 .to_owned(),
         ),

@@ -33,7 +33,7 @@ impl Plugin {
         let loaded = self.loaded();
         let limits = loaded.limits(limits);
         let turn = loaded.sandbox.turns().take();
-        let mut store = loaded.store(&limits, &world.into());
+        let mut store = loaded.store(&limits, world.into());
         let instance = loaded.instantiate(&mut store, &limits)?;
         Ok(Kept {
             plugin: self,

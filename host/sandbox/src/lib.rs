@@ -3,8 +3,8 @@
 //! A [`Sandbox`] holds the one engine. [`Sandbox::load`] makes a [`Plugin`] of a component: its digest, its interface
 //! and its compiled code. [`Plugin::function`] finds a [`Callable`], and [`Callable::call`] runs it in a fresh
 //! instance, so no state is left between calls. A plugin can read nothing that the host did not hand it: clocks stand
-//! still, random numbers follow from a seed (unless the [`World`] of the call grants real ones), and there are no files,
-//! sockets or variables. [`function_digests`] tells what code each function can reach.
+//! still, random numbers follow from a seed, and there are no files, sockets or variables, but for what the [`World`] of
+//! the call grants. [`function_digests`] tells what code each function can reach.
 //!
 //! ```
 //! use flowstone_core::Value;
@@ -36,6 +36,8 @@ mod docs;
 mod engine;
 mod error;
 mod failure;
+mod files;
+mod filesystem;
 mod host;
 mod identity;
 mod imports;
@@ -54,9 +56,10 @@ mod unchecked;
 mod wasi;
 
 pub use call::{Callable, Output};
-pub use config::{Limits, SandboxConfig, World};
+pub use config::{Limits, Row, SandboxConfig, World};
 pub use error::{LoadError, MissingImport, SandboxError};
 pub use failure::{CallError, FailureKind};
+pub use files::{FileContent, FileNode, Files};
 pub use identity::{IDENTITY_VERSION, function_digests};
 pub use kept::Kept;
 pub use log::{LogLevel, LogLine};

@@ -3,7 +3,7 @@
 //! - Clocks stand still: the wall clock at 1970-01-01T00:00:00Z, the monotonic clock at 1, both with a resolution of
 //!   one nanosecond. Sleeping returns at once. A call that was granted the clock gets real ones, and sleeps.
 //! - Random bytes follow from the seed of the call, unless it was granted real ones.
-//! - No arguments, no environment, no current directory, no folders; standard input is at its end.
+//! - No arguments, no current directory, no environment or folders but what was granted; standard input is at its end.
 //! - Standard output and error go to the log of the call.
 //! - Sockets and name lookup exist, for components whose toolchain always imports them, and are denied.
 //!
@@ -12,7 +12,6 @@
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sockets, sync};
 use wasmtime_wasi::p2::pipe::ClosedInputStream;
 use wasmtime_wasi::p2::{
@@ -48,12 +47,6 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     fn own(host: &mut Host) -> &mut Host {
         host
     }
-    fn files(host: &mut Host) -> WasiFilesystemCtxView<'_> {
-        WasiFilesystemCtxView {
-            ctx: &mut host.filesystem,
-            table: &mut host.table,
-        }
-    }
     fn network(host: &mut Host) -> WasiSocketsCtxView<'_> {
         let (ctx, table) = host.sockets();
         WasiSocketsCtxView { ctx, table }
@@ -75,8 +68,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<Host, Own>(linker, own)?;
     cli::terminal_stderr::add_to_linker::<Host, Own>(linker, own)?;
     crate::io::add_to_linker(linker)?;
-    filesystem::preopens::add_to_linker::<Host, WasiFilesystem>(linker, files)?;
-    sync::filesystem::types::add_to_linker::<Host, WasiFilesystem>(linker, files)?;
+    filesystem::preopens::add_to_linker::<Host, Own>(linker, own)?;
+    sync::filesystem::types::add_to_linker::<Host, Own>(linker, own)?;
     sockets::network::add_to_linker::<Host, WasiSockets>(
         linker,
         &sockets::network::LinkOptions::default(),
@@ -188,7 +181,7 @@ impl random::insecure_seed::Host for Host {
 
 impl cli::environment::Host for Host {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(Vec::new())
+        Ok(self.env.to_vec())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {

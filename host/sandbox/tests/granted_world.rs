@@ -210,12 +210,12 @@ fn granted_random_numbers_are_new_in_every_call() {
         numbers(output.expect("a result").value)
     };
     let seeded = World::seeded([1; 32]);
-    let virtual_numbers = draw(seeded);
-    assert_eq!(virtual_numbers, draw(seeded.with_clock(true)));
+    let virtual_numbers = draw(seeded.clone());
+    assert_eq!(virtual_numbers, draw(seeded.clone().with_clock(true)));
 
     let mut all = virtual_numbers;
     for _ in 0..2 {
-        let drawn = draw(seeded.with_random(true));
+        let drawn = draw(seeded.clone().with_random(true));
         assert_eq!(drawn[4..6], drawn[6..8], "one seed for hash maps in a call");
         all.extend(drawn);
     }

@@ -257,7 +257,7 @@ fn transform_settings(stage: &Stage, transform: &Transform) -> BTreeMap<String, 
     if let Some(age) = transform.cache.age_max {
         set("max-age", format_duration(age));
     }
-    let grants = transform.grants.names();
+    let grants = transform.granted_names();
     if !grants.is_empty() {
         set("grants", grants.join(", "));
     }

@@ -78,6 +78,11 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
             if let Some(pin) = pins.get(&transform.name) {
                 let _ = writeln!(text, "  {pin}");
             }
+            let mut granted = transform.grants.pure_names();
+            granted.extend(transform.tells_row.then(|| "row".to_owned()));
+            if !granted.is_empty() {
+                let _ = writeln!(text, "  granted {}, in its keys", granted.join(", "));
+            }
             if let Some(impure) = impure(transform) {
                 let _ = writeln!(text, "  {} {impure}", paint.text(Style::Yellow, "impure:"));
             }
@@ -207,7 +212,7 @@ fn impure(transform: &Transform) -> Option<String> {
     if !transform.grants.is_impure() {
         return None;
     }
-    let granted = transform.grants.names().join(" and ");
+    let granted = transform.grants.impure_names().join(" and ");
     let stand = match (transform.cache.mode, transform.cache.age_max) {
         (CacheMode::Disable | CacheMode::Ignore, _) => "no result is remembered".to_owned(),
         (CacheMode::Recompute, _) => "every run calls it".to_owned(),
@@ -335,7 +340,7 @@ fn transform_object(
         "pin": pin,
         "cache": transform.cache.mode,
         "max_age_seconds": transform.cache.age_max.map(|age| age.as_secs()),
-        "grants": transform.grants.names(),
+        "grants": transform.granted_names(),
         "impure": transform.grants.is_impure(),
     })
 }

@@ -100,9 +100,33 @@ fn text(this: &Inspected, paint: Paint) -> String {
         text.push_str("  none\n");
     }
     for import in &interface.imports {
-        let _ = writeln!(text, "  {import}");
+        let _ = writeln!(
+            text,
+            "  {import}{}",
+            paint.text(Style::Dim, &grant_text(import))
+        );
     }
     text
+}
+
+/// The grants that its imports are virtual without.
+fn grants(interface: &Interface) -> Vec<&'static str> {
+    let grants = interface.imports.iter();
+    let mut grants: Vec<_> = (grants.filter_map(|import| Interface::grant_of(import))).collect();
+    grants.sort_unstable();
+    grants.dedup();
+    grants
+}
+
+/// What a flow grants to make an import real, or what importing it means.
+fn grant_text(import: &str) -> String {
+    if Interface::is_row(import) {
+        return "  the row in hand: it counts in keys".to_owned();
+    }
+    let grant = Interface::grant_of(import);
+    grant.map_or_else(String::new, |grant| {
+        format!("  virtual without the grant `{grant}`")
+    })
 }
 
 fn object(this: &Inspected) -> Json {
@@ -130,6 +154,7 @@ fn object(this: &Inspected) -> Json {
         "functions": functions.collect::<Vec<_>>(),
         "unsupported": unsupported.collect::<Vec<_>>(),
         "imports": interface.imports,
+        "grants": grants(interface),
     })
 }
 

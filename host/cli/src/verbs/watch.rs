@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowstone::{
-    Engine, Error, Event, Flow, Live, Observer, RoundReport, RunReport, Signals, TurnEnd,
-    WatchKind, WatchOptions,
+    Engine, Error, Event, Flow, GrantWatch, Live, Observer, RoundReport, RunReport, Signals,
+    TurnEnd, WatchKind, WatchOptions,
 };
 use serde_json::{Value as Json, json};
 
@@ -29,7 +29,7 @@ const FAILED_LISTED_MAX: usize = 10;
 pub(crate) fn watch(args: &WatchArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     // Before it is read, so that a change from now on is seen.
-    let state = reload::state(&settings);
+    let state = reload::state(&settings, &mut GrantWatch::default());
     let mut opened = opening::open(&settings, output)?;
     let metrics = Arc::new(Metrics::new(&opened.flow.plan().name, args.rescan));
     let teller = Teller {

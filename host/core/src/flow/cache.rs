@@ -1,9 +1,10 @@
-//! What a flow says of remembering: how a transform's results are used, what it is granted, what the store keeps.
+//! What a flow says of remembering: how a transform's results are used, and what the store keeps.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use super::fields::Fields;
+use super::grants::{Grants, read_grants};
 use super::tree::{Entry, Kind, Located};
 use crate::diagnostic::Diagnostic;
 use crate::units::{parse_duration, parse_size};
@@ -42,31 +43,6 @@ pub struct CacheSettings {
     pub pin: Option<String>,
     /// How old a remembered result may be.
     pub age_max: Option<Duration>,
-}
-
-/// The real things that a transform is handed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// The real clocks.
-    pub clock: bool,
-    /// Real random numbers.
-    pub random: bool,
-}
-
-impl Grants {
-    /// Their names, as in the flow file.
-    pub fn names(&self) -> Vec<&'static str> {
-        let all = [("clock", self.clock), ("random", self.random)];
-        all.iter()
-            .filter(|(_, granted)| *granted)
-            .map(|(name, _)| *name)
-            .collect()
-    }
-
-    /// Whether the results hang on more than the arguments.
-    pub fn is_impure(&self) -> bool {
-        self.clock || self.random
-    }
 }
 
 /// How much the store keeps of what no row uses any more.
@@ -111,12 +87,7 @@ pub(super) fn read_cache(
     name: &Located<String>,
     fields: &mut Fields<'_, '_>,
 ) -> (CacheSettings, Grants, Option<Range<usize>>) {
-    let grants = fields
-        .table("grants")
-        .map_or_else(Grants::default, |(entries, span)| {
-            let owner = format!("the grants of {}", fields.owner());
-            read_grants(fields.nested(&owner, span, entries))
-        });
+    let grants = read_grants(fields);
     let mut settings = CacheSettings::default();
     let mut place = name.span.clone();
     let mut pin_place = None;
@@ -132,17 +103,8 @@ pub(super) fn read_cache(
             pin_place = Some(pin.value.span.clone());
         }
     }
-    check(&settings, grants, &place, fields);
+    check(&settings, &grants, &place, fields);
     (settings, grants, pin_place)
-}
-
-fn read_grants(mut fields: Fields<'_, '_>) -> Grants {
-    let grants = Grants {
-        clock: fields.bool("clock").unwrap_or(false),
-        random: fields.bool("random").unwrap_or(false),
-    };
-    fields.finish();
-    grants
 }
 
 fn read_settings(cache: &mut Fields<'_, '_>) -> CacheSettings {
@@ -181,7 +143,7 @@ fn pin_fault(pin: &Entry, fields: &mut Fields<'_, '_>) {
 /// Refuses settings that contradict each other.
 fn check(
     settings: &CacheSettings,
-    grants: Grants,
+    grants: &Grants,
     place: &Range<usize>,
     fields: &mut Fields<'_, '_>,
 ) {
@@ -200,7 +162,7 @@ fn check(
     if ages && grants.is_impure() && settings.age_max.is_none() {
         let message = format!(
             "{owner} is granted {}, so its results hang on more than its arguments",
-            grants.names().join(" and ")
+            grants.impure_names().join(" and ")
         );
         fields.fault(Diagnostic::at(place, message).help(
             "say how old a remembered result may be: `cache = { max-age = \"1d\" }`, or remember none: \

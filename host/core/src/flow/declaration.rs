@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::batch::BatchSettings;
-use super::cache::{CacheSettings, Grants, Identity, StoreSettings, read_identity, read_store};
+use super::cache::{CacheSettings, Identity, StoreSettings, read_identity, read_store};
 use super::connectors::Options;
 use super::fields::Fields;
+use super::grants::{Grants, Variable};
 use super::steps::{
     LookupDecl, ReduceDecl, StateDecl, UnionDecl, check_state_cache, read_call, read_reduce,
     read_state, read_union,
@@ -121,6 +122,22 @@ impl FlowFile {
             Some(file) if errors.is_empty() => Ok(file),
             _ => Err(FlowErrors(errors)),
         }
+    }
+
+    /// What the steps are granted.
+    pub fn grants(&self) -> impl Iterator<Item = &Grants> {
+        let reduces = self.reduces.iter().map(|reduce| &reduce.call);
+        let calls = self.transforms.iter().chain(reduces);
+        calls.map(|call| &call.grants)
+    }
+
+    /// The granted variables whose values are those of flowstone's own environment: whoever has one sets them.
+    pub fn inherited_variables(&mut self) -> impl Iterator<Item = &mut Variable> {
+        let reduces = self.reduces.iter_mut().map(|reduce| &mut reduce.call);
+        let calls = self.transforms.iter_mut().chain(reduces);
+        calls
+            .flat_map(|call| &mut call.grants.env)
+            .filter(|variable| variable.is_inherited)
     }
 }
 

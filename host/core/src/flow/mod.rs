@@ -13,6 +13,7 @@ mod connectors;
 mod declaration;
 mod fields;
 mod gather;
+mod grants;
 mod literal;
 mod plan;
 mod steps;
@@ -20,7 +21,7 @@ mod tree;
 mod wire;
 
 pub use batch::{BatchSettings, row_function};
-pub use cache::{CacheMode, CacheSettings, Grants, Identity, StoreSettings, is_pin_name};
+pub use cache::{CacheMode, CacheSettings, Identity, StoreSettings, is_pin_name};
 pub use connectors::{
     Column, Connectors, OptionError, OptionValue, Options, SourceColumns, TargetSpec,
 };
@@ -29,6 +30,7 @@ pub use gather::{
     Fold, FoldKind, Gather, GatherColumn, Lookup, Origin, REDUCE, RELATION, Reader, Relation,
     RelationRef, STATE, StateArgument, UNION,
 };
+pub use grants::{Endpoint, Grants, Host, Variable};
 pub use plan::{
     Argument, Collection, ColumnKind, ColumnRef, Plan, ResultShape, SourcePlan, Stage, TargetPlan,
     Transform,

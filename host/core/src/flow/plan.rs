@@ -1,10 +1,11 @@
 //! A flow that has been checked: what to run, in which order, on which columns.
 
 use super::batch::BatchSettings;
-use super::cache::{CacheMode, CacheSettings, Grants, StoreSettings};
+use super::cache::{CacheMode, CacheSettings, StoreSettings};
 use super::connectors::{Column, Options, TargetSpec};
 use super::declaration::OnError;
 use super::gather::{Gather, Lookup, Relation};
+use super::grants::Grants;
 use crate::failure::RowFailure;
 use crate::interface::Function;
 use crate::key::{KeyRecipe, LiteralArgument};
@@ -92,6 +93,8 @@ pub struct Transform {
     pub cache: CacheSettings,
     /// The real things that it is handed.
     pub grants: Grants,
+    /// Whether it is told the row that it is called for, which then counts in its keys.
+    pub tells_row: bool,
 }
 
 /// Where an argument comes from.
@@ -188,6 +191,12 @@ impl ResultShape {
 }
 
 impl Transform {
+    /// What it gets besides its arguments, as words: what the flow grants, and `row` where it is told the row in hand.
+    pub fn granted_names(&self) -> Vec<String> {
+        let row = self.tells_row.then(|| "row".to_owned());
+        self.grants.names().into_iter().chain(row).collect()
+    }
+
     /// The arguments that come from columns, in order.
     pub fn columns(&self) -> impl Iterator<Item = &ColumnRef> {
         self.arguments.iter().filter_map(|argument| match argument {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use flowstone_core::{Fingerprint, MemoKey, Value};
-use flowstone_sandbox::CallError;
+use flowstone_sandbox::{CallError, Row};
 use flowstone_store::{MemoRecord, Why};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) arguments: Vec<Value>,
     /// The fingerprints of the arguments that count.
     pub(super) prints: Vec<Fingerprint>,
+    /// What the function is told of the row.
+    pub(super) told: Option<Row>,
     pub(super) root: usize,
     pub(super) why: Why,
 }
@@ -68,6 +70,7 @@ impl Batch<'_> {
                         key: *key,
                         arguments,
                         prints: self.argument_prints(index, *row)?.unwrap_or_default(),
+                        told: self.in_hand(index, *row),
                         root: self.rows[collection][*row].root,
                         why: Why::New,
                     });
@@ -98,7 +101,7 @@ impl Caller<'_> {
 
     fn call_one(&self, job: &Job) -> Result<Tried, Halt> {
         self.will_call(job);
-        let (returned, time) = self.invoke(&job.arguments, &job.prints, 1)?;
+        let (returned, time) = self.invoke(&job.arguments, (&job.prints, job.told.clone()), 1)?;
         let returned = returned.map_err(|error| error.reason);
         Ok(self.tried(job, returned, time))
     }
@@ -117,11 +120,11 @@ impl Caller<'_> {
         });
     }
 
-    /// One call, for so many rows; `prints` are what its random numbers follow from.
+    /// One call, for so many rows; `prints` are what its random numbers follow from, `told` is what it learns of its row.
     pub(super) fn invoke(
         &self,
         arguments: &[Value],
-        prints: &[Fingerprint],
+        (prints, told): (&[Fingerprint], Option<Row>),
         rows: usize,
     ) -> Result<(Result<Value, CallError>, Duration), Halt> {
         let (run, index) = (self.run, self.index);
@@ -132,7 +135,7 @@ impl Caller<'_> {
         let limits = run.transforms[index].limits;
         let start = Instant::now();
         let queued = start.saturating_duration_since(self.known);
-        let outcome = callable.call(arguments, limits, run.world(index, prints));
+        let outcome = callable.call(arguments, limits, run.world(index, prints, told));
         let time = start.elapsed();
         if outcome.is_err() && run.stop.is_set() {
             // It may have been ended for that: nothing can be said of the call.

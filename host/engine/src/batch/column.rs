@@ -214,6 +214,7 @@ impl Batch<'_> {
             key,
             arguments,
             prints,
+            told: self.in_hand(index, row),
             root,
             why: Why::Removed,
         };

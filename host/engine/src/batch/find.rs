@@ -165,6 +165,7 @@ impl Batch<'_> {
                             key: keys[at],
                             arguments,
                             prints: self.argument_prints(index, row)?.unwrap_or_default(),
+                            told: self.in_hand(index, row),
                             root: self.rows[collection][row].root,
                             why,
                         });

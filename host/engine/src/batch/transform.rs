@@ -9,6 +9,7 @@ use flowstone_core::{Argument, ColumnKind, Fingerprint, MemoKey};
 use super::{Batch, CHILD_BYTES, Cell, Failure, Halt, Print, Row};
 use crate::answer::Answer;
 use crate::calls::Called;
+use crate::in_hand::print_of;
 
 impl Batch<'_> {
     pub(super) fn run_transform(&mut self, index: usize) -> Result<(), Halt> {
@@ -147,7 +148,8 @@ impl Batch<'_> {
         }
     }
 
-    /// The fingerprints of a row's arguments that count, in order; or what the row gets without a call.
+    /// The fingerprints of a row's arguments that count, in order, and then that of the row where the function is told it; or
+    /// what the row gets without a call.
     pub(crate) fn argument_prints(
         &self,
         index: usize,
@@ -173,6 +175,7 @@ impl Batch<'_> {
         if unknown {
             return Ok(Err(Cell::Unknown));
         }
+        prints.extend(self.in_hand(index, row).map(|row| print_of(&row.key)));
         Ok(Ok(prints))
     }
 

@@ -40,7 +40,7 @@ impl CacheFilter {
     /// When the flow has no such transform.
     pub fn add_transform(&mut self, flow: &Flow, name: &str) -> Result<(), Error> {
         let (stage, transform) = find(&flow.plan, name)?;
-        let record = recipe(stage, transform, flow.code(&transform.plugin));
+        let record = recipe(flow, stage, transform);
         let recipes = self.recipes.get_or_insert_default();
         recipes.insert(record.recipe.key());
         Ok(())

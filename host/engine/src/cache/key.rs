@@ -48,7 +48,7 @@ impl<'a> Asked<'a> {
             flow,
             stage,
             transform,
-            now: recipe(stage, transform, flow.code(&transform.plugin)),
+            now: recipe(flow, stage, transform),
             recipes: Recipes::read(snapshot)?,
         })
     }

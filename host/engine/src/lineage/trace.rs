@@ -15,8 +15,10 @@ use flowstone_store::{CallRecord, Lineage, MemoRecord, Snapshot, StoreError};
 use super::graph::CallResult;
 use crate::answer::{Answer, Typed};
 use crate::batch::{matches, of_parts};
-use crate::relation::lookup_hash;
+use crate::in_hand::print_of;
+use crate::relation::{display_key, lookup_hash};
 use crate::stage::StageLookup;
+use crate::survey::RowName;
 
 /// So many calls of a transform are looked at to find the recipes under which they were made.
 const RECIPE_SAMPLES: usize = 8;
@@ -64,6 +66,8 @@ pub(super) struct TracedStage<'a> {
 pub(super) struct Trace<'a> {
     pub(super) stage: &'a Stage,
     of: &'a TracedStage<'a>,
+    /// The root row's key, for people.
+    root: String,
     /// What lookups find now, by lookup and row of its collection: the hash that they go by, and the fingerprint of what
     /// there is.
     looked: Vec<Vec<Option<Looked>>>,
@@ -86,6 +90,7 @@ impl<'a> Trace<'a> {
     /// A root row with this lineage. `names` are the names that the lineage means by its positions.
     pub(super) fn new(
         of: &'a TracedStage<'a>,
+        root: &[u8],
         (lineage, names): (&'a Lineage, &[String]),
         snapshot: &'a Snapshot,
     ) -> Result<Self, StoreError> {
@@ -99,6 +104,7 @@ impl<'a> Trace<'a> {
         let mut trace = Self {
             stage,
             of,
+            root: display_key(&stage.source.kind, root),
             looked: stage.lookups.iter().map(|_| Vec::new()).collect(),
             snapshot,
             typed: (0..stage.transforms.len()).map(typed).collect(),
@@ -249,7 +255,8 @@ impl<'a> Trace<'a> {
             return Ok(None);
         };
         for (recipe, record) in &self.recipes[index] {
-            let key = recipe.key(arguments.iter().copied());
+            let told = record.tells_row().then(|| self.row_print(index, row));
+            let key = recipe.key(arguments.iter().copied().chain(told));
             if self.recorded.contains(&key) {
                 let memo = self.snapshot.memo(&key)?;
                 return self.traced(index, key, memo, literals(record)).map(Some);
@@ -271,6 +278,13 @@ impl<'a> Trace<'a> {
         columns
             .map(|column| self.print(column, transform.collection, row))
             .collect()
+    }
+
+    /// What stands for a row in the keys of a transform that is told it.
+    fn row_print(&self, index: usize, row: usize) -> Fingerprint {
+        let collection = self.stage.transforms[index].collection;
+        let (key, index) = (self.root.clone(), self.rows[collection][row].origin.clone());
+        print_of(&RowName { key, index }.to_string())
     }
 
     fn traced(

@@ -60,7 +60,7 @@ impl Engine {
         refuse_fold(flow, name)?;
         let (stage, transform) = find(&flow.plan, name)?;
         let pin = named_pin(transform)?;
-        let present = recipe(stage, transform, flow.code(&transform.plugin));
+        let present = recipe(flow, stage, transform);
         let snapshot = self.store.snapshot()?;
         let stopped = || stop.load(Ordering::Relaxed);
         let pace = Pace::new(&stopped);

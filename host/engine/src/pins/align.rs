@@ -68,7 +68,9 @@ pub(super) fn order(old: &Recipe, new: &Recipe) -> Option<Vec<usize>> {
     }
     let names: Vec<&str> = old.arguments().map(|(_, param)| &*param.name).collect();
     let at = |(_, param): (u32, &Param)| names.iter().position(|name| *name == param.name);
-    let order: Vec<usize> = new.arguments().filter_map(at).collect();
+    let mut order: Vec<usize> = new.arguments().filter_map(at).collect();
+    // What stands for the row comes after the arguments, on both sides: the grants are equal.
+    order.extend(new.tells_row().then_some(names.len()));
     (!order.is_sorted()).then_some(order)
 }
 

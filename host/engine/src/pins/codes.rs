@@ -291,7 +291,7 @@ impl Choice<'_> {
         if align(&record.recipe, &self.present.recipe).is_some() {
             return None;
         }
-        let mut causes = recipe_difference(record, self.present);
+        let mut causes = recipe_difference(record, self.present, &self.recipes.trees);
         causes.retain(|cause| !matches!(cause, Cause::Code { .. }));
         Some(words(&causes))
     }

@@ -60,7 +60,7 @@ fn pinnables(flow: &Flow) -> impl Iterator<Item = Pinnable<'_>> {
             name: &transform.name,
             pin: transform.cache.pin.as_deref(),
             function: &transform.function,
-            record: Box::new(move || recipe(stage, transform, flow.code(&transform.plugin))),
+            record: Box::new(move || recipe(flow, stage, transform)),
         });
         fold.into_iter().chain(transforms)
     })

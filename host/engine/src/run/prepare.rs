@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::former::Former;
 use crate::gathered::{Gathered, View};
+use crate::granted::keep_used;
 use crate::overrides::SourceOverrides;
 use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
@@ -162,7 +163,7 @@ impl Engine {
     ) -> Result<Vec<PreparedTransform<'a>>, Error> {
         let mut prepared = Vec::with_capacity(stage.transforms.len());
         for transform in &stage.transforms {
-            let mut this = PreparedTransform::new(stage, transform, flow.code(&transform.plugin));
+            let mut this = PreparedTransform::new(flow, stage, transform);
             this.mode = shared.options.cache.mode(transform);
             this.recipe_id = shared.recipes.id(&this.record).unwrap_or(RecipeId(0));
             if let Some(age_max) = transform.cache.age_max {
@@ -198,10 +199,11 @@ impl Engine {
     /// As [`note_uses`]: nothing is written then.
     pub(super) fn register(&self, flow: &Flow, shared: &mut Shared<'_>) -> Result<(), Error> {
         note_uses(&self.store, flow)?;
+        keep_used(&self.store, &flow.place.file, &flow.granted)?;
         for stage in &flow.plan.stages {
             for transform in &stage.transforms {
                 let code = flow.code(&transform.plugin);
-                let record = recipe(stage, transform, code);
+                let record = recipe(flow, stage, transform);
                 if shared.recipes.id(&record).is_none() {
                     // Kept, so that its results can be checked when the flow has other code by then.
                     self.store.put_build(&code.digest, &code.bytes)?;

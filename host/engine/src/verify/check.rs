@@ -165,6 +165,7 @@ fn task(
     Ok(Some(Task {
         key,
         row: row.name(),
+        told: row.batch.in_hand(row.transform, row.row),
         prints,
         arguments,
         record,

@@ -7,7 +7,7 @@ use crossbeam_channel::bounded;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use flowstone_core::{Fingerprint, MemoKey, Value};
-use flowstone_sandbox::CallError;
+use flowstone_sandbox::{CallError, Row};
 use flowstone_store::{MemoRecord, Outcome};
 
 use super::code::{Code, Codes};
@@ -26,6 +26,8 @@ pub(super) struct Task {
     pub(super) row: RowName,
     pub(super) prints: Vec<Fingerprint>,
     pub(super) arguments: Vec<Value>,
+    /// What the function is told of the row.
+    pub(super) told: Option<Row>,
     pub(super) record: MemoRecord,
 }
 
@@ -100,7 +102,11 @@ impl Calls<'_> {
             key: &task.row.to_string(),
         });
         let start = Instant::now();
-        let outcome = callable.call(arguments, prepared.limits, run.world(transform, prints));
+        let outcome = callable.call(
+            arguments,
+            prepared.limits,
+            run.world(transform, prints, task.told.clone()),
+        );
         let time = start.elapsed();
         if outcome.is_err() && run.stop.is_set() {
             // It may have been ended for that: nothing can be said of the call.

@@ -4,7 +4,7 @@ use super::{Node, Role, Wiring, batch};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::declaration::TransformDecl;
 use crate::flow::tree::Located;
-use crate::interface::Function;
+use crate::interface::{Function, Interface};
 
 impl<'a> Wiring<'a> {
     /// The transforms of the file, but those with state, whose functions are no transforms.
@@ -25,6 +25,7 @@ impl<'a> Wiring<'a> {
     ) -> Node<'a> {
         let found = self.find_function(&decl.call, errors);
         let (plugin, function) = found.map_or(("", None), |(plugin, found)| (plugin, Some(found)));
+        self.check_network(decl, plugin, errors);
         let result = function.and_then(|function| batch::result(decl, function, errors));
         Node {
             decl,
@@ -35,6 +36,29 @@ impl<'a> Wiring<'a> {
             result,
             role,
         }
+    }
+
+    /// Refuses a component that imports the network where none is granted: it is hardly what it is there for.
+    fn check_network(&self, decl: &TransformDecl, plugin: &str, errors: &mut Vec<Diagnostic>) {
+        let interface = self.interfaces.get(plugin);
+        let Some(import) = interface.and_then(Interface::network_import) else {
+            return;
+        };
+        // Functions with state are granted nothing: they find the network closed.
+        if decl.grants.network.is_none() && decl.state.is_none() {
+            let message =
+                format!("plugin `{plugin}` imports `{import}`, and no network is granted");
+            errors.push(Diagnostic::at(&decl.call.span, message).help(
+                "name the hosts that it may speak to, `grants = { network = [\"api.example.org:443\"] }`, or none, \
+                 `network = []`: then whatever it asks for is refused",
+            ));
+        }
+    }
+
+    /// Whether a function is told the row that it is called for. With a batch there is none.
+    pub(super) fn tells_row(&self, node: &Node<'_>) -> bool {
+        let interface = self.interfaces.get(node.plugin);
+        node.decl.batch.is_none() && interface.is_some_and(Interface::asks_row)
     }
 
     pub(super) fn find_function(

@@ -105,7 +105,8 @@ impl Wiring<'_> {
                     .clone()
                     .expect("a flow without errors has all results"),
                 cache: node.decl.cache.clone(),
-                grants: node.decl.grants,
+                grants: node.decl.grants.clone(),
+                tells_row: self.tells_row(node),
             }
         });
         transforms.collect()

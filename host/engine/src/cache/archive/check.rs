@@ -4,7 +4,7 @@
 //! that the code gives, nobody can tell without calling it.
 
 use flowstone_core::{
-    Case, CodeId, Field, Fingerprint, KeyRecipe, MemoKey, RecipeRecord, ResultShape, Type,
+    Case, CodeId, Field, Fingerprint, Grant, KeyRecipe, MemoKey, RecipeRecord, ResultShape, Type,
     check_encoding,
 };
 use flowstone_store::{INLINE_BYTES_MAX, Outcome, Stored};
@@ -64,7 +64,7 @@ impl Recipe {
         Ok(Self {
             key: recipe.key(),
             type_fingerprint: shape.value.fingerprint(),
-            arguments: recipe.arguments().count(),
+            arguments: recipe.prints(),
             shape,
             record,
         })
@@ -72,7 +72,7 @@ impl Recipe {
 
     /// Whether the results hang on more than the arguments, so that they are of no use elsewhere.
     pub(in crate::cache) fn is_impure(&self) -> bool {
-        !self.record.recipe.grants.is_empty()
+        self.record.recipe.grants.iter().any(Grant::is_impure)
     }
 
     /// Whether a call can come to this; `encoding` is that of the value.

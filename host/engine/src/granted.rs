@@ -1,0 +1,257 @@
+//! What a flow's transforms are granted, as it was when the flow was opened: for their keys, and for their calls.
+//!
+//! Granted files are taken as a tree of digests when a flow is opened. A content is read when a plugin first opens it, must
+//! be what the tree says, and is kept for the flow's life. So whatever becomes of the files meanwhile, what a plugin reads
+//! is what the keys of its calls stand for, or its call fails and is not remembered.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowstone_connect::{GrantedEntry, GrantedTree};
+use flowstone_core::{
+    Diagnostic, Fingerprint, FlowErrors, Grant, Grants, Located, Plan, Transform, format_size,
+};
+use flowstone_sandbox::{FileContent, FileNode, Files, World};
+use flowstone_store::Store;
+
+use self::kept::{put_latest, read_latest};
+use crate::engine::FlowPlace;
+use crate::error::Error;
+
+mod kept;
+
+pub(crate) use self::kept::{Trees, keep_used};
+
+/// The part of the memory given that granted files may take: they are held for as long as the flow is open.
+const FILES_SHARE: u64 = 4;
+
+/// The granted files of a flow.
+#[derive(Default)]
+pub(crate) struct Granted {
+    paths: BTreeMap<String, GrantedPath>,
+}
+
+/// A granted file or folder.
+struct GrantedPath {
+    tree: Arc<GrantedTree>,
+    /// That of the tree.
+    digest: Fingerprint,
+    node: FileNode,
+}
+
+impl Granted {
+    /// Looks at everything that a flow grants.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be granted, each with its place in the flow file; when the store fails.
+    pub(crate) fn take(
+        plan: &Plan,
+        place: &FlowPlace,
+        store: &Store,
+        memory_bytes_max: u64,
+    ) -> Result<Self, Error> {
+        let mut granted = Self::default();
+        let reads: Vec<&Located<String>> = transforms(plan)
+            .flat_map(|transform| &transform.grants.read)
+            .collect();
+        if reads.is_empty() {
+            return Ok(granted);
+        }
+        let mut faults = Vec::new();
+        let before = read_latest(&store.snapshot()?, &place.file)?;
+        let mut left = memory_bytes_max / FILES_SHARE;
+        for path in reads {
+            if granted.paths.contains_key(&path.value) {
+                continue;
+            }
+            match GrantedTree::take(&place.base, &path.value, before.get(&path.value)) {
+                Ok(tree) => {
+                    let bytes = tree.bytes();
+                    if bytes > left {
+                        faults.push(too_large(path, bytes, memory_bytes_max));
+                    }
+                    left = left.saturating_sub(bytes);
+                    granted.add(place, &path.value, tree);
+                }
+                Err(error) => {
+                    let message = format!("`{}` cannot be granted: {error}", path.value);
+                    faults.push(Diagnostic::at(&path.span, message).help(error.help));
+                }
+            }
+        }
+        if !faults.is_empty() {
+            faults.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
+            return Err(FlowErrors(faults).into());
+        }
+        put_latest(store, &place.file, &before, &granted.trees())?;
+        Ok(granted)
+    }
+
+    fn add(&mut self, place: &FlowPlace, path: &str, tree: GrantedTree) {
+        let tree = Arc::new(tree);
+        let base: Arc<Path> = place.base.as_path().into();
+        let file = |below: &str| {
+            FileNode::File(Arc::new(GrantedFile {
+                tree: Arc::clone(&tree),
+                base: Arc::clone(&base),
+                path: path.to_owned(),
+                below: below.to_owned(),
+                content: Mutex::new(None),
+            }))
+        };
+        let node = if tree.entries.contains_key("") {
+            file("")
+        } else {
+            let entries: Vec<(&str, &GrantedEntry)> = (tree.entries.iter())
+                .map(|(path, entry)| (path.as_str(), entry))
+                .collect();
+            folder(&entries, 0, &file)
+        };
+        let digest = tree.digest();
+        let granted = GrantedPath { tree, digest, node };
+        self.paths.insert(path.to_owned(), granted);
+    }
+
+    /// What a transform is granted, as its keys have it: in the order of the names.
+    pub(crate) fn recipe(&self, transform: &Transform) -> Vec<Grant> {
+        let Grants { read, env, .. } = &transform.grants;
+        let impure = transform.grants.impure_names().into_iter();
+        let mut grants: Vec<Grant> = impure.map(Grant::plain).collect();
+        grants.extend(read.iter().filter_map(|path| {
+            let granted = self.paths.get(&path.value)?;
+            Some(Grant::read(&path.value, granted.digest))
+        }));
+        grants.extend(env.iter().map(Grant::variable));
+        grants.sort_by(|a, b| a.name.cmp(&b.name));
+        grants
+    }
+
+    /// What the calls of a transform can learn besides their arguments, all but the seed and the row.
+    pub(crate) fn world(&self, transform: &Transform) -> World {
+        let grants = &transform.grants;
+        let mut world = World::default();
+        world.clock = grants.clock;
+        world.random = grants.random;
+        let set = |variable: &flowstone_core::Variable| {
+            Some((variable.name.clone(), variable.value.clone()?))
+        };
+        let mut env: Vec<(String, String)> = grants.env.iter().filter_map(set).collect();
+        env.sort_unstable();
+        world.env = env.into();
+        if !grants.read.is_empty() {
+            let mut files = Files::default();
+            for path in &grants.read {
+                if let Some(granted) = self.paths.get(&path.value) {
+                    files.add(&path.value, granted.node.clone());
+                }
+            }
+            world.files = Some(Arc::new(files));
+        }
+        world
+    }
+
+    fn trees(&self) -> BTreeMap<&str, &GrantedTree> {
+        let paths = self.paths.iter();
+        paths
+            .map(|(path, granted)| (path.as_str(), &*granted.tree))
+            .collect()
+    }
+}
+
+fn transforms(plan: &Plan) -> impl Iterator<Item = &Transform> {
+    plan.stages.iter().flat_map(|stage| &stage.transforms)
+}
+
+fn too_large(path: &Located<String>, bytes: u64, memory_bytes_max: u64) -> Diagnostic {
+    let message = format!(
+        "`{}` holds {}, and the memory given leaves {} for all that is granted",
+        path.value,
+        format_size(bytes),
+        format_size(memory_bytes_max / FILES_SHARE)
+    );
+    Diagnostic::at(&path.span, message)
+        .help("grant only what the plugin reads, or raise `--memory`: granted files may take a quarter of it")
+}
+
+/// The folder of which `entries`, in the order of their paths, are all that is below; their first `skip` bytes are its own
+/// path.
+fn folder(
+    entries: &[(&str, &GrantedEntry)],
+    skip: usize,
+    file: &dyn Fn(&str) -> FileNode,
+) -> FileNode {
+    let mut nodes = BTreeMap::new();
+    let name = |path: &str| {
+        let rest = path.get(skip..).unwrap_or_default();
+        rest.split('/').next().unwrap_or_default().to_owned()
+    };
+    // Folders come before what is in them, though perhaps not at once: `a`, `a-b`, `a/c`.
+    let mut inner: BTreeMap<String, Vec<(&str, &GrantedEntry)>> = BTreeMap::new();
+    for (path, entry) in entries {
+        let name = name(path);
+        if path.len() > skip + name.len() {
+            inner.entry(name).or_default().push((path, entry));
+        } else if matches!(entry, GrantedEntry::Folder) {
+            inner.entry(name).or_default();
+        } else {
+            nodes.insert(name, file(path));
+        }
+    }
+    for (name, entries) in inner {
+        let node = folder(&entries, skip + name.len() + 1, file);
+        nodes.insert(name, node);
+    }
+    FileNode::Folder(Arc::new(nodes))
+}
+
+/// A granted file: read when it is first opened, and then kept.
+struct GrantedFile {
+    tree: Arc<GrantedTree>,
+    base: Arc<Path>,
+    path: String,
+    below: String,
+    content: Mutex<Option<Arc<[u8]>>>,
+}
+
+impl FileContent for GrantedFile {
+    fn size(&self) -> u64 {
+        match self.tree.entries.get(&self.below) {
+            Some(GrantedEntry::File { size, .. }) => *size,
+            _ => 0,
+        }
+    }
+
+    fn read(&self) -> Result<Arc<[u8]>, String> {
+        // A panic while it was read leaves nothing behind.
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(content) = &*content {
+            return Ok(Arc::clone(content));
+        }
+        let read = self.tree.read(&self.base, &self.path, &self.below)?;
+        Ok(Arc::clone(content.insert(read.into())))
+    }
+}
+
+/// Looks at granted files again and again, to see that something changed; unchanged ones are not read.
+#[derive(Default)]
+pub struct GrantWatch {
+    trees: BTreeMap<(PathBuf, String), GrantedTree>,
+}
+
+impl GrantWatch {
+    /// What stands for the present state of a granted path: another one when a plugin could see a difference, or when it
+    /// cannot be had any more.
+    pub fn state(&mut self, base: &Path, path: &str) -> String {
+        let key = (base.to_owned(), path.to_owned());
+        match GrantedTree::take(base, path, self.trees.get(&key)) {
+            Ok(tree) => {
+                let digest = tree.digest().to_string();
+                self.trees.insert(key, tree);
+                digest
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+}
