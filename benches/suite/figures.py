@@ -59,4 +59,4 @@ class Figures:
     def ratios(self, contender: str, case: str, size: int, metric: str) -> list[float]:
         """How many times what flowstone takes it took, by the repeat: both were measured next to each other."""
         own = dict(self._of(FLOWSTONE, case, size, metric))
-        return [value / own[repeat] for repeat, value in self._of(contender, case, size, metric) if own.get(repeat)]
+        return [value / own[repeat] for repeat, value in self._of(contender, case, size, metric) if own.get(repeat, 0) > 0]

@@ -68,7 +68,7 @@ def _bars(figures: Figures, workload: Workload, size: int) -> str:
     groups = {}
     for case in figures.cases(size):
         medians = [figures.median(name, case, size, metric.key) for name in contenders]
-        groups[case] = [median / metric.unit if median else None for median in medians]
+        groups[case] = [median / metric.unit if median and median > 0 else None for median in medians]
     return svg.bars(f"{workload.title}: {metric.title}, {size:,} {workload.what}", contenders, groups)
 
 
@@ -77,7 +77,7 @@ def _growth(figures: Figures, workload: Workload, metric: Metric) -> str:
     for name in figures.contenders(metric=metric.key):
         for case in workload.growth:
             medians = ((size, figures.median(name, case, size, metric.key)) for size in figures.sizes())
-            points = [(size, median / metric.unit) for size, median in medians if median]
+            points = [(size, median / metric.unit) for size, median in medians if median and median > 0]
             if points:
                 lines[f"{name}: {case}"] = points
     return svg.lines(f"{workload.title}: {metric.title} by {workload.what}", lines)

@@ -6,9 +6,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from suite import rivals
 from suite.figures import FLOWSTONE, Figure
+
+Rival = TypeVar("Rival")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Bench:
             self.note(f"Rivals are not measured above {self.options.rival_size_max:,} {self.workload.what}.")
         return size <= self.options.rival_size_max
 
-    def rival(self, name: str, make: Callable[[], object]) -> object | None:
+    def rival(self, name: str, make: Callable[[], Rival]) -> Rival | None:
         """What a function gives that installs a rival; None, and a note, where it cannot be had or was not asked for."""
         if not self.options.rivals:
             self.note(f"{name} was left out (`--no-rivals`).")

@@ -1,6 +1,6 @@
 //! The floors of the benchmarks, as a person would write them who needs the result once: one thread, no sandbox, no
 //! cache. `floor documents FOLDER DATABASE` does the work of W1, with the library code that the plugin is made of;
-//! `floor hash FOLDER` reads and hashes all files, as b3sum does.
+//! `floor hash FOLDER EXTENSION` reads and hashes all files of a kind, as b3sum does.
 
 use std::error::Error;
 use std::fs;
@@ -17,8 +17,8 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["documents", folder, database] => documents(Path::new(folder), Path::new(database)),
-        ["hash", folder] => hash(Path::new(folder)),
-        _ => Err("usage: floor documents FOLDER DATABASE | floor hash FOLDER".into()),
+        ["hash", folder, extension] => hash(Path::new(folder), extension),
+        _ => Err("usage: floor documents FOLDER DATABASE | floor hash FOLDER EXTENSION".into()),
     }
 }
 
@@ -44,10 +44,14 @@ fn documents(folder: &Path, database: &Path) -> Outcome {
     Ok(())
 }
 
-/// One digest over the digests of all files.
-fn hash(folder: &Path) -> Outcome {
+/// One digest over the digests of all files of a kind.
+fn hash(folder: &Path, extension: &str) -> Outcome {
     let mut all = blake3::Hasher::new();
-    for path in files(folder)? {
+    let files = files(folder)?;
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+    {
         all.update(blake3::hash(&fs::read(path)?).as_bytes());
     }
     println!("{}", all.finalize());
