@@ -11,6 +11,7 @@ mod held;
 mod history;
 mod hostile;
 mod kill;
+mod languages;
 mod meeting;
 mod new;
 mod pin;

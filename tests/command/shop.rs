@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flowstone_tests::Project;
 
-use crate::support::command;
+use crate::support::calls_of_run;
 
 /// The example in a folder of its own; its plugin is built where it is.
 struct Shop {
@@ -47,25 +47,11 @@ impl Shop {
             .expect("the statement is right");
     }
 
-    /// Runs the flow: the calls per transform, without those of which there were none.
     fn run(&self) -> BTreeMap<String, u64> {
-        let output = command(&self.project)
-            .args(["run", "--json"])
-            .output()
-            .expect("the command starts");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        let report: serde_json::Value =
-            serde_json::from_slice(&output.stdout).expect("the report is JSON");
-        let transforms = report["transforms"].as_object().expect("there are some");
-        transforms
-            .iter()
-            .map(|(name, counts)| (name.clone(), counts["called"].as_u64().expect("a number")))
-            .filter(|(_, called)| *called > 0)
-            .collect()
+        calls_of_run(&self.project)
     }
 
-    /// The same, with the additions of the total apart: how many there are is for the tree to say.
+    /// The calls of a run, with the additions of the total apart: how many there are is for the tree to say.
     fn run_apart(&self) -> (Vec<(String, u64)>, u64) {
         let mut calls = self.run();
         let additions = calls.remove("worth.combine").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Running the command on a project in a temporary folder.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -14,6 +15,24 @@ pub(crate) fn command(project: &Project) -> Command {
         .env("XDG_STATE_HOME", project.path("state"))
         .stdin(Stdio::null());
     command
+}
+
+/// Runs the flow of the project: the calls per transform, without those of which there were none.
+pub(crate) fn calls_of_run(project: &Project) -> BTreeMap<String, u64> {
+    let output = command(project)
+        .args(["run", "--json"])
+        .output()
+        .expect("the command starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    let transforms = report["transforms"].as_object().expect("there are some");
+    transforms
+        .iter()
+        .map(|(name, counts)| (name.clone(), counts["called"].as_u64().expect("a number")))
+        .filter(|(_, called)| *called > 0)
+        .collect()
 }
 
 /// Whether tests are left out that install the tools of other languages.
