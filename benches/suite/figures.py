@@ -40,8 +40,10 @@ class Figures:
                  if size in (None, figure.size) and (metric is None or metric in figure.values)]
         return sorted(dict.fromkeys(names), key=lambda name: name != FLOWSTONE)
 
-    def cases(self, size: int | None = None) -> list[str]:
-        return list(dict.fromkeys(figure.case for figure in self.all if size in (None, figure.size)))
+    def cases(self, size: int, metric: str | None = None) -> list[str]:
+        """In the order in which they came."""
+        return list(dict.fromkeys(figure.case for figure in self.all if figure.size == size
+                                  and (metric is None or metric in figure.values)))
 
     def _of(self, contender: str, case: str, size: int, metric: str) -> Iterator[tuple[int, float]]:
         for figure in self.all:

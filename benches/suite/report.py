@@ -36,7 +36,8 @@ def _ratio(values: list[float]) -> str:
 
 
 def _rows(head: list[str], rows: list[list[str]]) -> str:
-    # A column in which nothing was measured says nothing.
+    # A row or a column in which nothing was measured says nothing.
+    rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
     kept = [column for column in range(len(head)) if column == 0 or any(row[column] != "-" for row in rows)]
     lines = [[head[column] for column in kept], ["---"] * len(kept), *([row[column] for column in kept] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -66,7 +67,7 @@ def _bars(figures: Figures, workload: Workload, size: int) -> str:
     metric = workload.metrics[0]
     contenders = figures.contenders(size, metric.key)
     groups = {}
-    for case in figures.cases(size):
+    for case in figures.cases(size, metric.key):
         medians = [figures.median(name, case, size, metric.key) for name in contenders]
         groups[case] = [median / metric.unit if median and median > 0 else None for median in medians]
     return svg.bars(f"{workload.title}: {metric.title}, {size:,} {workload.what}", contenders, groups)
