@@ -12,6 +12,7 @@ from suite.workload import Bench, Workload
 
 FORMAT = 1
 PAGE = ROOT / "docs/benchmarks.md"
+NOT_PUBLISHED = "figures of --quick are not for the page"
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -73,11 +74,13 @@ def main(workloads: list[Workload], about: str) -> None:
             parser.error(f"no such workload: {', '.join(unknown)}; there are {', '.join(known)}")
         chosen = [known[name] for name in only.split(",")]
     if options.publish and options.quick:
-        parser.error("figures of --quick are not for the page")
+        parser.error(NOT_PUBLISHED)
     if options.read:
         found = json.loads(options.read.read_text())
         if found["format"] != FORMAT:
             parser.error(f"{options.read} has format {found['format']}, not {FORMAT}")
+        if options.publish and found["quick"]:
+            parser.error(NOT_PUBLISHED)
         chosen = [workload for workload in chosen if workload.name in found["workloads"]]
     else:
         found = _measure(chosen, options)
