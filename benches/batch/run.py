@@ -27,7 +27,7 @@ from batch.servers import HERE, Load, python_server, rust_server, served
 from suite import cli, rivals
 from suite.figures import FLOWSTONE
 from suite.process import measure
-from suite.workload import Bench, Metric, Workload
+from suite.workload import Bench, Differs, Metric, Workload
 
 BATCH = 500
 BYTES = 1024
@@ -89,9 +89,9 @@ class Flow:
         with self.load.payloads.open() as texts:
             cost, called = self._run(list(texts))
         if called != (self.load.rows if self.calls else 0):
-            sys.exit(f"{called} rows were called for, not {self.load.rows}")
+            raise Differs(f"{called} rows were called for, not {self.load.rows}")
         if self.calls and (found := self._sum()) != self.load.total:
-            sys.exit(f"flowstone counted {found} words, not {self.load.total}")
+            raise Differs(f"flowstone counted {found} words, not {self.load.total}")
         return cost / self.load.rows
 
     def _run(self, texts: list[str]) -> tuple[float, int]:

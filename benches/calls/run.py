@@ -16,7 +16,6 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from suite import cli, rivals
-from suite.figures import FLOWSTONE
 from suite.places import ROOT
 from suite.workload import Bench, Metric, Workload
 
@@ -43,8 +42,8 @@ def run(bench: Bench) -> None:
             if line["way"] != "native":
                 values["above"] = line["ns"] - native[line["shape"]]
             bench.record(line["shape"], line["rows"], repeat, values, line["way"])
-    bench.note(f"`{FLOWSTONE}` is a call through the sandbox in a fresh instance, with its limits and its log; the sandbox has no "
-               "other way. `wasmtime` keeps one instance for all calls and has no limits.")
+    bench.note("flowstone is a call through the sandbox in a fresh instance, with its limits and its log; the sandbox has no other "
+               "way. wasmtime keeps one instance for all calls and has no limits.")
 
 
 CALLS = Workload(

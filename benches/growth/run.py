@@ -19,7 +19,7 @@ if __name__ == "__main__":
 from calls.run import component
 from suite import cli
 from suite.process import measure, size_of
-from suite.workload import CPU, MEMORY, WALL, Bench, Metric, Workload
+from suite.workload import CPU, MEMORY, WALL, Bench, Differs, Metric, Workload
 
 FILES_MAX = 100_000
 SETTLE_S = 0.1
@@ -103,7 +103,7 @@ def one_pass(bench: Bench, folder: Path, kind: type[Records] | type[Files], rows
         cost = measure([bench.binary, "run", folder, "--json", "--quiet"])
         found = sum(counts["called"] for counts in json.loads(cost.output)["transforms"].values())
         if found != called:
-            sys.exit(f"{case}: {found} calls, not {called}")
+            raise Differs(f"{case}: {found} calls, not {called}")
         values = {**cost.values(), "store": size_of(folder / ".flowstone")}
         bench.record(f"{kind.name}, {case}", rows, repeat, values)
 

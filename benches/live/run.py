@@ -26,7 +26,7 @@ from documents.corpus import Corpus, Writer
 from suite import cli
 from suite.figures import FLOWSTONE
 from suite.process import cpu_seconds, status_bytes
-from suite.workload import MEMORY, Bench, Metric, Workload
+from suite.workload import MEMORY, Bench, Differs, Metric, Workload
 
 EDITS, QUICK_EDITS = 50, 5
 BURST, QUICK_BURST = 500, 20
@@ -57,7 +57,7 @@ class Table:
         end = time.monotonic() + WAIT_S_MAX
         while not right(self.ask(query, *arguments)):
             if process.poll() is not None or time.monotonic() > end:
-                sys.exit(f"{process.args} did not bring the rows: {query}")
+                raise Differs(f"{process.args} did not bring the rows: {query}")
             time.sleep(0.001)
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 FLOWSTONE = "flowstone"
 
@@ -27,9 +27,6 @@ class Figures:
     @classmethod
     def of_json(cls, entries: list[dict]) -> "Figures":
         return cls([Figure(**entry) for entry in entries])
-
-    def to_json(self) -> list[dict]:
-        return [asdict(figure) for figure in self.all]
 
     def sizes(self) -> list[int]:
         return sorted({figure.size for figure in self.all})

@@ -14,6 +14,10 @@ from suite.figures import FLOWSTONE, Figure
 Rival = TypeVar("Rival")
 
 
+class Differs(RuntimeError):
+    """Something was made or called that should not have been: what was measured is not the same work."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A value of a figure, and how it is shown: divided by `unit`, with so many digits."""
@@ -56,6 +60,7 @@ class Bench:
     folder: Path
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    failed: bool = False
 
     @property
     def binary(self) -> Path:
