@@ -95,6 +95,7 @@ DOCUMENTS = Workload(
     sizes=(1_000, 10_000, 100_000),
     quick_sizes=(100,),
     what="files",
+    floors=(Native.name,),
     growth=(FIRST, NO_CHANGE, ONE_CHANGED),
 )
 

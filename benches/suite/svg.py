@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 
 WIDTH = 820
-LABELS = 230
+LABELS = 270
 HEAD = 34
 COLOURS = ("#2f81f7", "#e8820c", "#3fa34d", "#b06bd6", "#d1495b", "#8a8f98", "#17a2b8", "#b8860b", "#e377c2", "#7f6a55")
 STYLE = (

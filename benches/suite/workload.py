@@ -47,6 +47,8 @@ class Workload:
     sizes: tuple[int, ...]
     quick_sizes: tuple[int, ...]
     what: str
+    # Contenders that do less than flowstone: what flowstone takes is told in theirs, not the other way round.
+    floors: tuple[str, ...] = ()
     # Cases that a plot over the sizes shows; with one size, or none, bars show all cases.
     growth: tuple[str, ...] = ()
 
