@@ -21,7 +21,9 @@ def main() -> None:
         requests.append(map_pb2.MapRequest(id=str(number), request=request))
         if (number + 1) % size == 0 or number + 1 == messages:
             requests.append(map_pb2.MapRequest(status=map_pb2.TransmissionStatus(eot=True)))
-    with grpc.insecure_channel(f"unix://{socket}") as channel:
+    # By default the path of the socket is sent as the authority, which the Rust server refuses as no valid one.
+    options = [("grpc.default_authority", "localhost")]
+    with grpc.insecure_channel(f"unix://{socket}", options=options) as channel:
         grpc.channel_ready_future(channel).result(timeout=30)
         start = time.monotonic()
         total = answered = 0

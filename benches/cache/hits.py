@@ -10,14 +10,16 @@ all in.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from suite import process
+from suite.places import BINARY, ROOT
 
 FLOW = """
 name = "hits"
@@ -51,23 +53,15 @@ columns = {{ path = "page.path", token = "token", words = "words" }}
 """
 
 
-def run(binary: str, folder: Path, on_error: str) -> tuple[float, dict]:
+def run(binary: Path, folder: Path, on_error: str) -> tuple[float, dict]:
     """One run: its CPU seconds and its report."""
     text = FLOW.format(plugin=ROOT / "plugins/text", on_error=on_error)
     (folder / "flow.toml").write_text(text)
-    out = folder / "out.json"
-    with out.open("wb") as stdout:
-        command = [binary, "run", str(folder), "--json", "--quiet"]
-        pid = os.posix_spawn(binary, command, dict(os.environ), file_actions=[
-            (os.POSIX_SPAWN_DUP2, stdout.fileno(), 1),
-        ])
-        _, status, usage = os.wait4(pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        sys.exit(f"the run failed: {out.read_text()}")
-    return usage.ru_utime + usage.ru_stime, json.loads(out.read_text())
+    cost = process.measure([binary, "run", folder, "--json", "--quiet"])
+    return cost.cpu, json.loads(cost.output)
 
 
-def measure(binary: str, hits: int, rows: int, repeat: int) -> dict:
+def measure(binary: Path, hits: int, rows: int, repeat: int) -> dict:
     """Microseconds for a hit, with so many root rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -93,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--hits", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--binary", default=str(ROOT / "target/release/flowstone"))
+    parser.add_argument("--binary", type=Path, default=BINARY)
     args = parser.parse_args()
     subprocess.run([args.binary, "inspect", str(ROOT / "plugins/text")], stdout=subprocess.DEVNULL, check=True)
     print("| root rows | hits | CPU microseconds for a hit (spread) |\n| --- | --- | --- |")

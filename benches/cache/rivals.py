@@ -10,7 +10,7 @@ cache gives. It prints a Markdown table with
     stale    the result is another than that of a run without a cache
 
 and footnotes with what a documented option changes, tried in the same way. It needs Python 3.11 or later and PyPI (the
-first time: the tools go into target/venv-rivals); neither tool needs a network or a database server afterwards.
+first time: the tools go into target/bench); neither tool needs a network or a database server afterwards.
 
     benches/cache/rivals.py [--only WORD] [--verbose]
 """
@@ -28,8 +28,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from suite import rivals
+
 HERE = Path(__file__).resolve().parent
-VENV = HERE.parent.parent / "target/venv-rivals"
 TOOLS = {
     "hamilton": ("Hamilton", "apache-hamilton", "apache-hamilton==1.90.*"),
     "cocoindex": ("CocoIndex", "cocoindex", "cocoindex==1.0.26"),
@@ -239,7 +242,7 @@ def run(tool: str, project: Path, cached: bool) -> tuple[dict, list[str]]:
     log.write_text("")
     environment = dict(os.environ, CALLS=str(log), OUT=str(place / "out"), COCOINDEX_DB=str(place / "db"),
                        PYTHONPATH=str(project), PYTHONDONTWRITEBYTECODE="1")
-    command = [VENV / "bin/python", HERE / "rivals.py", "--inside", tool, *(["--cached"] if cached else [])]
+    command = [rivals.VENV / "bin/python", HERE / "rivals.py", "--inside", tool, *(["--cached"] if cached else [])]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip()[-2000:])
@@ -278,17 +281,15 @@ def outcome(tool: str, case: Case, verbose: bool) -> str:
 
 def install() -> dict[str, str]:
     """The tools that can be had, with their versions."""
-    if not (VENV / "bin/python").exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     versions = {}
     for tool, (name, package, requirement) in TOOLS.items():
-        done = subprocess.run([VENV / "bin/pip", "install", "--quiet", "--disable-pip-version-check", requirement])
-        if done.returncode != 0:
-            print(f"{name} cannot be had: pip install {requirement} failed", file=sys.stderr)
+        try:
+            python = rivals.python(requirement)
+        except rivals.Missing as missing:
+            print(f"{name} cannot be had: {missing}", file=sys.stderr)
             continue
         ask = f"from importlib.metadata import version; print(version({package!r}))"
-        versions[tool] = subprocess.run(
-            [VENV / "bin/python", "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
+        versions[tool] = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
     return versions
 
 

@@ -21,7 +21,9 @@ class Flowstone:
     """A project with the flow of W1; other code is another build of the plugin, its source edited."""
 
     name = FLOWSTONE
-    EDITS = {EQUAL: "word_count(text.trim_end())", OTHER: "word_count(&text) + 1"}
+    # What the exported function does, in the plugin's source.
+    COUNT = "        word_count(&text)"
+    EDITS = {EQUAL: "        word_count(text.trim_end())", OTHER: COUNT + " + 1"}
 
     def __init__(self, folder: Path, docs: Path, binary: Path):
         self.folder, self.binary, self.docs = folder, binary, docs
@@ -33,7 +35,7 @@ class Flowstone:
         if which == SAME:
             plugin = rivals.plugin("text")
         else:
-            plugin = rivals.edited_plugin("text", which, "src/lib.rs", "        word_count(&text)", "        " + self.EDITS[which])
+            plugin = rivals.edited_plugin("text", which, "src/lib.rs", self.COUNT, self.EDITS[which])
         shutil.copy(plugin, self.folder / "text.wasm")
 
     def run(self) -> tuple[Cost, dict[str, float]]:

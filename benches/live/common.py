@@ -1,36 +1,13 @@
-"""What the live benches share: a project of many files, and `flowstone watch` on it."""
+"""What the long tests of `flowstone watch` share: a process of it, and what it says."""
 
 import json
 import queue
-import random
-import shutil
 import subprocess
 import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-BINARY = ROOT / "target/release/flowstone"
-PLUGIN = ROOT / "target/wasm32-wasip2/release/text.wasm"
-
-
-def text(rng: random.Random, size: int = 2048) -> str:
-    """Sentences of made-up words."""
-    parts, length = [], 0
-    while length < size:
-        words = ["".join(rng.choices("etaoinshrdlucmfw", k=rng.randint(2, 9))) for _ in range(10)]
-        parts.append(" ".join(words).capitalize() + ". ")
-        length += len(parts[-1])
-    return "".join(parts)[:size]
-
-
-def lay_out(project: Path, plugin: Path, docs: Path) -> None:
-    """A project with the flow of the workload W1 over a folder of documents."""
-    project.mkdir(parents=True)
-    flow = (ROOT / "benches/documents/flow.toml").read_text()
-    flow = flow.replace('source = "../../plugins/text"', 'component = "text.wasm"')
-    (project / "flow.toml").write_text(flow.replace('docs = "docs"', f'docs = "{docs}"'))
-    shutil.copy(plugin, project / "text.wasm")
+from suite.process import status_bytes
 
 
 class Watch:
@@ -58,14 +35,6 @@ class Watch:
             if said["event"] == event:
                 return said
 
-    def status(self, name: str) -> int:
-        """A number of bytes in /proc, such as VmRSS."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1]) * 1024
-        return 0
-
-    def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / 100
+    def resident(self) -> int:
+        """Bytes in memory now."""
+        return status_bytes(self.process.pid, "VmRSS")

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Random edits under `flowstone watch`, with kill -9 in between; at the end the table must equal that of a fresh build.
 
-    cargo build --release -p flowstone-cli
-    cargo build --release --target wasm32-wasip2 -p text
+    cargo build --release
     benches/live/soak.py [--minutes 10] [--files 2000] [--seed 1] [--no-kills] [--memory 64MiB]
 """
 
@@ -18,7 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import BINARY, PLUGIN, Watch, lay_out, text
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from documents.contenders import lay_out
+from documents.corpus import Writer
+from live.common import Watch
+from suite.places import BINARY
+from suite.process import size_of
 
 
 def table(project: Path) -> list:
@@ -31,13 +36,14 @@ class Folder:
 
     def __init__(self, docs: Path, rng: random.Random, files: int):
         self.docs, self.rng, self.fresh = docs, rng, files
+        self.writer = Writer(rng.randrange(1 << 32))
         for number in range(files):
             self.write(f"{number % 20}/{number}.txt")
 
     def write(self, name: str) -> None:
         path = self.docs / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(self.rng, self.rng.randint(0, 4000)))
+        path.write_text(self.writer.text(self.rng.randint(0, 4000)))
 
     def some(self) -> Path | None:
         files = [path for path in self.docs.rglob("*") if path.is_file()]
@@ -53,7 +59,7 @@ class Folder:
             self.fresh += 1
             self.write(f"{self.rng.randint(0, 25)}/{self.fresh}.txt")
         elif what == "edit":
-            path.write_text(text(self.rng, self.rng.randint(0, 4000)))
+            path.write_text(self.writer.text(self.rng.randint(0, 4000)))
         elif what == "remove":
             path.unlink()
         elif what == "rename":
@@ -61,7 +67,7 @@ class Folder:
             path.rename(path.with_name(f"{self.fresh}.txt"))
         elif what == "replace":
             beside = path.with_name("." + path.name)
-            beside.write_text(text(self.rng))
+            beside.write_text(self.writer.text())
             beside.rename(path)
         elif what == "touch":
             path.touch()
@@ -77,7 +83,7 @@ class Folder:
             # Out of the folder and back, changed meanwhile.
             away = self.docs.parent / "away"
             path.parent.rename(away)
-            (away / path.name).write_text(text(self.rng))
+            (away / path.name).write_text(self.writer.text())
             self.fresh += 1
             away.rename(self.docs / f"back{self.fresh}")
         return what
@@ -91,13 +97,12 @@ def main() -> None:
     parser.add_argument("--no-kills", action="store_true", help="one long life, for its memory")
     parser.add_argument("--memory", default="512MiB", help="as of `flowstone watch`")
     parser.add_argument("--binary", type=Path, default=BINARY)
-    parser.add_argument("--plugin", type=Path, default=PLUGIN)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="flowstone-soak-") as folder:
         docs, project = Path(folder) / "docs", Path(folder) / "project"
         documents = Folder(docs, rng, arguments.files)
-        lay_out(project, arguments.plugin, docs)
+        lay_out(project, docs)
 
         def start() -> Watch:
             watch = Watch(arguments.binary, project, "--rescan", "20s", "--memory", arguments.memory)
@@ -115,7 +120,7 @@ def main() -> None:
             time.sleep(rng.random() * 0.15)
             now = time.monotonic()
             if now > next_sample:
-                life.append(watch.status("VmRSS"))
+                life.append(watch.resident())
                 next_sample = now + 5
             if now > next_kill and not arguments.no_kills:
                 # In the middle of work, most likely.
@@ -140,13 +145,13 @@ def main() -> None:
         watch.until("stopped")
         status = watch.process.wait()
         fresh = Path(folder) / "fresh"
-        lay_out(fresh, arguments.plugin, docs)
+        lay_out(fresh, docs)
         subprocess.run([str(arguments.binary), "run", str(fresh), "--quiet"], check=True)
         same = table(project) == table(fresh)
         checked = subprocess.run(
             [str(arguments.binary), "cache", "verify", str(project), "--quiet"],
             check=False, stdout=subprocess.DEVNULL).returncode
-        store = sum(path.stat().st_size for path in (project / ".flowstone").rglob("*") if path.is_file())
+        store = size_of(project / ".flowstone")
         shutil.rmtree(docs)
     longest = max(memory, key=len)
     mb = [f"{sample / 1e6:.0f}" for sample in longest]

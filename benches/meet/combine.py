@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Changing a few of very many members of one combined group: how many calls that asks for, and what it costs.
 
-    cargo build --release -p flowstone-cli && cargo build --release --target wasm32-wasip2 -p shop
+    cargo build --release
     benches/meet/combine.py --rows 1000000 --change 10
 
 The members are the records of one CSV file, each put into the total by `shop.worth` and `shop.add`. Prints a Markdown table.
@@ -9,17 +9,18 @@ The members are the records of one CSV file, each put into the total by `shop.wo
 
 import argparse
 import json
-import os
 import random
-import resource
 import shutil
 import sqlite3
-import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from suite import rivals
+from suite.places import BINARY
+from suite.process import measure, size_of
 
 FLOW = """
 name = "combine"
@@ -55,17 +56,10 @@ def write(path, rows):
         file.writelines(f"{number:08},{price},{pieces}\n" for number, (price, pieces) in enumerate(rows))
 
 
-def run(folder):
+def run(binary, folder):
     """One run of the flow: its report, its CPU seconds, its peak memory in MB."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [TARGET / "release/flowstone", "run", "--json", "--no-gc"]
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    output = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0, output
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
-    return json.loads(output), cpu or usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    cost = measure([binary, "run", folder, "--json", "--no-gc"])
+    return json.loads(cost.output), cost.cpu, cost.memory / 1e6
 
 
 def total(rows):
@@ -77,12 +71,13 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--change", type=int, default=10)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--binary", type=Path, default=BINARY)
     arguments = parser.parse_args()
     chance = random.Random(7)
     rows = [(chance.randrange(1, 100_000), chance.randrange(1, 100)) for _ in range(arguments.rows)]
     folder = Path(tempfile.mkdtemp(prefix="flowstone-combine-"))
     try:
-        shutil.copy(TARGET / "wasm32-wasip2/release/shop.wasm", folder / "shop.wasm")
+        shutil.copy(rivals.plugin("shop"), folder / "shop.wasm")
         (folder / "flow.toml").write_text(FLOW)
         print(f"{arguments.rows:,} members of one group\n")
         print("| run | calls of `worth` | calls of `add` | wall, s | CPU, s | peak, MB |")
@@ -98,13 +93,13 @@ def main():
                 name = "first"
             if number != 1:
                 write(folder / "products.csv", rows)
-            report, cpu, peak = run(folder)
+            report, cpu, peak = run(arguments.binary, folder)
             calls = [report["transforms"][name]["called"] for name in ("worth", "worth.combine")]
             print(f"| {name} | {calls[0]:,} | {calls[1]:,} | {report['seconds']:.2f} | {cpu:.2f} | {peak:.0f} |", flush=True)
             query = "select products, pieces, cents from total"
             found = list(sqlite3.connect(folder / "out/total.db").execute(query).fetchone())
             assert found == total(rows), (found, total(rows))
-        size = sum(path.stat().st_size for path in (folder / ".flowstone").rglob("*") if path.is_file())
+        size = size_of(folder / ".flowstone")
         print(f"\nThe store takes {size / 1e6:,.0f} MB.")
     finally:
         shutil.rmtree(folder)

@@ -22,7 +22,7 @@ if __name__ == "__main__":
 from calls.run import component
 from suite import cli, rivals
 from suite.process import measure
-from suite.workload import Bench, Metric, Workload
+from suite.workload import Bench, Differs, Metric, Workload
 
 HERE = Path(__file__).resolve().parent
 CHAIN, FAN = 100, 1_000
@@ -105,7 +105,7 @@ def flowstone(bench: Bench, project: Path, shape: Shape) -> tuple[dict[str, dict
         counts = json.loads(cost.output)["transforms"].values()
         found = tuple(sum(count[what] for count in counts) for what in ("called", "reused"))
         if found != (called, reused):
-            sys.exit(f"{shape.name}: (called, reused) are {found}, not {(called, reused)}")
+            raise Differs(f"{shape.name}: (called, reused) are {found}, not {(called, reused)}")
         return cost.cpu
 
     # Without rows at first: compiling the component is no part of a node's cost.
@@ -150,7 +150,7 @@ def one_pass(bench: Bench, folder: Path, rows: int, repeat: int, python: Path | 
         if python:
             theirs, sums = hamilton(python, folder / f"hamilton {shape.name}", shape)
             if shape.hamilton[1] == shape.nodes() and sums != total:
-                sys.exit(f"{shape.name}: flowstone's results add up to {total}, Hamilton's to {sums}")
+                raise Differs(f"{shape.name}: flowstone's results add up to {total}, Hamilton's to {sums}")
             record(bench, rows, repeat, shape, "Hamilton", theirs)
 
 

@@ -73,6 +73,7 @@ PAGES = Workload(
     sizes=(),
     quick_sizes=(),
     what="pages",
+    floors=("find", "read and hash"),
 )
 
 if __name__ == "__main__":

@@ -2,16 +2,20 @@
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from suite import machine, report
 from suite.places import BINARY, OUT, ROOT
-from suite.workload import Bench, Workload
+from suite.process import Failed
+from suite.rivals import Missing
+from suite.workload import Bench, Differs, Workload
 
 FORMAT = 1
 PAGE = ROOT / "docs/benchmarks.md"
+NOT_PUBLISHED = "figures of --quick are not for the page"
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -40,20 +44,31 @@ def _measure(workloads: list[Workload], options: argparse.Namespace) -> dict:
     if not options.binary.exists():
         sys.exit(f"{options.binary} is not there: `cargo build --release` makes it")
     options.binary = options.binary.resolve()
-    found = {"format": FORMAT, "machine": machine.describe(options.binary), "quick": options.quick, "workloads": {}}
+    found = {"format": FORMAT, "machine": machine.describe(options.binary), "quick": options.quick, "failed": False,
+             "workloads": {}}
     machine.warn_of_load(found["machine"]["load"])
     for workload in workloads:
         print(f"{workload.name}: {workload.title}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix=f"flowstone-{workload.name}-", dir=options.folder) as folder:
             bench = Bench(workload, options, Path(folder))
             before = machine.load()
-            workload.run(bench)
+            _run(bench)
         found["workloads"][workload.name] = {
             "title": workload.title, "load": [before, machine.load()], "notes": bench.notes,
             "figures": [vars(figure) for figure in bench.figures],
         }
+        found["failed"] |= bench.failed
         _keep(found, options.out)
     return found
+
+
+def _run(bench: Bench) -> None:
+    """Runs a workload. One that fails keeps what it has measured, says why, and does not cost the others."""
+    try:
+        bench.workload.run(bench)
+    except (Failed, Missing, Differs, subprocess.CalledProcessError) as error:
+        bench.note(f"**Failed**: {error}")
+        bench.failed = True
 
 
 def _keep(found: dict, folder: Path) -> None:
@@ -73,11 +88,13 @@ def main(workloads: list[Workload], about: str) -> None:
             parser.error(f"no such workload: {', '.join(unknown)}; there are {', '.join(known)}")
         chosen = [known[name] for name in only.split(",")]
     if options.publish and options.quick:
-        parser.error("figures of --quick are not for the page")
+        parser.error(NOT_PUBLISHED)
     if options.read:
         found = json.loads(options.read.read_text())
         if found["format"] != FORMAT:
             parser.error(f"{options.read} has format {found['format']}, not {FORMAT}")
+        if options.publish and found["quick"]:
+            parser.error(NOT_PUBLISHED)
         chosen = [workload for workload in chosen if workload.name in found["workloads"]]
     else:
         found = _measure(chosen, options)
@@ -86,3 +103,5 @@ def main(workloads: list[Workload], about: str) -> None:
     if options.publish:
         report.publish(sections, PAGE)
     print("\n\n".join(f"# {section.title}\n\n{section.text}" for section in sections))
+    if found["failed"]:
+        sys.exit("a workload failed: see its notes")

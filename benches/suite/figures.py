@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 FLOWSTONE = "flowstone"
 
@@ -28,9 +28,6 @@ class Figures:
     def of_json(cls, entries: list[dict]) -> "Figures":
         return cls([Figure(**entry) for entry in entries])
 
-    def to_json(self) -> list[dict]:
-        return [asdict(figure) for figure in self.all]
-
     def sizes(self) -> list[int]:
         return sorted({figure.size for figure in self.all})
 
@@ -40,8 +37,10 @@ class Figures:
                  if size in (None, figure.size) and (metric is None or metric in figure.values)]
         return sorted(dict.fromkeys(names), key=lambda name: name != FLOWSTONE)
 
-    def cases(self, size: int | None = None) -> list[str]:
-        return list(dict.fromkeys(figure.case for figure in self.all if size in (None, figure.size)))
+    def cases(self, size: int, metric: str | None = None) -> list[str]:
+        """In the order in which they came."""
+        return list(dict.fromkeys(figure.case for figure in self.all if figure.size == size
+                                  and (metric is None or metric in figure.values)))
 
     def _of(self, contender: str, case: str, size: int, metric: str) -> Iterator[tuple[int, float]]:
         for figure in self.all:

@@ -36,21 +36,26 @@ def _ratio(values: list[float]) -> str:
 
 
 def _rows(head: list[str], rows: list[list[str]]) -> str:
-    # A column in which nothing was measured says nothing.
+    # A row or a column in which nothing was measured says nothing.
+    rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
     kept = [column for column in range(len(head)) if column == 0 or any(row[column] != "-" for row in rows)]
     lines = [[head[column] for column in kept], ["---"] * len(kept), *([row[column] for column in kept] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def compared(figures: Figures, size: int, metric: Metric) -> str:
-    """The contenders side by side, with what each rival took in flowstone's."""
+def compared(figures: Figures, size: int, workload: Workload) -> str:
+    """The contenders side by side by the first metric, with what each rival took in flowstone's, and flowstone in a floor's."""
+    metric = workload.metrics[0]
     contenders = figures.contenders(size, metric.key)
     others = [name for name in contenders if name != FLOWSTONE]
-    head = ["", *(f"{name}, {metric.title}" for name in contenders), *(f"{name} / flowstone" for name in others)]
+    head = ["", *(f"{name}, {metric.title}" for name in contenders), *(f"flowstone / {name}" if name in workload.floors else f"{name} / flowstone" for name in others)]
     rows = []
     for case in figures.cases(size):
         cells = [spread(figures.of(name, case, size, metric.key), metric.unit, metric.digits) for name in contenders]
-        rows.append([case, *cells, *(_ratio(figures.ratios(name, case, size, metric.key)) for name in others)])
+        ratios = {name: figures.ratios(name, case, size, metric.key) for name in others}
+        for name in workload.floors:
+            ratios[name] = [1 / ratio for ratio in ratios.get(name, []) if ratio > 0]
+        rows.append([case, *cells, *(_ratio(ratios[name]) for name in others)])
     return _rows(head, rows)
 
 
@@ -66,7 +71,7 @@ def _bars(figures: Figures, workload: Workload, size: int) -> str:
     metric = workload.metrics[0]
     contenders = figures.contenders(size, metric.key)
     groups = {}
-    for case in figures.cases(size):
+    for case in figures.cases(size, metric.key):
         medians = [figures.median(name, case, size, metric.key) for name in contenders]
         groups[case] = [median / metric.unit if median and median > 0 else None for median in medians]
     return svg.bars(f"{workload.title}: {metric.title}, {size:,} {workload.what}", contenders, groups)
@@ -112,7 +117,7 @@ def _section(found: dict, workload: Workload) -> Section:
     for size in figures.sizes():
         if len(figures.sizes()) > 1:
             parts.append(f"{size:,} {workload.what}:")
-        parts.append(compared(figures, size, workload.metrics[0]))
+        parts.append(compared(figures, size, workload))
         if rest := workload.metrics[1:]:
             parts.append(listed(figures, size, rest))
     plots = _plots(figures, workload)

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from html import escape
 
 WIDTH = 820
-LABELS = 230
+LABELS = 270
 HEAD = 34
-COLOURS = ("#2f81f7", "#e8820c", "#3fa34d", "#b06bd6", "#d1495b", "#8a8f98")
+COLOURS = ("#2f81f7", "#e8820c", "#3fa34d", "#b06bd6", "#d1495b", "#8a8f98", "#17a2b8", "#b8860b", "#e377c2", "#7f6a55")
 STYLE = (
-    "text{font:12px system-ui,sans-serif;fill:#24292f}.grid{stroke:#d0d7de;stroke-width:1}.faint{fill:#57606a}"
+    "text{font:12px system-ui,sans-serif;fill:#24292f}text.title{font-weight:600}.grid{stroke:#d0d7de;stroke-width:1}.faint{fill:#57606a}"
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.grid{stroke:#30363d}.faint{fill:#9198a1}}"
 )
 
@@ -30,7 +30,7 @@ def _page(title: str, height: float, parts: Iterable[str]) -> str:
     body = "\n".join(parts)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" role="img">\n'
             f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
-            f'<text x="8" y="20" font-weight="600">{escape(title)}</text>\n{body}\n</svg>\n')
+            f'{_text(8, 20, title, kind="title")}\n{body}\n</svg>\n')
 
 
 class Scale:

@@ -14,6 +14,10 @@ from suite.figures import FLOWSTONE, Figure
 Rival = TypeVar("Rival")
 
 
+class Differs(RuntimeError):
+    """Something was made or called that should not have been: what was measured is not the same work."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A value of a figure, and how it is shown: divided by `unit`, with so many digits."""
@@ -43,6 +47,8 @@ class Workload:
     sizes: tuple[int, ...]
     quick_sizes: tuple[int, ...]
     what: str
+    # Contenders that do less than flowstone: what flowstone takes is told in theirs, not the other way round.
+    floors: tuple[str, ...] = ()
     # Cases that a plot over the sizes shows; with one size, or none, bars show all cases.
     growth: tuple[str, ...] = ()
 
@@ -56,6 +62,7 @@ class Bench:
     folder: Path
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    failed: bool = False
 
     @property
     def binary(self) -> Path:
