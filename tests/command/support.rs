@@ -16,6 +16,11 @@ pub(crate) fn command(project: &Project) -> Command {
     command
 }
 
+/// Whether tests are left out that install the tools of other languages.
+pub(crate) fn languages_are_off() -> bool {
+    std::env::var_os("FLOWSTONE_TEST_LANGUAGES").is_some_and(|value| value == "off")
+}
+
 /// Writes the project's flow and guest as files, as the command wants them.
 pub(crate) fn lay_out(project: &Project) -> PathBuf {
     let flow = project.path("flow.toml");
