@@ -1,5 +1,6 @@
 //! Installs tools into their folder, each as a whole: a kill leaves nothing that looks like a tool.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,11 +31,10 @@ pub(super) fn installed(tools: &Path, tool: &Tool, output: Output) -> Result<Pat
                     .arg(&file);
                 PYTHON.run(&mut pip, || cannot_install(tool))?;
             }
-            Origin::Npm { lock } => {
-                let wants = format!(
-                    r#"{{"dependencies":{{"{}":"{}"}}}}"#,
-                    tool.name, tool.version
-                );
+            Origin::Npm { also, lock } => {
+                let own = (tool.name, tool.version);
+                let all: BTreeMap<_, _> = also.iter().copied().chain([own]).collect();
+                let wants = serde_json::json!({ "dependencies": all }).to_string();
                 write(&work.path().join("package.json"), &wants)?;
                 write(&work.path().join("package-lock.json"), lock)?;
                 // Not `npm ci`: it wants what is optional and for other machines to be in the registry too.

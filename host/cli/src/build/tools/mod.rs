@@ -36,7 +36,11 @@ enum Origin {
     /// The Python package index, with a requirements file of pip.
     PyPi { requirements: &'static str },
     /// The npm registry, with a lock file of npm.
-    Npm { lock: &'static str },
+    Npm {
+        /// What is installed beside it, by name and version.
+        also: &'static [(&'static str, &'static str)],
+        lock: &'static str,
+    },
 }
 
 /// Makes components of Python.
@@ -53,6 +57,7 @@ pub(super) const ESBUILD: Tool = Tool {
     name: "esbuild",
     version: "0.28.2",
     origin: Origin::Npm {
+        also: &[],
         lock: include_str!("esbuild.json"),
     },
 };
@@ -62,6 +67,7 @@ pub(super) const COMPONENTIZE_QJS: Tool = Tool {
     name: "componentize-qjs",
     version: "0.4.5",
     origin: Origin::Npm {
+        also: &[],
         lock: include_str!("componentize-qjs.json"),
     },
 };
@@ -71,6 +77,11 @@ pub(super) const COMPONENTIZE_JS: Tool = Tool {
     name: "@bytecodealliance/componentize-js",
     version: "0.23.0",
     origin: Origin::Npm {
+        // It asks for the newest of the first, which brings much more along, and does not ask for the second.
+        also: &[
+            ("@bytecodealliance/jco", "1.15.4"),
+            ("@bytecodealliance/preview2-shim", "0.17.4"),
+        ],
         lock: include_str!("componentize-js.json"),
     },
 };
