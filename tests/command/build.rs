@@ -25,7 +25,7 @@ pub(crate) fn write(project: &Project, files: &[(&str, &str)]) {
 }
 
 /// Runs `build`. Cargo takes projects for the same that are alike but for the folder, so it must not share their target.
-fn build(project: &Project, arguments: &[&str]) -> Output {
+pub(crate) fn build(project: &Project, arguments: &[&str]) -> Output {
     let mut command = command(project);
     command.arg("build").args(arguments);
     command.env_remove("CARGO_TARGET_DIR");
@@ -33,7 +33,7 @@ fn build(project: &Project, arguments: &[&str]) -> Output {
 }
 
 /// What `build --json` says, which goes well.
-fn built(project: &Project, arguments: &[&str]) -> Value {
+pub(crate) fn built(project: &Project, arguments: &[&str]) -> Value {
     let output = build(project, &[&["--json"], arguments].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");

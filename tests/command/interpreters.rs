@@ -1,0 +1,222 @@
+//! Plugins in Python, JavaScript and TypeScript: equal sources give equal components, and their functions run. The tools
+//! are installed on first use and the components kept; `FLOWSTONE_TEST_LANGUAGES=off` leaves these tests out.
+
+use std::fs;
+use std::path::Path;
+
+use flowstone::core::{Value, from_wave, to_wave};
+use flowstone::{Component, Limits};
+use flowstone_tests::Project;
+
+use crate::build::{build, built, write};
+use crate::support::languages_are_off;
+
+/// A copy of a plugin of this repository, but for what a build leaves there.
+fn copy(project: &Project, plugin: &str, to: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    copy_folder(&root.join(plugin), &project.path(to));
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the project takes folders");
+    for entry in fs::read_dir(from).expect("the plugin is there") {
+        let entry = entry.expect("it is listed");
+        let name = entry.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if entry.path().is_dir() {
+            if !hidden && name != "node_modules" {
+                copy_folder(&entry.path(), &to.join(name));
+            }
+        } else {
+            fs::copy(entry.path(), to.join(name)).expect("the project takes files");
+        }
+    }
+}
+
+/// The component of a plugin, built in two folders: it is the same.
+fn built_twice(project: &Project, plugin: &str, language: &str) -> Component {
+    copy(project, plugin, "one");
+    copy(project, plugin, "deep/down/two");
+    let one = built(project, &["one"]);
+    let two = built(project, &["deep/down/two", "--output", "two.wasm"]);
+    assert_eq!(one["language"], language);
+    assert_eq!(
+        (&one["digest"], &one["bytes"]),
+        (&two["digest"], &two["bytes"])
+    );
+    let bytes = fs::read(project.path("two.wasm")).expect("it was written");
+    Component::load(plugin, &bytes).expect("it is a component")
+}
+
+fn call(component: &Component, function: &str, arguments: &[&str]) -> String {
+    let function = component
+        .interface()
+        .functions
+        .iter()
+        .find(|candidate| candidate.name == function)
+        .expect("it has the function");
+    let arguments: Vec<Value> = function
+        .params
+        .iter()
+        .zip(arguments)
+        .map(|(param, text)| from_wave(text, &param.ty).expect("the argument is right"))
+        .collect();
+    let returned = component
+        .call(&function.name, &arguments, &Limits::default(), [0; 32])
+        .expect("it can be called")
+        .expect("it returns");
+    let ty = function.result.as_ref().expect("it gives something");
+    to_wave(&returned.value.expect("it gives something"), ty)
+}
+
+#[test]
+fn a_plugin_in_python_with_a_package_inside_is_the_same_in_every_folder() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    let plugin = built_twice(&project, "plugins/readability", "python");
+    assert_eq!(
+        call(
+            &plugin,
+            "scores",
+            &["\"The cat sat on the mat. It was extraordinarily comfortable!\""]
+        ),
+        "some({words: 10, sentences: 2, syllables: 17, reading-ease: 57.94, grade: 6.42, minutes: 0.04})"
+    );
+    assert_eq!(call(&plugin, "scores", &["\"...\""]), "none");
+    assert_eq!(
+        call(&plugin, "hyphenated", &["\"extraordinary\"", "\"en_US\""]),
+        "ok(\"ex-tra-or-di-nary\")"
+    );
+    assert!(call(&plugin, "syllables", &["\"a\"", "\"xx\""]).starts_with("err(\"no dictionary"));
+}
+
+#[test]
+fn a_plugin_in_javascript_with_a_package_inside_is_the_same_in_every_folder() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    let plugin = built_twice(&project, "plugins/markdown", "javascript");
+    assert_eq!(
+        call(
+            &plugin,
+            "html",
+            &["\"# A *b*\\n\\n<i>c</i> [d](javascript:e)\""]
+        ),
+        "\"<h1 id=\\\"a-b\\\">A <em>b</em></h1>\\n<p>&lt;i&gt;c&lt;/i&gt; d</p>\\n\""
+    );
+    assert_eq!(
+        call(&plugin, "headings", &["\"# A *b*\\n## A b\""]),
+        "[{level: 1, text: \"A b\", anchor: \"a-b\"}, {level: 2, text: \"A b\", anchor: \"a-b-1\"}]"
+    );
+    assert_eq!(
+        call(&plugin, "links", &["\"[a](b) <https://c.org>\""]),
+        "[{address: \"b\", text: \"a\"}, {address: \"https://c.org\", text: \"https://c.org\"}]"
+    );
+    assert_eq!(
+        call(&plugin, "plain", &["\"# T\\n\\n- a\\n- b *c*\""]),
+        "\"T\\na\\nb c\""
+    );
+}
+
+#[test]
+fn the_template_in_typescript_runs_in_both_engines() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    let quick = built_twice(&project, "sdk/typescript/template", "javascript");
+    let manifest = project.path("one/package.json");
+    let text = fs::read_to_string(&manifest).expect("it is there");
+    let text = text.replace("\"world\"", "\"tool\": \"componentize-js\", \"world\"");
+    fs::write(&manifest, text).expect("the project takes files");
+    built(&project, &["one", "--output", "spider.wasm"]);
+    let bytes = fs::read(project.path("spider.wasm")).expect("it was written");
+    let spider = Component::load("spider", &bytes).expect("it is a component");
+    for plugin in [quick, spider] {
+        assert_eq!(call(&plugin, "count", &["\"one two\""]), "2");
+        assert_eq!(
+            call(&plugin, "summary", &["\"\"", "1"]),
+            "err(\"there are no words\")"
+        );
+    }
+}
+
+/// A world with one function.
+const WORLD: (&str, &str) = (
+    "plug/wit/world.wit",
+    "package local:plug;\nworld plug { export f: func(a: u32) -> u32; }",
+);
+
+#[test]
+fn what_the_tools_say_of_a_mistake_is_shown() {
+    if languages_are_off() {
+        return;
+    }
+    let said = |files: &[(&str, &str)]| {
+        let project = Project::new();
+        write(&project, &[WORLD]);
+        write(&project, files);
+        let output = build(&project, &["plug"]);
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("plugin `plug`: it does not build"), "{said}");
+        assert!(said.lines().count() < 50, "{said}");
+        said
+    };
+    let manifest = ("plug/package.json", "{}");
+    let syntax = said(&[
+        manifest,
+        ("plug/index.ts", "export function f(a: number {}"),
+    ]);
+    assert!(syntax.contains("index.ts:1:"), "{syntax}");
+    let missing = said(&[manifest, ("plug/index.js", "import \"no-such-package\";")]);
+    assert!(missing.contains("no-such-package"), "{missing}");
+    let thrown = said(&[
+        manifest,
+        ("plug/index.js", "throw new Error(\"at the start\");"),
+    ]);
+    assert!(thrown.contains("at the start"), "{thrown}");
+    let python = said(&[
+        ("plug/pyproject.toml", "[project]\nname = \"plug\"\n"),
+        (
+            "plug/app.py",
+            "import wit_world\nraise ValueError(\"at the start\")\n",
+        ),
+    ]);
+    assert!(python.contains("ValueError: at the start"), "{python}");
+}
+
+#[test]
+fn what_is_no_part_of_a_component_does_not_change_it() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    copy(&project, "sdk/typescript/template", "plug");
+    let before = built(&project, &["plug"]);
+    write(
+        &project,
+        &[
+            ("plug/README.md", "other"),
+            ("plug/cases.toml", ""),
+            ("plug/unused.ts", "export const unused = 1;"),
+        ],
+    );
+    let after = built(&project, &["plug"]);
+    assert_eq!(
+        (&after["built"], &after["digest"]),
+        (&true.into(), &before["digest"])
+    );
+    let source = fs::read_to_string(project.path("plug/plugin.ts")).expect("it is there");
+    write(
+        &project,
+        &[(
+            "plug/plugin.ts",
+            &source.replace("there are no words", "none"),
+        )],
+    );
+    assert_ne!(built(&project, &["plug"])["digest"], before["digest"]);
+}
