@@ -331,6 +331,28 @@ fn manifests_that_lead_out_of_the_folder_or_run_programs_are_refused() {
 }
 
 #[test]
+fn a_stack_that_overflows_ends_the_call() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    let world = "package local:deep; world deep { export fill: func(size: u32) -> u32; }";
+    let source = "#include \"deep.h\"\n\
+        uint32_t exports_deep_fill(uint32_t size) {\n  volatile uint8_t on_the_stack[size];\n  \
+        for (uint32_t at = size; at > 0; at -= 4096) on_the_stack[at - 1] = 1;\n  return on_the_stack[size - 1];\n}\n";
+    let files = [
+        ("deep/wit/world.wit", world),
+        ("deep/plugin.toml", "name = 'deep'"),
+        ("deep/src/deep.c", source),
+    ];
+    write(&project, &files);
+    let guest = Guest::of(&project, "deep");
+    assert_eq!(guest.answer("fill", &["524288"]), "1");
+    let reason = guest.answer("fill", &["2097152"]);
+    assert!(reason.contains("out of bounds memory access"), "{reason}");
+}
+
+#[test]
 fn a_source_that_includes_what_is_not_in_its_folder_is_refused() {
     if languages_are_off() {
         return;

@@ -62,7 +62,7 @@ fn call(component: &Component, function: &str, arguments: &[&str]) -> String {
         .map(|(param, text)| from_wave(text, &param.ty).expect("the argument is right"))
         .collect();
     let returned = component
-        .call(&function.name, &arguments, &Limits::default())
+        .call(&function.name, &arguments, &Limits::default(), [0; 32])
         .expect("it can be called")
         .expect("it returns");
     let ty = function.result.as_ref().expect("it gives something");

@@ -22,7 +22,7 @@ pub(crate) struct BuildArgs {
 pub(crate) enum NewVerb {
     /// Make a plugin: functions with their WIT, tests and a README
     #[command(
-        after_help = "Examples:\n  flowstone new plugin word-count\n  flowstone new plugin plugins/word-count --lang go"
+        after_help = "Examples:\n  flowstone new plugin word-count\n  flowstone new plugin plugins/word-count --lang typescript"
     )]
     Plugin(NewPluginArgs),
     /// Make a flow that runs at once: texts, a plugin, a table
@@ -61,6 +61,12 @@ pub(crate) struct NewFlowArgs {
 pub(crate) enum NewLanguage {
     /// Compiled by cargo
     Rust,
+    /// Put into a component with its interpreter
+    Python,
+    /// Put into a component with the engine QuickJS
+    Javascript,
+    /// The same, with types
+    Typescript,
     /// Compiled by zig's clang
     C,
     /// Compiled by Go
@@ -72,6 +78,9 @@ impl NewLanguage {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
+            Self::Python => "Python",
+            Self::Javascript => "JavaScript",
+            Self::Typescript => "TypeScript",
             Self::C => "C",
             Self::Go => "Go",
         }

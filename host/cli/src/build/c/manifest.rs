@@ -143,6 +143,13 @@ fn collect(
     inside(folder, relative)?;
     let path = folder.join(relative);
     if !path.is_dir() {
+        // The compiler goes by the extension: assembly and linker scripts would read any file.
+        if relative
+            .extension()
+            .is_none_or(|extension| extension != "c")
+        {
+            return Err(format!("`{}` is no `.c` file", relative.display()));
+        }
         sources.push(relative.to_owned());
         return match sources.len() {
             ..=SOURCES_MAX => Ok(()),
@@ -337,5 +344,7 @@ mod tests {
         let error = resolve(&root, "source = ['src']").expect_err("it is no setting");
         assert!(error.contains("unknown field `source`"), "{error}");
         resolve(&folder(&["src/a.h"]), "").expect_err("there is no source");
+        let error = resolve(&folder(&["a.S"]), "sources = ['a.S']").expect_err("it is assembly");
+        assert_eq!(error, "`a.S` is no `.c` file");
     }
 }

@@ -31,6 +31,37 @@ const RUST: &Template = template!(
     ".gitignore",
 );
 
+const PYTHON: &Template = template!(
+    "python",
+    "pyproject.toml",
+    "wit/world.wit",
+    "app.py",
+    "cases.toml",
+    "README.md",
+    ".gitignore",
+);
+
+const JAVASCRIPT: &Template = template!(
+    "javascript",
+    "package.json",
+    "wit/world.wit",
+    "plugin.js",
+    "cases.toml",
+    "README.md",
+    ".gitignore",
+);
+
+const TYPESCRIPT: &Template = template!(
+    "typescript",
+    "package.json",
+    "tsconfig.json",
+    "wit/world.wit",
+    "plugin.ts",
+    "cases.toml",
+    "README.md",
+    ".gitignore",
+);
+
 const C: &Template = template!(
     "c",
     "plugin.toml",
@@ -85,6 +116,9 @@ pub(super) fn in_quotes(text: &str) -> String {
 pub(super) fn plugin(language: NewLanguage, name: &str) -> Vec<File> {
     let template = match language {
         NewLanguage::Rust => RUST,
+        NewLanguage::Python => PYTHON,
+        NewLanguage::Javascript => JAVASCRIPT,
+        NewLanguage::Typescript => TYPESCRIPT,
         NewLanguage::C => C,
         NewLanguage::Go => GO,
     };
@@ -143,7 +177,15 @@ mod tests {
     #[test]
     fn no_file_of_a_template_is_left_out() {
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk");
-        let templates = [("rust", RUST), ("c", C), ("go", GO), ("flow", FLOW)];
+        let templates = [
+            ("rust", RUST),
+            ("python", PYTHON),
+            ("javascript", JAVASCRIPT),
+            ("typescript", TYPESCRIPT),
+            ("c", C),
+            ("go", GO),
+            ("flow", FLOW),
+        ];
         for (folder, template) in templates {
             let mut taken: Vec<_> = template
                 .iter()
