@@ -77,10 +77,9 @@ impl Callable {
         check_size(args, &limits)?;
 
         let _turn = self.loaded.sandbox.turns().take();
-        let clock = world
-            .clock
-            .then(|| Clock::new(&limits, self.loaded.sandbox.interrupts()));
-        let host = Host::new(&limits, world, clock);
+        let waits = world.clock || !world.network.is_empty();
+        let timer = waits.then(|| Clock::new(&limits, self.loaded.sandbox.interrupts()));
+        let host = Host::new(&limits, world, timer);
         let mut store = Store::new(self.loaded.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         self.end_in_time(&mut store, &limits);

@@ -45,6 +45,7 @@ mod io;
 mod lift;
 mod log;
 mod lower;
+mod network;
 mod plugin;
 #[cfg(test)]
 mod reference;
