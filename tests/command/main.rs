@@ -5,6 +5,7 @@ mod drift;
 mod examples;
 mod explain;
 mod gc;
+mod grants;
 mod held;
 mod history;
 mod hostile;
