@@ -7,6 +7,7 @@ mod examples;
 mod explain;
 mod gc;
 mod guests;
+mod grants;
 mod held;
 mod history;
 mod hostile;

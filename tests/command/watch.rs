@@ -446,3 +446,31 @@ fn sources_that_do_not_push_are_asked() {
     database("DELETE FROM note WHERE id = 'c'");
     watch.until_rows(|rows| *rows == ["a|two|346"]);
 }
+
+#[test]
+fn a_granted_file_that_is_edited_is_in_the_target() {
+    let mut project = Project::new();
+    project.component = Some(flowstone_tests::prober().to_vec());
+    project.flow = project
+        .flow
+        .replace("sample.weigh", "sample.probe")
+        .replace(
+            "each = \"line\"",
+            "each = \"line\"\ngrants = { read = [\"words.txt\"] }",
+        );
+    std::fs::write(project.path("words.txt"), "the").expect("the project takes files");
+    project.write("a.md", "read words.txt\n");
+    let watch = Watch::start(&project, &[]);
+    watch.until_rows(|rows| rows == &["a.md|read words.txt|the"]);
+    std::fs::write(project.path("words.txt"), "The").expect("the project takes files");
+    watch.until("flow-replaced");
+    watch.until_rows(|rows| rows == &["a.md|read words.txt|The"]);
+    // One that cannot be had leaves the flow as it was; once it is back, work goes on.
+    std::fs::remove_file(project.path("words.txt")).expect("it is there");
+    let broken = watch.until("flow-broken");
+    let message = &broken["error"]["diagnostics"][0]["message"];
+    assert_eq!(message, "`words.txt` cannot be granted: there is no `words.txt`");
+    std::fs::write(project.path("words.txt"), "das").expect("the project takes files");
+    watch.until_rows(|rows| rows == &["a.md|read words.txt|das"]);
+    assert_eq!(watch.stop().0, Some(0));
+}

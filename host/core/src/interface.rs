@@ -62,13 +62,6 @@ impl Interface {
         import.starts_with(ROW)
     }
 
-    /// The first of its imports that is of no use without a grant of the network. Sockets do not count: many toolchains
-    /// always import them.
-    pub fn network_import(&self) -> Option<&str> {
-        let mut imports = self.imports.iter().map(String::as_str);
-        imports.find(|import| import.starts_with("wasi:http/"))
-    }
-
     /// What a flow grants to make an import more than virtual; none for imports that are what they are.
     pub fn grant_of(import: &str) -> Option<&'static str> {
         let grants = [
@@ -77,7 +70,6 @@ impl Interface {
             ("wasi:clocks/", "clock"),
             ("wasi:random/", "random"),
             ("wasi:sockets/", "network"),
-            ("wasi:http/", "network"),
         ];
         let granted = grants.iter().find(|(start, _)| import.starts_with(start));
         granted.map(|(_, grant)| *grant)

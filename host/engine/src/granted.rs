@@ -134,6 +134,9 @@ impl Granted {
         let mut world = World::default();
         world.clock = grants.clock;
         world.random = grants.random;
+        let mut network = grants.network.clone();
+        network.sort();
+        world.network = network.into();
         let set = |variable: &flowstone_core::Variable| {
             Some((variable.name.clone(), variable.value.clone()?))
         };

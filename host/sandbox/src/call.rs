@@ -153,10 +153,9 @@ impl Loaded {
 
     /// A store for one instance, with its limits and what it may learn.
     pub(crate) fn store(&self, limits: &Limits, world: World) -> Store<Host> {
-        let clock = world
-            .clock
-            .then(|| Clock::new(limits, self.sandbox.interrupts()));
-        let host = Host::new(limits, world, clock);
+        let waits = world.clock || !world.network.is_empty();
+        let timer = waits.then(|| Clock::new(limits, self.sandbox.interrupts()));
+        let host = Host::new(limits, world, timer);
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         self.end_in_time(&mut store, limits);

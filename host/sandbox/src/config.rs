@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use flowstone_core::Endpoint;
+
 use crate::files::Files;
 
 /// What a sandbox is sized for. Set once, when it is made.
@@ -83,6 +85,8 @@ pub struct World {
     pub env: Arc<[(String, String)]>,
     /// The files that it may read.
     pub files: Option<Arc<Files>>,
+    /// The hosts that it may speak to.
+    pub network: Arc<[Endpoint]>,
     /// The row that it is called for.
     pub row: Option<Row>,
 }

@@ -13,6 +13,7 @@ use crate::config::{Limits, Row, World};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::files::Files;
 use crate::log::{Log, LogLine};
+use crate::network::Granted;
 
 /// How many handles to host things (streams, pollables) a plugin may hold at a time.
 pub(crate) const HANDLES_MAX: usize = 4096;
@@ -23,16 +24,20 @@ pub(crate) struct Host {
     pub(crate) memory: MemoryLimit,
     pub(crate) log: SharedLog,
     pub(crate) random: Random,
-    /// The real clock, where it was granted.
-    pub(crate) clock: Option<Clock>,
+    /// What bounds waiting, where there is something to wait for.
+    pub(crate) timer: Option<Clock>,
+    /// Whether the clock is real.
+    has_clock: bool,
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) files: Option<Arc<Files>>,
     pub(crate) row: Option<Row>,
+    /// The network, where hosts were granted.
+    pub(crate) network: Option<Granted>,
     sockets: Option<WasiSocketsCtx>,
 }
 
 impl Host {
-    pub(crate) fn new(limits: &Limits, world: World, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(limits: &Limits, world: World, timer: Option<Clock>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Host {
@@ -45,17 +50,28 @@ impl Host {
                 real_seed: None,
                 streams: [None, None],
             },
-            clock,
+            timer,
+            has_clock: world.clock,
             env: world.env,
             files: world.files,
             row: world.row,
+            network: (!world.network.is_empty()).then(|| Granted::new(world.network)),
             sockets: None,
         }
     }
 
-    /// The network, whose default denies everything, and the table of handles.
+    /// The real clock, where it was granted.
+    pub(crate) fn clock(&self) -> Option<&Clock> {
+        self.timer.as_ref().filter(|_| self.has_clock)
+    }
+
+    /// The sockets, whose default denies everything, and the table of handles.
     pub(crate) fn sockets(&mut self) -> (&mut WasiSocketsCtx, &mut ResourceTable) {
-        (self.sockets.get_or_insert_default(), &mut self.table)
+        let network = &self.network;
+        let sockets = self
+            .sockets
+            .get_or_insert_with(|| network.as_ref().map(Granted::context).unwrap_or_default());
+        (sockets, &mut self.table)
     }
 }
 

@@ -150,7 +150,9 @@ fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> 
     }
     Some(match package {
         "http" | "tls" | "messaging" => {
-            "the network is not available to plugins: fetch the data with a source and pass it as a parameter".to_owned()
+            "it is not offered: a plugin reaches hosts that a flow grants it through wasi:sockets; or fetch the data with a \
+             source and pass it as a parameter"
+                .to_owned()
         }
         "keyvalue" | "blobstore" | "sql" | "config" | "logging" => {
             "plugins have no access to services: pass what they give as a parameter (for messages there is \

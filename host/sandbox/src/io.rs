@@ -2,7 +2,7 @@
 //!
 //! The streams and pollables that a plugin can hold are always ready, so each operation ends at its first poll. One
 //! that did not would wait for ever, beyond the reach of the time limit: it ends the call instead. Only with a real
-//! clock there is something to wait for, a point in time, and then the clock bounds the waiting.
+//! clock or the network there is something to wait for, and then a timer bounds the waiting.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -32,9 +32,9 @@ fn now<T>(future: impl Future<Output = T>) -> wasmtime::Result<T> {
     }
 }
 
-/// [`now`], and with a real clock what the future gives at last.
-fn at_last<T>(clock: Option<&Clock>, future: impl Future<Output = T>) -> wasmtime::Result<T> {
-    let Some(clock) = clock else {
+/// [`now`], and where there is something to wait for what the future gives at last.
+fn at_last<T>(timer: Option<&Clock>, future: impl Future<Output = T>) -> wasmtime::Result<T> {
+    let Some(timer) = timer else {
         return now(future);
     };
     let mut future = pin!(future);
@@ -45,19 +45,22 @@ fn at_last<T>(clock: Option<&Clock>, future: impl Future<Output = T>) -> wasmtim
         if let Poll::Ready(output) = polled {
             return Ok(output);
         }
-        clock.wait()?;
+        timer.wait()?;
     }
 }
 
-/// [`now`] for operations on streams.
-fn stream_now<T>(future: impl Future<Output = StreamResult<T>>) -> StreamResult<T> {
-    now(future).map_err(StreamError::Trap)?
+/// [`at_last`] for operations on streams.
+fn stream_at_last<T>(
+    timer: Option<&Clock>,
+    future: impl Future<Output = StreamResult<T>>,
+) -> StreamResult<T> {
+    at_last(timer, future).map_err(StreamError::Trap)?
 }
 
 impl poll::Host for Host {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         at_last(
-            self.clock.as_ref(),
+            self.timer.as_ref(),
             ready::Host::poll(&mut self.table, pollables),
         )?
     }
@@ -70,7 +73,7 @@ impl poll::HostPollable for Host {
 
     fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         at_last(
-            self.clock.as_ref(),
+            self.timer.as_ref(),
             ready::HostPollable::block(&mut self.table, pollable),
         )?
     }
@@ -91,7 +94,10 @@ impl streams::Host for Host {
 
 impl streams::HostOutputStream for Host {
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
-        now(plain::HostOutputStream::drop(&mut self.table, stream))?
+        at_last(
+            self.timer.as_ref(),
+            plain::HostOutputStream::drop(&mut self.table, stream),
+        )?
     }
 
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
@@ -107,11 +113,10 @@ impl streams::HostOutputStream for Host {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        stream_now(plain::HostOutputStream::blocking_write_and_flush(
-            &mut self.table,
-            stream,
-            bytes,
-        ))
+        stream_at_last(
+            self.timer.as_ref(),
+            plain::HostOutputStream::blocking_write_and_flush(&mut self.table, stream, bytes),
+        )
     }
 
     fn blocking_write_zeroes_and_flush(
@@ -119,11 +124,10 @@ impl streams::HostOutputStream for Host {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
-        stream_now(plain::HostOutputStream::blocking_write_zeroes_and_flush(
-            &mut self.table,
-            stream,
-            len,
-        ))
+        stream_at_last(
+            self.timer.as_ref(),
+            plain::HostOutputStream::blocking_write_zeroes_and_flush(&mut self.table, stream, len),
+        )
     }
 
     fn subscribe(
@@ -142,10 +146,10 @@ impl streams::HostOutputStream for Host {
     }
 
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        stream_now(plain::HostOutputStream::blocking_flush(
-            &mut self.table,
-            stream,
-        ))
+        stream_at_last(
+            self.timer.as_ref(),
+            plain::HostOutputStream::blocking_flush(&mut self.table, stream),
+        )
     }
 
     fn splice(
@@ -163,18 +167,19 @@ impl streams::HostOutputStream for Host {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        stream_now(plain::HostOutputStream::blocking_splice(
-            &mut self.table,
-            to,
-            from,
-            len,
-        ))
+        stream_at_last(
+            self.timer.as_ref(),
+            plain::HostOutputStream::blocking_splice(&mut self.table, to, from, len),
+        )
     }
 }
 
 impl streams::HostInputStream for Host {
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
-        now(plain::HostInputStream::drop(&mut self.table, stream))?
+        at_last(
+            self.timer.as_ref(),
+            plain::HostInputStream::drop(&mut self.table, stream),
+        )?
     }
 
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
@@ -186,11 +191,10 @@ impl streams::HostInputStream for Host {
         stream: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<Vec<u8>> {
-        stream_now(plain::HostInputStream::blocking_read(
-            &mut self.table,
-            stream,
-            len,
-        ))
+        stream_at_last(
+            self.timer.as_ref(),
+            plain::HostInputStream::blocking_read(&mut self.table, stream, len),
+        )
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
@@ -198,11 +202,10 @@ impl streams::HostInputStream for Host {
     }
 
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        stream_now(plain::HostInputStream::blocking_skip(
-            &mut self.table,
-            stream,
-            len,
-        ))
+        stream_at_last(
+            self.timer.as_ref(),
+            plain::HostInputStream::blocking_skip(&mut self.table, stream, len),
+        )
     }
 
     fn subscribe(

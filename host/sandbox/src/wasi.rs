@@ -5,7 +5,8 @@
 //! - Random bytes follow from the seed of the call, unless it was granted real ones.
 //! - No arguments, no current directory, no environment or folders but what was granted; standard input is at its end.
 //! - Standard output and error go to the log of the call.
-//! - Sockets and name lookup exist, for components whose toolchain always imports them, and are denied.
+//! - Sockets and name lookup exist, for components whose toolchain always imports them, and are denied but for granted
+//!   hosts.
 //!
 //! Interfaces are implemented here where the ones of wasmtime-wasi would wait, or would make a tokio runtime.
 
@@ -76,8 +77,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         network,
     )?;
     sockets::instance_network::add_to_linker::<Host, WasiSockets>(linker, network)?;
-    sockets::ip_name_lookup::add_to_linker::<Host, WasiSockets>(linker, network)?;
-    sockets::tcp_create_socket::add_to_linker::<Host, WasiSockets>(linker, network)?;
+    sockets::ip_name_lookup::add_to_linker::<Host, Own>(linker, own)?;
+    sockets::tcp_create_socket::add_to_linker::<Host, Own>(linker, own)?;
     sync::sockets::tcp::add_to_linker::<Host, WasiSockets>(linker, network)?;
     sync::sockets::udp::add_to_linker::<Host, WasiSockets>(linker, network)?;
     sync::sockets::udp_create_socket::add_to_linker::<Host, Own>(linker, own)
@@ -85,7 +86,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 
 impl clocks::wall_clock::Host for Host {
     fn now(&mut self) -> wasmtime::Result<clocks::wall_clock::Datetime> {
-        let time = if self.clock.is_some() {
+        let time = if self.clock().is_some() {
             Clock::wall()
         } else {
             Duration::ZERO
@@ -106,7 +107,7 @@ impl clocks::wall_clock::Host for Host {
 
 impl clocks::monotonic_clock::Host for Host {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.clock.as_ref().map_or(STANDING_NS, Clock::monotonic_ns))
+        Ok(self.clock().map_or(STANDING_NS, Clock::monotonic_ns))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -125,7 +126,7 @@ impl clocks::monotonic_clock::Host for Host {
 impl Host {
     /// A point in time, made of what the clock shows. Without a real clock it is over, whatever the plugin asked for.
     fn until(&mut self, when: impl Fn(u64) -> u64) -> wasmtime::Result<Resource<DynPollable>> {
-        if let Some(clock) = &self.clock {
+        if let Some(clock) = self.clock() {
             let until = self.table.push(clock.until(when(clock.monotonic_ns())))?;
             return subscribe(&mut self.table, until);
         }

@@ -5,6 +5,7 @@
 mod calls;
 mod closed;
 mod env;
+mod network;
 mod read;
 mod released;
 mod row;

@@ -126,13 +126,6 @@ fn causes(call: &ExplainedCall, text: &mut String) {
                 }
                 continue;
             }
-            Cause::Granted { name, difference } => {
-                let _ = writeln!(text, "    {name}");
-                if let Some(difference) = difference {
-                    let _ = writeln!(text, "      {difference}");
-                }
-                continue;
-            }
             Cause::Grants { from, to } => (
                 "grants".to_owned(),
                 Some(from.join(", ")),

@@ -24,8 +24,8 @@ pub struct Grants {
     pub read: Vec<Located<String>>,
     /// Environment variables.
     pub env: Vec<Variable>,
-    /// The hosts that it may speak to. An empty list is for components that import the network and can do without.
-    pub network: Option<Vec<Endpoint>>,
+    /// The hosts that it may speak to.
+    pub network: Vec<Endpoint>,
 }
 
 /// An environment variable that a transform sees.
@@ -76,7 +76,7 @@ impl Grants {
     pub fn impure_names(&self) -> Vec<String> {
         let simple = [("clock", self.clock), ("random", self.random)];
         let simple = simple.iter().filter(|(_, granted)| *granted);
-        let network = self.network.iter().flatten();
+        let network = self.network.iter();
         let network = network.map(|endpoint| format!("network {endpoint}"));
         simple
             .map(|(name, _)| (*name).to_owned())
@@ -86,7 +86,7 @@ impl Grants {
 
     /// Whether the results hang on more than the arguments and what is in the keys.
     pub fn is_impure(&self) -> bool {
-        self.clock || self.random || self.network.as_ref().is_some_and(|hosts| !hosts.is_empty())
+        self.clock || self.random || !self.network.is_empty()
     }
 }
 
@@ -261,8 +261,8 @@ fn read_variables(fields: &mut Fields<'_, '_>) -> Vec<Variable> {
     variables
 }
 
-fn read_endpoints(fields: &mut Fields<'_, '_>) -> Option<Vec<Endpoint>> {
-    let hosts = fields.string_list("network")?;
+fn read_endpoints(fields: &mut Fields<'_, '_>) -> Vec<Endpoint> {
+    let hosts = fields.string_list("network").unwrap_or_default();
     let mut endpoints = Vec::with_capacity(hosts.len());
     for host in hosts {
         match Endpoint::parse(&host.value) {
@@ -281,7 +281,7 @@ fn read_endpoints(fields: &mut Fields<'_, '_>) -> Option<Vec<Endpoint>> {
         }
     }
     bounded(&mut endpoints, "network", fields);
-    Some(endpoints)
+    endpoints
 }
 
 fn bounded<T>(granted: &mut Vec<T>, what: &str, fields: &mut Fields<'_, '_>) {

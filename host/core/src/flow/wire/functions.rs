@@ -25,7 +25,6 @@ impl<'a> Wiring<'a> {
     ) -> Node<'a> {
         let found = self.find_function(&decl.call, errors);
         let (plugin, function) = found.map_or(("", None), |(plugin, found)| (plugin, Some(found)));
-        self.check_network(decl, plugin, errors);
         let result = function.and_then(|function| batch::result(decl, function, errors));
         Node {
             decl,
@@ -35,23 +34,6 @@ impl<'a> Wiring<'a> {
             makes: None,
             result,
             role,
-        }
-    }
-
-    /// Refuses a component that imports the network where none is granted: it is hardly what it is there for.
-    fn check_network(&self, decl: &TransformDecl, plugin: &str, errors: &mut Vec<Diagnostic>) {
-        let interface = self.interfaces.get(plugin);
-        let Some(import) = interface.and_then(Interface::network_import) else {
-            return;
-        };
-        // Functions with state are granted nothing: they find the network closed.
-        if decl.grants.network.is_none() && decl.state.is_none() {
-            let message =
-                format!("plugin `{plugin}` imports `{import}`, and no network is granted");
-            errors.push(Diagnostic::at(&decl.call.span, message).help(
-                "name the hosts that it may speak to, `grants = { network = [\"api.example.org:443\"] }`, or none, \
-                 `network = []`: then whatever it asks for is refused",
-            ));
         }
     }
 
