@@ -24,7 +24,6 @@ pub(crate) use self::pins::{
     PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs,
     SampleArgs, VerifyArgs,
 };
-
 pub(crate) use self::store::{CacheVerifyArgs, GcArgs};
 pub(crate) use self::test::{LimitArgs, TestArgs};
 pub(crate) use self::watch::WatchArgs;
