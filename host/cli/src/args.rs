@@ -27,7 +27,6 @@ pub(crate) use self::pins::{
 pub(crate) use self::store::{CacheVerifyArgs, GcArgs};
 pub(crate) use self::test::{LimitArgs, TestArgs};
 pub(crate) use self::watch::WatchArgs;
-
 use crate::words::WordArgs;
 
 /// Incremental data flows whose steps are WebAssembly components.
