@@ -102,3 +102,18 @@ fn what_the_compiler_says_is_shown() {
     assert!(said.contains("plugin `plug`: it does not build"), "{said}");
     assert!(said.contains("src/lib.rs:1"), "{said}");
 }
+
+#[test]
+fn equal_sources_in_rust_give_the_same_component_in_every_folder() {
+    let project = Project::new();
+    // What fails at run time names its place in the sources.
+    let code = "#[unsafe(no_mangle)] pub extern \"C\" fn f(n: usize) -> usize { [n, 2, 3][n] }";
+    let digests = ["plug", "deep/down/plug"].map(|folder| {
+        let files = RUST.map(|(name, text)| (name.replace("plug/", &format!("{folder}/")), text));
+        let files = files.each_ref().map(|(name, text)| (&**name, *text));
+        write(&project, &files);
+        write(&project, &[(&format!("{folder}/src/lib.rs"), code)]);
+        built(&project, &[folder])["digest"].clone()
+    });
+    assert_eq!(digests[0], digests[1]);
+}

@@ -24,11 +24,9 @@ pub(crate) use self::pins::{
     PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs,
     SampleArgs, VerifyArgs,
 };
-
 pub(crate) use self::store::{CacheVerifyArgs, GcArgs};
 pub(crate) use self::test::{LimitArgs, TestArgs};
 pub(crate) use self::watch::WatchArgs;
-
 use crate::words::WordArgs;
 
 /// Incremental data flows whose steps are WebAssembly components.

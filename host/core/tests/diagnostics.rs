@@ -35,6 +35,7 @@ fn interfaces() -> BTreeMap<String, Interface> {
         ]
         .into(),
     );
+    let at = Type::record([("line", Type::U16), ("near", Type::option(Type::F32))]);
     let text = Interface {
         functions: vec![
             function(
@@ -57,6 +58,23 @@ fn interfaces() -> BTreeMap<String, Interface> {
             ),
             function("hash", &[("content", Type::bytes())], Some(Type::U64)),
             function("log", &[("text", Type::String)], None),
+            function(
+                "vet",
+                &[("text", Type::String)],
+                Some(Type::Result {
+                    ok: None,
+                    err: Some(Type::String.into()),
+                }),
+            ),
+            function(
+                "place",
+                &[
+                    ("at", at),
+                    ("sign", Type::Char),
+                    ("marks", Type::Flags(["bold".into(), "wide".into()].into())),
+                ],
+                Some(Type::String),
+            ),
             function(
                 "counts",
                 &[("text", Type::list(Type::String)), ("scale", Type::U32)],
@@ -235,6 +253,13 @@ fn transforms_run_after_those_that_they_need_whatever_the_order_of_the_file() {
     assert_eq!(names, ["section", "words", "again"]);
 }
 
+/// A flow with these values for the parameters of `place`.
+fn place(at: &str, sign: &str, marks: &str) -> String {
+    with(&format!(
+        "[transform.a]\ncall = \"text.place\"\neach = \"section\"\nwith = {{ at = {at}, sign = {sign}, marks = {marks} }}\n"
+    ))
+}
+
 macro_rules! tells {
     ($($name:ident: $text:expr;)*) => {$(
         #[test]
@@ -275,6 +300,12 @@ tells! {
     unknown_parameter: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nwith = { txt = \"a\" }\n");
     parameter_given_twice: with("[transform.words]\ncall = \"text.word-count\"\neach = \"section\"\nwith = { text = \"a\" }\nfrom = { text = \"text\" }\n");
     literal_of_another_type: with("[transform.a]\ncall = \"text.sections\"\neach = \"page\"\nrows = true\nwith = { max-chars = \"many\" }\n");
+    literal_without_a_field: place("{ near = 1 }", "\"x\"", "[]");
+    literal_of_two_characters: place("{ line = 1 }", "\"xy\"", "[]");
+    literal_of_unknown_flags: place("{ line = 1 }", "\"x\"", "[\"bold\", \"thin\"]");
+    literal_that_is_no_table: place("3", "\"x\"", "\"bold\"");
+    literal_with_payload: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fast\", take = { all = 3 } }\n");
+    function_that_only_fails: with("[transform.a]\ncall = \"text.vet\"\neach = \"section\"\n");
     literal_that_does_not_fit: with("[transform.a]\ncall = \"text.sections\"\neach = \"page\"\nrows = true\nwith = { max-chars = -1 }\n");
     literal_of_unknown_case: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fsat\", take = { first = 3 } }\n");
     literal_without_payload: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fast\", take = \"first\" }\n");

@@ -31,8 +31,8 @@ pub(crate) enum Language {
 pub(super) struct Job<'a> {
     /// What the plugin is called in messages.
     pub(super) plugin: &'a str,
-    /// Its sources: an absolute path without symbolic links. Nothing is written there but by
-    /// cargo, and lock files.
+    /// Its sources: an absolute path without symbolic links. Nothing is written there but by cargo, lock files, and
+    /// bindings in `gen/`.
     pub(super) folder: &'a Path,
     /// What it is built with, besides sources.
     pub(super) recipe: &'a str,

@@ -14,6 +14,7 @@ pub(super) fn read(node: &Node, ty: &Type) -> Result<Value, Diagnostic> {
             &node.span,
             format!("expected `{ty}`, found {}", node.value.noun()),
         )
+        .help(written(ty))
     };
     Ok(match (&node.value, ty) {
         (Kind::Bool(value), Type::Bool) => Value::Bool(*value),
@@ -22,6 +23,7 @@ pub(super) fn read(node: &Node, ty: &Type) -> Result<Value, Diagnostic> {
         (Kind::Int(number), _) if ty.number_width().is_some() => {
             integer(*number, ty).ok_or_else(|| {
                 Diagnostic::at(&node.span, format!("{number} does not fit into `{ty}`"))
+                    .help(written(ty))
             })?
         }
         (Kind::Float(number), Type::F32) => Value::F32(*number as f32),
@@ -29,10 +31,11 @@ pub(super) fn read(node: &Node, ty: &Type) -> Result<Value, Diagnostic> {
         (Kind::Str(text), Type::String) => Value::str(text.as_str()),
         (Kind::Str(text), Type::Char) => {
             let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (Some(only), None) => Value::Char(only),
-                _ => return Err(Diagnostic::at(&node.span, "expected a single character")),
-            }
+            let (Some(only), None) = (chars.next(), chars.next()) else {
+                let fault = Diagnostic::at(&node.span, "expected a single character");
+                return Err(fault.help(written(ty)));
+            };
+            Value::Char(only)
         }
         (Kind::Str(text), Type::List(element)) if **element == Type::U8 => {
             Value::bytes(text.as_bytes())
@@ -79,7 +82,8 @@ pub(super) fn read(node: &Node, ty: &Type) -> Result<Value, Diagnostic> {
                 None => Err(Diagnostic::at(
                     &node.span,
                     format!("the field `{}` is missing", f.name),
-                )),
+                )
+                .help(written(ty))),
             });
             Value::Record(values.collect::<Result<_, _>>()?)
         }
@@ -92,6 +96,61 @@ pub(super) fn read(node: &Node, ty: &Type) -> Result<Value, Diagnostic> {
         (_, Type::Option(inner)) => Value::Option(Some(Arc::new(read(node, inner)?))),
         _ => return Err(mismatch()),
     })
+}
+
+/// How a value of a type is written in a flow file.
+fn written(ty: &Type) -> String {
+    format!("`{ty}` is written as {}", form(ty))
+}
+
+fn form(ty: &Type) -> String {
+    let between = |least: i128, most: i128| format!("a whole number from {least} to {most}");
+    match ty {
+        Type::Bool => "`true` or `false`".to_owned(),
+        Type::S8 => between(i8::MIN.into(), i8::MAX.into()),
+        Type::U8 => between(0, u8::MAX.into()),
+        Type::S16 => between(i16::MIN.into(), i16::MAX.into()),
+        Type::U16 => between(0, u16::MAX.into()),
+        Type::S32 => between(i32::MIN.into(), i32::MAX.into()),
+        Type::U32 => between(0, u32::MAX.into()),
+        Type::S64 => between(i64::MIN.into(), i64::MAX.into()),
+        Type::U64 => between(0, u64::MAX.into()),
+        Type::F32 | Type::F64 => "a number, such as `0.5`".to_owned(),
+        Type::Char => "one character in quotes".to_owned(),
+        Type::String => "a text in quotes".to_owned(),
+        Type::List(element) if **element == Type::U8 => {
+            "a text in quotes, or a list of numbers".to_owned()
+        }
+        Type::List(element) => format!("a list: `[...]`, each element as {}", form(element)),
+        Type::Tuple(types) => format!("a list of {} values: `[...]`", types.len()),
+        Type::Record(fields) => {
+            let fields = fields.iter().map(|field| format!("{} = ...", field.name));
+            format!("a table: `{{ {} }}`", fields.collect::<Vec<_>>().join(", "))
+        }
+        Type::Variant(cases) => {
+            let case = |case: &Case| match &case.ty {
+                Some(_) => format!("`{{ {} = ... }}`", case.name),
+                None => format!("`\"{}\"`", case.name),
+            };
+            one_of(cases.iter().map(case))
+        }
+        Type::Enum(names) => one_of(names.iter().map(|name| format!("`\"{name}\"`"))),
+        Type::Flags(names) => {
+            let some = one_of(names.iter().map(|name| format!("`\"{name}\"`")));
+            format!("a list of some of {some}")
+        }
+        Type::Option(inner) => format!("{}, and left out for none", form(inner)),
+        Type::Result { .. } => "nothing: only a column can give it".to_owned(),
+    }
+}
+
+/// The first of these, as many as a person reads.
+fn one_of(forms: impl Iterator<Item = String>) -> String {
+    const SHOWN_MAX: usize = 12;
+    let mut forms = forms.collect::<Vec<_>>();
+    let more = if forms.len() > SHOWN_MAX { ", ..." } else { "" };
+    forms.truncate(SHOWN_MAX);
+    forms.join(", ") + more
 }
 
 fn integer(number: i128, ty: &Type) -> Option<Value> {
@@ -123,7 +182,8 @@ fn variant(
             return Err(Diagnostic::at(
                 &payload.span,
                 format!("the case `{name}` carries nothing"),
-            ));
+            )
+            .help(format!("write it as `\"{name}\"`")));
         }
         (Some(ty), None) => {
             return Err(

@@ -61,12 +61,12 @@ fn make(
     let folder = job.work.path().join("sources");
     sources.lay_out(&folder)?;
     // The modules run while the component is made, and can write to the folders that they come from: not to the kept one.
-    let copy = job.work.path().join("packages");
+    let packages_folder = job.work.path().join("lib/site-packages");
     let packages = match packages.installed(job)? {
         Some(packages) => Sources::read(job.plugin, &packages, |_| true)?,
         None => Sources::default(),
     };
-    packages.lay_out(&copy)?;
+    packages.lay_out(&packages_folder)?;
     let component = job.work.path().join("component.wasm");
     let mut command = tools::PYTHON.command();
     command
@@ -74,13 +74,10 @@ fn make(
         .arg(tool.join("lib"))
         .args(["--quiet", "--wit-path", "wit"])
         .args(manifest.world.iter().flat_map(|world| ["--world", world]))
-        .args(["componentize", &manifest.module, "--python-path", "."])
-        .arg("--python-path")
-        .arg(&copy)
-        .arg("--output")
+        .args(["componentize", &manifest.module, "--output"])
         .arg(&component)
         .current_dir(&folder)
-        // Otherwise it looks for the packages of this machine's Python.
+        // Where it finds the packages; otherwise it takes those of this machine's Python.
         .env("VIRTUAL_ENV", job.work.path());
     let progress = format!(
         "building plugin `{}` ({})",

@@ -46,7 +46,7 @@ impl<'p> Parameter<'p> {
             Err(fault) => {
                 let (param, call) = (&self.param.name, &self.decl.call.value);
                 let message = format!("parameter `{param}` of `{call}`: {}", fault.message);
-                errors.push(Diagnostic { message, ..fault });
+                errors.push(Diagnostic { message, ..fault }.label(self.function.to_string()));
                 None
             }
         })
@@ -102,7 +102,7 @@ impl Wiring<'_> {
             });
         }
         if arguments.len() == function.params.len() {
-            check_columns(decl, &arguments, errors);
+            check_columns(decl, function, &arguments, errors);
         }
         arguments
     }

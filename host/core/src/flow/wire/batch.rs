@@ -15,16 +15,13 @@ pub(super) fn result(
     function: &Function,
     errors: &mut Vec<Diagnostic>,
 ) -> Option<ResultShape> {
-    let mut fault = |message: String, help: Option<&str>| {
+    let mut fault = |message: String, help: &str| {
         let fault = Diagnostic::at(&decl.call.span, message).label(function.to_string());
-        errors.push(match help {
-            Some(help) => fault.help(help),
-            None => fault,
-        });
+        errors.push(fault.help(help));
     };
     let call = &decl.call.value;
     let Some(result) = &function.result else {
-        fault(format!("`{call}` returns no value"), None);
+        fault(format!("`{call}` returns no value"), &with_value(function));
         return None;
     };
     let element = match (decl.batch, result) {
@@ -35,15 +32,39 @@ pub(super) fn result(
                 "`{call}` returns `{other}`, and a batched transform needs `list<T>`, with one element per row"
             );
             let help = "`T` may be `option<...>` or `result<..., E>`, for rows that are none or fail alone; or drop `batch`";
-            fault(message, Some(help));
+            fault(message, help);
             return None;
         }
     };
     let shape = ResultShape::of(Some(element));
     if shape.is_none() {
-        fault(format!("`{call}` returns no value"), None);
+        fault(format!("`{call}` returns no value"), &with_value(function));
     }
     shape
+}
+
+/// How a function without a value could have one.
+fn with_value(function: &Function) -> String {
+    let value = match &function.result {
+        Some(Type::List(element)) => Type::list(valued(element)),
+        Some(other) => valued(other),
+        None => Type::Bool,
+    };
+    let function = Function {
+        result: Some(value),
+        ..function.clone()
+    };
+    format!("a transform gives each row a value, if only a `bool`: `{function}`")
+}
+
+fn valued(result: &Type) -> Type {
+    match result {
+        Type::Result { ok: None, err } => Type::Result {
+            ok: Some(Type::Bool.into()),
+            err: err.clone(),
+        },
+        other => other.clone(),
+    }
 }
 
 /// The type of what a parameter gets of a row; none where it is none that gets anything of one.
@@ -73,6 +94,7 @@ pub(super) fn row_type<'p>(
 /// Refuses a batched transform whose arguments are the same for all rows.
 pub(super) fn check_columns(
     decl: &TransformDecl,
+    function: &Function,
     arguments: &[Argument],
     errors: &mut Vec<Diagnostic>,
 ) {
@@ -83,7 +105,8 @@ pub(super) fn check_columns(
             decl.call.value
         );
         let help = "bind one with `from = { PARAMETER = \"column\" }`, or drop `batch`";
-        errors.push(Diagnostic::at(&decl.call.span, message).help(help));
+        let fault = Diagnostic::at(&decl.call.span, message).help(help);
+        errors.push(fault.label(function.to_string()));
     }
 }
 

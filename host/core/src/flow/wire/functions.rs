@@ -3,6 +3,7 @@
 use super::{Node, Role, Wiring, batch};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::declaration::TransformDecl;
+use crate::flow::plan::ResultShape;
 use crate::flow::tree::Located;
 use crate::interface::{Function, Interface};
 
@@ -81,7 +82,11 @@ impl<'a> Wiring<'a> {
             Some(other) => Diagnostic::at(
                 &call.span,
                 format!("`{}` cannot be a transform: {}", call.value, other.reason),
-            ),
+            )
+            .help(format!(
+                "of `{plugin}` these can: {}",
+                usable(&interface.functions)
+            )),
             None => Diagnostic::at(
                 &call.span,
                 format!("plugin `{plugin}` has no function `{function}`"),
@@ -94,4 +99,17 @@ impl<'a> Wiring<'a> {
         errors.push(fault);
         None
     }
+}
+
+/// The names of the functions that give a row something, or a word for none.
+fn usable(functions: &[Function]) -> String {
+    let usable = functions
+        .iter()
+        .filter(|function| ResultShape::of(function.result.as_ref()).is_some())
+        .map(|function| format!("`{}`", function.short_name()))
+        .collect::<Vec<_>>();
+    if usable.is_empty() {
+        return "none".to_owned();
+    }
+    usable.join(", ")
 }

@@ -114,8 +114,14 @@ impl<'a> Wiring<'a> {
                 "`{}` returns `{}`{each}, which is no list of rows",
                 decl.call.value, result.value
             );
-            let help = format!("`rows = true` needs a function that returns {needed}");
-            errors.push(Diagnostic::at(&decl.call.span, message).help(help));
+            let help = format!(
+                "`rows = true` needs a function that returns {needed}; without it the result is a column"
+            );
+            let fault = Diagnostic::at(&decl.call.span, message).help(help);
+            errors.push(match self.nodes[index].function {
+                Some(function) => fault.label(function.to_string()),
+                None => fault,
+            });
             return true;
         };
         self.nodes[index].makes = Some(self.collections.len());
