@@ -38,7 +38,7 @@ columns = { path = "page.path", line = "line", said = "said" }
 fn project() -> Project {
     let mut project = Project::new();
     project.component = Some(prober().to_vec());
-    project.flow = FLOW.to_owned();
+    FLOW.clone_into(&mut project.flow);
     fs::create_dir_all(project.path("data/words")).expect("folders are taken");
     fs::write(project.path("data/words/en.txt"), "the").expect("files are taken");
     project.write(

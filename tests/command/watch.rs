@@ -469,7 +469,10 @@ fn a_granted_file_that_is_edited_is_in_the_target() {
     std::fs::remove_file(project.path("words.txt")).expect("it is there");
     let broken = watch.until("flow-broken");
     let message = &broken["error"]["diagnostics"][0]["message"];
-    assert_eq!(message, "`words.txt` cannot be granted: there is no `words.txt`");
+    assert_eq!(
+        message,
+        "`words.txt` cannot be granted: there is no `words.txt`"
+    );
     std::fs::write(project.path("words.txt"), "das").expect("the project takes files");
     watch.until_rows(|rows| rows == &["a.md|read words.txt|das"]);
     assert_eq!(watch.stop().0, Some(0));

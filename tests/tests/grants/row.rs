@@ -129,3 +129,18 @@ fn it_is_told_what_counts_and_verified_with_the_row() {
     });
     assert!(told, "{lineage:?}");
 }
+
+#[test]
+fn a_group_is_a_row_too() {
+    let mut project = project("");
+    project.flow += "\n[reduce.most]\ncall = \"row.place\"\nover = \"line\"\nby = [\"line\"]\n\n\
+                     [target.groups]\nkind = \"sqlite\"\npath = \"out/lines.db\"\ntable = \"most\"\nrows = \"most\"\n\
+                     key = [\"line\"]\ncolumns = { line = \"line\", told = \"most\" }\n";
+    project.write("a.md", "one\ntwo").write("b.md", "one");
+    assert_eq!(project.run().report.failures, 0);
+    assert_eq!(
+        project.table("most"),
+        ["one|[\"most\",\"one\"]", "two|[\"most\",\"two\"]"]
+    );
+    assert_eq!(project.run().calls, [""; 0]);
+}

@@ -115,6 +115,11 @@ fn digests_tell_names_kinds_and_contents_apart_and_nothing_else() {
         .digest()
     };
     let one = tree(&[("a", file(b"x", 1))]);
+    // It is in keys: another one throws away what was made with granted files.
+    assert_eq!(
+        tree(&[("a", GrantedEntry::Folder), ("a/b", file(b"x", 1))]).to_string(),
+        "95c563a742997c6116a6f983c9dcf4dbc5e6e2f9e3edc54f64f57f4ee4576b23"
+    );
     assert_eq!(one, tree(&[("a", file(b"x", 2))]));
     let others = [
         tree(&[]),

@@ -76,3 +76,33 @@ impl Grant {
         matches!(&*self.name, "clock" | "random") || self.name.starts_with(NETWORK)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(value: Option<&str>) -> Fingerprint {
+        let variable = Variable {
+            name: "LANG".to_owned(),
+            value: value.map(str::to_owned),
+            is_inherited: false,
+        };
+        Grant::variable(&variable).fingerprint
+    }
+
+    #[test]
+    fn fingerprints_of_grants_are_golden() {
+        insta::assert_snapshot!(variable(None), @"02239263117fda975edb6a364ad331922dc25dcbd588243cdb086bb013ab9910");
+        insta::assert_snapshot!(variable(Some("")), @"a2b9cd69a52bfad8a56ee44c107fde8add50d880c0c5e0ccea9cb741d7f286b2");
+        insta::assert_snapshot!(variable(Some("C")), @"aadbebbb0cbb602cfd8ad6648c915f8625309fa77471dd02149d1354b1a8221f");
+        insta::assert_snapshot!(Grant::row("page").fingerprint, @"75d83f127ced0bca8d089237651a6cac507cfd212074997c26f16d6682e68239");
+    }
+
+    #[test]
+    fn only_what_no_key_can_hold_is_impure() {
+        let impure = ["clock", "random", "network api.example.org:443"];
+        let pure = ["read data", "env LANG", "row", "read network ", "env clock"];
+        assert!(impure.iter().all(|name| Grant::plain(*name).is_impure()));
+        assert!(!pure.iter().any(|name| Grant::plain(*name).is_impure()));
+    }
+}

@@ -64,7 +64,7 @@ fn recipe(name: &str, result: Type) -> RecipeRecord {
     }
 }
 
-/// Recipes of all sorts; the last one is granted a clock.
+/// Recipes of all sorts; one is granted what its keys hold, the last one a clock.
 fn recipes() -> Vec<RecipeRecord> {
     let page = Type::record([("title", Type::String), ("words", Type::list(Type::U32))]);
     let plain = recipe("plain", Type::String);
@@ -77,6 +77,8 @@ fn recipes() -> Vec<RecipeRecord> {
         fingerprint: print(99),
         text: "99".to_owned(),
     });
+    let granted = [Grant::read("data/words", print(98)), Grant::row("page")];
+    pinned.recipe.grants.extend(granted);
     let failing = Type::Result {
         ok: Some(page.into()),
         err: Some(Type::String.into()),
@@ -86,10 +88,7 @@ fn recipes() -> Vec<RecipeRecord> {
     failing.maker.reachable = Some(FunctionDigest::from_bytes([9; 32]));
     failing.recipe.code = failing.maker.code();
     let mut impure = recipe("now", Type::U64);
-    impure.recipe.grants.push(Grant {
-        name: "clock".to_owned(),
-        fingerprint: Fingerprint::from_bytes([0; 32]),
-    });
+    impure.recipe.grants.push(Grant::plain("clock"));
     vec![plain, pinned, failing, impure]
 }
 
@@ -126,7 +125,7 @@ fn remember(engine: &Engine, calls: &[(usize, u32, Came)]) {
         }
         for (recipe, argument, came) in calls {
             let record = &recipes[*recipe];
-            let count = record.recipe.arguments().count() as u32;
+            let count = record.recipe.prints() as u32;
             let arguments: Vec<_> = (0..count).map(|at| print(argument + at)).collect();
             let outcome = match came {
                 Came::Nothing if *recipe == 1 => Outcome::Nothing,
@@ -202,7 +201,7 @@ fn seen(engine: &Engine) -> Seen {
             key,
             recipe.recipe.key().key(record.arguments.iter().copied())
         );
-        if !recipe.recipe.grants.is_empty() {
+        if recipe.recipe.grants.iter().any(Grant::is_impure) {
             continue;
         }
         let checked = archive::Recipe::of(recipe.clone()).expect("the recipe is sound");
