@@ -1,6 +1,7 @@
 //! The command end to end: what a person sees, what is left after a kill, and what hostile input does.
 
 mod cache;
+mod check_plugin;
 mod drift;
 mod examples;
 mod explain;
