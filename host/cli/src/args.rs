@@ -81,8 +81,14 @@ pub(crate) enum ColorChoice {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Check a flow: types, wiring, options; runs nothing
-    #[command(after_help = "Examples:\n  flowstone check\n  flowstone check handbook/ --json")]
+    /// Check a flow or a plugin: types, wiring, options; runs nothing
+    #[command(
+        long_about = "Check a flow or a plugin: types, wiring, options; runs nothing.\n\n\
+            Of a flow: how it is wired. Of a plugin (a component file, or a folder with sources and no flow.toml): which \
+            functions can be transforms, which cannot and why, and what its imports need.",
+        override_usage = "flowstone check [OPTIONS] [FLOW]\n       flowstone check [OPTIONS] <PLUGIN>",
+        after_help = "Examples:\n  flowstone check\n  flowstone check handbook/ --json\n  flowstone check plugins/text"
+    )]
     Check(CheckArgs),
     /// Say what a run would do, and why; runs nothing
     #[command(
