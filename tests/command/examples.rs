@@ -5,7 +5,7 @@ use std::process::Command;
 
 use flowstone_tests::Project;
 
-use crate::support::command;
+use crate::support::{command, languages_are_off};
 
 #[test]
 fn the_handbook_is_built_and_filled_and_then_stays() {
@@ -51,6 +51,56 @@ fn the_handbook_is_built_and_filled_and_then_stays() {
         again["targets"]["index"]["unchanged"],
         first["targets"]["index"]["inserted"]
     );
+}
+
+#[test]
+fn the_same_rows_go_through_plugins_in_five_languages() {
+    if languages_are_off() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let project = Project::new();
+    let flow = std::fs::read_to_string(root.join("examples/languages/flow.toml"))
+        .expect("the example is there")
+        .replace(
+            "../../plugins",
+            root.join("plugins").to_str().expect("the path is text"),
+        )
+        .replace("../../docs", "docs");
+    std::fs::write(project.path("flow.toml"), flow).expect("the project takes files");
+    let page = "# Rivers\n\nA river **runs** to the sea. Rivers that run far are long rivers.\n";
+    std::fs::write(project.path("docs/rivers.md"), page).expect("the project takes files");
+    let run = || -> serde_json::Value {
+        let output = command(&project)
+            .args(["run", "--json"])
+            .output()
+            .expect("the command starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        serde_json::from_slice(&output.stdout).expect("the report is JSON")
+    };
+    let (first, again) = (run(), run());
+    for transform in ["plain", "words", "scores", "terms", "phrases"] {
+        let called = |report: &serde_json::Value| report["transforms"][transform]["called"].clone();
+        assert_eq!(
+            (called(&first), called(&again)),
+            (1.into(), 0.into()),
+            "{transform}"
+        );
+    }
+    let database = rusqlite::Connection::open(project.path("out/languages.db"));
+    let row: (i64, bool, String, String) = database
+        .and_then(|database| {
+            database.query_row(
+                "select words, grade > 0, terms, phrases from page",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+        })
+        .expect("there is one row");
+    assert_eq!((row.0, row.1), (14, true));
+    assert_eq!(row.2, "[]", "no term is there ten times");
+    assert!(row.3.contains(r#""phrase":"long rivers""#), "{}", row.3);
 }
 
 #[test]
