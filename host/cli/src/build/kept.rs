@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::place::replace;
 use super::sources::Sources;
 use super::tools;
 use super::work::Work;
@@ -70,7 +71,8 @@ fn component_in(
 ) -> Result<Vec<u8>, Failure> {
     let place = in_folder(folder, "components", identity, |work| {
         let file = work.join(COMPONENT);
-        fs::write(&file, make()?).map_err(|error| cannot("write", &file, &error))
+        // It reaches the disk before its folder gets its name: a crash leaves no empty component there.
+        replace(&file, &make()?).map_err(|error| cannot("write", &file, &error))
     })?;
     let file = place.join(COMPONENT);
     fs::read(&file).map_err(|error| cannot("read", &file, &error))
