@@ -2,6 +2,7 @@
 
 mod build;
 mod cache;
+mod check_plugin;
 mod drift;
 mod examples;
 mod explain;

@@ -49,6 +49,13 @@ pub struct UnsupportedFunction {
 }
 
 impl Interface {
+    /// What a flow grants to make an import more than virtual; none for imports that are what they are.
+    pub fn grant_of(import: &str) -> Option<&'static str> {
+        let grants = [("wasi:clocks/", "clock"), ("wasi:random/", "random")];
+        let granted = grants.iter().find(|(start, _)| import.starts_with(start));
+        granted.map(|(_, grant)| *grant)
+    }
+
     /// The function that `name` means: its full name, or the part after `#` where only one function has that.
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions

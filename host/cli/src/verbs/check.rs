@@ -1,6 +1,8 @@
-//! `flowstone check`: the flow as it is wired, stage by stage; nothing is run.
+//! `flowstone check`: the flow as it is wired, stage by stage, or what a plugin can be used for; nothing is run.
 
 mod gathered;
+mod plugin;
+mod wit;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,8 +22,11 @@ use crate::output::{Output, Paint, Style};
 use crate::settings::FlowSettings;
 use crate::table::count;
 
-/// Checks a flow and shows how it is wired.
+/// Checks a flow and shows how it is wired; or a plugin, where that is what was named.
 pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<u8, Failure> {
+    if let Some(plugin) = plugin::meant(&args.flow) {
+        return plugin::check(&plugin, args.flow.engine.store.as_deref(), output);
+    }
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
     let pins = pins(&opened)?;
