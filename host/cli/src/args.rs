@@ -2,6 +2,7 @@
 
 mod authors;
 mod cache;
+mod global;
 mod history;
 mod pins;
 mod store;
@@ -11,7 +12,7 @@ mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use flowstone::core::{parse_duration, parse_size};
 
 pub(crate) use self::authors::{BuildArgs, NewFlowArgs, NewLanguage, NewPluginArgs, NewVerb};
@@ -19,6 +20,7 @@ pub(crate) use self::cache::{
     CacheExportArgs, CacheFilterArgs, CacheFormat, CacheGetArgs, CacheImportArgs, CacheListArgs,
     CacheOrder, CachePutArgs, CacheRmArgs, CacheStatArgs, CacheVerb,
 };
+pub(crate) use self::global::{ColorChoice, GlobalArgs};
 pub(crate) use self::history::{GraphArgs, GraphFormat, RunsArgs, RunsShowArgs, RunsVerb};
 pub(crate) use self::pins::{
     PinAdoptArgs, PinArgs, PinDropArgs, PinListArgs, PinMoveArgs, PinVerb, PinVerifyArgs,
@@ -47,35 +49,6 @@ pub(crate) struct TypedArgs {
     pub(crate) verb: Verb,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
-}
-
-/// What every verb takes.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct GlobalArgs {
-    /// Print one JSON object on standard output
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Print answers and errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Print changed rows and the plugins' logs too
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: ColorChoice,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorChoice {
-    /// On terminals, unless `NO_COLOR` is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// What to do.

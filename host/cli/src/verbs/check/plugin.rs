@@ -52,7 +52,7 @@ fn is_component(path: &Path) -> bool {
 pub(super) fn check(path: &Path, store: Option<&Path>, output: Output) -> Result<u8, Failure> {
     let shown = path.display().to_string();
     let bytes = if path.is_dir() {
-        component::built(path, store, output)?
+        component::built(path, store, output)?.bytes
     } else {
         let component = shown.clone();
         component::bytes(
