@@ -56,7 +56,7 @@ fn plugins_built_against_a_released_version_load_and_run() {
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let call = |function: &str, text: &str| {
                 let line = Value::str(text);
-                let output = component.call(function, &[line], &Limits::default());
+                let output = component.call(function, &[line], &Limits::default(), [0; 32]);
                 output
                     .expect("it has the function")
                     .expect("it gives a result")
