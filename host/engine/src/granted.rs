@@ -15,10 +15,12 @@ use flowstone_core::{
 use flowstone_sandbox::{FileContent, FileNode, Files, World};
 use flowstone_store::Store;
 
+use self::apart::Written;
 use self::kept::{put_latest, read_latest};
 use crate::engine::FlowPlace;
 use crate::error::Error;
 
+mod apart;
 mod kept;
 
 pub(crate) use self::kept::{Trees, keep_used};
@@ -61,9 +63,14 @@ impl Granted {
         }
         let mut faults = Vec::new();
         let before = read_latest(&store.snapshot()?, &place.file)?;
+        let written = Written::of(plan, place, store.path());
         let mut left = memory_bytes_max / FILES_SHARE;
         for path in reads {
             if granted.paths.contains_key(&path.value) {
+                continue;
+            }
+            if let Some(fault) = written.fault(path) {
+                faults.push(fault);
                 continue;
             }
             match GrantedTree::take(&place.base, &path.value, before.get(&path.value)) {
