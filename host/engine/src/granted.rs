@@ -28,6 +28,9 @@ pub(crate) use self::kept::{Trees, keep_used};
 /// The part of the memory given that granted files may take: they are held for as long as the flow is open.
 const FILES_SHARE: u64 = 4;
 
+/// The most files and folders that a flow can grant in all.
+const ENTRIES_MAX: usize = GrantedTree::ENTRIES_MAX;
+
 /// The granted files of a flow.
 #[derive(Default)]
 pub(crate) struct Granted {
@@ -65,6 +68,7 @@ impl Granted {
         let before = read_latest(&store.snapshot()?, &place.file)?;
         let written = Written::of(plan, place, store.path());
         let mut left = memory_bytes_max / FILES_SHARE;
+        let mut entries_left = ENTRIES_MAX;
         for path in reads {
             if granted.paths.contains_key(&path.value) {
                 continue;
@@ -75,11 +79,14 @@ impl Granted {
             }
             match GrantedTree::take(&place.base, &path.value, before.get(&path.value)) {
                 Ok(tree) => {
-                    let bytes = tree.bytes();
-                    if bytes > left {
-                        faults.push(too_large(path, bytes, memory_bytes_max));
+                    let (bytes, entries) = (tree.memory_bytes(), tree.entries.len());
+                    // What is over is not held: it is only told how far.
+                    if bytes > left || entries > entries_left {
+                        faults.push(too_large(path, &tree, memory_bytes_max));
+                        continue;
                     }
-                    left = left.saturating_sub(bytes);
+                    left -= bytes;
+                    entries_left -= entries;
                     granted.add(place, &path.value, tree);
                 }
                 Err(error) => {
@@ -174,15 +181,16 @@ fn transforms(plan: &Plan) -> impl Iterator<Item = &Transform> {
     plan.stages.iter().flat_map(|stage| &stage.transforms)
 }
 
-fn too_large(path: &Located<String>, bytes: u64, memory_bytes_max: u64) -> Diagnostic {
+fn too_large(path: &Located<String>, tree: &GrantedTree, memory_bytes_max: u64) -> Diagnostic {
     let message = format!(
-        "`{}` holds {}, and the memory given leaves {} for all that is granted",
+        "`{}` holds {} in {} files and folders, and the memory given leaves {} and {ENTRIES_MAX} of them for all that is granted",
         path.value,
-        format_size(bytes),
+        format_size(tree.bytes()),
+        tree.entries.len(),
         format_size(memory_bytes_max / FILES_SHARE)
     );
     Diagnostic::at(&path.span, message)
-        .help("grant only what the plugin reads, or raise `--memory`: granted files may take a quarter of it")
+        .help("grant only what the plugin reads, or raise `--memory`: granted files may take a quarter of it, with 256 bytes and a name for each")
 }
 
 /// The folder of which `entries`, in the order of their paths, are all that is below; their first `skip` bytes are its own
