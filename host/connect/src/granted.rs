@@ -184,6 +184,13 @@ impl GrantedTree {
         Ok(content)
     }
 
+    /// Lets nothing be taken for proof that a file is as it was: who takes the tree next reads it.
+    pub fn distrust(&mut self, below: &str) {
+        if let Some(GrantedEntry::File { version, .. }) = self.entries.get_mut(below) {
+            *version = None;
+        }
+    }
+
     /// How this tree differs from a former one, in a few words: `+de.txt, ~en.txt, -fr.txt and 3 more`.
     pub fn difference(&self, former: &GrantedTree) -> String {
         const NAMED_MAX: usize = 5;

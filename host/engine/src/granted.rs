@@ -4,7 +4,7 @@
 //! be what the tree says, and is kept for the flow's life. So whatever becomes of the files meanwhile, what a plugin reads
 //! is what the keys of its calls stand for, or its call fails and is not remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use flowstone_core::{
     Diagnostic, Fingerprint, FlowErrors, Grant, Grants, Located, Plan, Transform, format_size,
 };
 use flowstone_sandbox::{FileContent, FileNode, Files, World};
-use flowstone_store::Store;
+use flowstone_store::{Store, StoreError};
 
 use self::apart::Written;
 use self::kept::{put_latest, read_latest};
@@ -35,7 +35,11 @@ const ENTRIES_MAX: usize = GrantedTree::ENTRIES_MAX;
 #[derive(Default)]
 pub(crate) struct Granted {
     paths: BTreeMap<String, GrantedPath>,
+    doubted: Arc<Doubted>,
 }
+
+/// The files that were not as they were looked at when they were read: by the granted path, and the path below it.
+type Doubted = Mutex<BTreeSet<(String, String)>>;
 
 /// A granted file or folder.
 struct GrantedPath {
@@ -106,6 +110,7 @@ impl Granted {
     fn add(&mut self, place: &FlowPlace, path: &str, tree: GrantedTree) {
         let tree = Arc::new(tree);
         let base: Arc<Path> = place.base.as_path().into();
+        let doubted = &self.doubted;
         let file = |below: &str| {
             FileNode::File(Arc::new(GrantedFile {
                 tree: Arc::clone(&tree),
@@ -113,6 +118,7 @@ impl Granted {
                 path: path.to_owned(),
                 below: below.to_owned(),
                 content: Mutex::new(None),
+                doubted: Arc::clone(doubted),
             }))
         };
         let node = if tree.entries.contains_key("") {
@@ -167,6 +173,26 @@ impl Granted {
             world.files = Some(Arc::new(files));
         }
         world
+    }
+
+    /// Sees to it that files which were not as they were looked at are read when a flow is opened next, even where nothing
+    /// else says that they changed.
+    pub(crate) fn forget_doubted(&self, store: &Store, file: &str) -> Result<(), StoreError> {
+        let mut doubted = (self.doubted.lock()).unwrap_or_else(PoisonError::into_inner);
+        if doubted.is_empty() {
+            return Ok(());
+        }
+        let before = read_latest(&store.snapshot()?, file)?;
+        let mut now = before.clone();
+        for (path, below) in &*doubted {
+            if let Some(tree) = now.get_mut(path) {
+                tree.distrust(below);
+            }
+        }
+        let now = now.iter().map(|(path, tree)| (path.as_str(), tree));
+        put_latest(store, file, &before, &now.collect())?;
+        doubted.clear();
+        Ok(())
     }
 
     fn trees(&self) -> BTreeMap<&str, &GrantedTree> {
@@ -231,6 +257,7 @@ struct GrantedFile {
     path: String,
     below: String,
     content: Mutex<Option<Arc<[u8]>>>,
+    doubted: Arc<Doubted>,
 }
 
 impl FileContent for GrantedFile {
@@ -247,7 +274,11 @@ impl FileContent for GrantedFile {
         if let Some(content) = &*content {
             return Ok(Arc::clone(content));
         }
-        let read = self.tree.read(&self.base, &self.path, &self.below)?;
+        let read = self.tree.read(&self.base, &self.path, &self.below);
+        let read = read.inspect_err(|_| {
+            let mut doubted = (self.doubted.lock()).unwrap_or_else(PoisonError::into_inner);
+            doubted.insert((self.path.clone(), self.below.clone()));
+        })?;
         Ok(Arc::clone(content.insert(read.into())))
     }
 }

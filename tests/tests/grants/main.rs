@@ -6,6 +6,7 @@ mod apart;
 mod calls;
 mod closed;
 mod env;
+mod heal;
 mod network;
 mod read;
 mod released;

@@ -1,0 +1,39 @@
+//! A digest of a granted file that the store has wrong costs one run, and the next one has it right.
+
+use std::time::Duration;
+
+use flowstone_store::{Store, StoreOptions};
+
+use crate::{put, said};
+
+#[test]
+fn a_wrong_digest_is_not_trusted_twice() {
+    let project = crate::project("grants = { read = [\"words.txt\"] }");
+    put(&project, "words.txt", "the");
+    // Files that were just written are read in any case.
+    std::thread::sleep(Duration::from_millis(100));
+    crate::probe(&project, &["read words.txt"]);
+    let shown = |content: &[u8]| {
+        let digest = serde_json::to_string(blake3::hash(content).as_bytes());
+        digest.expect("it can be written")
+    };
+    let (right, wrong) = (shown(b"the"), shown(b"THE"));
+    {
+        let store = Store::open(&project.path(".flowstone"), StoreOptions::default());
+        let store = store.expect("it is a store");
+        let kept = store.snapshot().and_then(|now| now.meta_prefix("granted/"));
+        let [(name, bytes)] = &kept.expect("it can be read")[..] else {
+            panic!("the tree is kept");
+        };
+        let text = String::from_utf8(bytes.clone()).expect("it is text");
+        assert!(text.contains(&right) && !text.contains("null"), "{text}");
+        let text = text.replace(&right, &wrong);
+        let put = store.write(|writer| writer.put_meta(name, text.as_bytes()));
+        put.expect("it can be written");
+    }
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 1);
+    let outcome = project.run();
+    assert_eq!(outcome.report.failures, 0);
+    assert_eq!(said(&project)["read words.txt"], "the");
+}
