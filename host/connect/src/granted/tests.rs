@@ -175,6 +175,35 @@ fn a_content_that_is_not_what_was_looked_at_is_refused() {
 
 #[test]
 #[cfg(unix)]
+fn what_vanishes_while_a_folder_is_listed_is_not_there() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let base = folder();
+    let place = base.path().join("words");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let brief = (0..100).map(|at| place.join(format!("brief-{at}")));
+                for path in brief.clone() {
+                    fs::create_dir_all(path.join("inner")).unwrap();
+                    fs::write(path.join("file"), "x").unwrap();
+                }
+                brief.for_each(|path| fs::remove_dir_all(path).unwrap());
+            }
+        });
+        let trees: Vec<_> = (0..30)
+            .map(|_| GrantedTree::take(base.path(), "words", None))
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        for tree in trees {
+            let tree = tree.unwrap();
+            assert!(tree.entries.contains_key("more/de.txt"));
+        }
+    });
+}
+
+#[test]
+#[cfg(unix)]
 fn what_is_neither_file_nor_folder_is_refused() {
     let base = folder();
     let socket = std::os::unix::net::UnixListener::bind(base.path().join("words/socket")).unwrap();

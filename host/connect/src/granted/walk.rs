@@ -67,7 +67,16 @@ impl<'a> Walk<'a> {
             } else {
                 format!("{below}/{name}")
             };
-            self.entry(root, folder, (name, &path), (seen, depth))?;
+            let taken = self.entry(root, folder, (name, &path), (seen, depth));
+            // What was removed since it was listed is not there: that is no fault.
+            let is_gone = || {
+                let now = folder.symlink_metadata(name);
+                now.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            };
+            match taken {
+                Err(_) if is_gone() => {}
+                taken => taken?,
+            }
         }
         Ok(())
     }
@@ -83,8 +92,8 @@ impl<'a> Walk<'a> {
         let failed = |error| GrantError::io("look at", &shown, &error);
         let kind = folder.symlink_metadata(name).map_err(failed)?;
         if kind.is_dir() {
-            self.add(path, GrantedEntry::Folder)?;
             let inner = folder.open_dir_nofollow(name).map_err(failed)?;
+            self.add(path, GrantedEntry::Folder)?;
             return self.folder(root, &inner, path, depth + 1);
         }
         if kind.is_file() {
