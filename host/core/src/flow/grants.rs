@@ -184,7 +184,25 @@ fn read_paths(fields: &mut Fields<'_, '_>) -> Vec<Located<String>> {
                 let message = format!("`{normal}` is granted twice");
                 fields.fault(Diagnostic::at(&path.span, message).help("keep one"));
             }
-            Ok(normal) => paths.push(Located::new(normal, path.span)),
+            Ok(normal) => {
+                // The file system of a plugin has one place for each path: it would see the inner one alone.
+                let outer = paths.iter().find_map(|other| {
+                    let other = &*other.value;
+                    let (outer, inner) = if lies_in(&normal, other) {
+                        (other, &*normal)
+                    } else {
+                        (&*normal, other)
+                    };
+                    lies_in(inner, outer).then(|| (outer.to_owned(), inner.to_owned()))
+                });
+                if let Some((outer, inner)) = outer {
+                    let message = format!("`{inner}` is granted twice: it lies in `{outer}`");
+                    let help = format!("keep one: `{outer}` grants all that is in it");
+                    fields.fault(Diagnostic::at(&path.span, message).help(help));
+                    continue;
+                }
+                paths.push(Located::new(normal, path.span));
+            }
             Err(why) => {
                 let message = format!("`{}` cannot be granted: {why}", path.value);
                 fields.fault(Diagnostic::at(&path.span, message).help(
@@ -195,6 +213,12 @@ fn read_paths(fields: &mut Fields<'_, '_>) -> Vec<Located<String>> {
     }
     bounded(&mut paths, "read", fields);
     paths
+}
+
+/// Whether a normal path is that of something in the folder with another.
+fn lies_in(path: &str, folder: &str) -> bool {
+    let rest = path.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The path without `.` and a `/` at its end. It says the same on every system.
