@@ -11,7 +11,7 @@ use std::path::Path;
 use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
-use flowstone_core::Fingerprint;
+use flowstone_core::{Fingerprint, printable};
 use serde::{Deserialize, Serialize};
 
 use self::walk::Walk;
@@ -213,6 +213,7 @@ impl GrantedTree {
         for (at, (path, sign)) in names.iter().take(NAMED_MAX).enumerate() {
             let comma = if at > 0 { ", " } else { "" };
             let path = if path.is_empty() { "content" } else { path };
+            let path = printable(path, &[]);
             let _ = write!(text, "{comma}{sign}{path}");
         }
         if names.len() > NAMED_MAX {
@@ -224,10 +225,11 @@ impl GrantedTree {
 
 /// The path below the flow file's folder, for people.
 fn place(path: &str, below: &str) -> String {
+    let path = printable(path, &[]);
     if below.is_empty() {
-        path.to_owned()
+        path
     } else {
-        format!("{path}/{below}")
+        format!("{path}/{}", printable(below, &[]))
     }
 }
 

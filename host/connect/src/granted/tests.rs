@@ -145,6 +145,10 @@ fn differences_are_told_in_a_few_words() {
     let after = take(&base, None);
     assert_eq!(after.difference(&before), "~en.txt, +fr.txt, -more/de.txt");
     assert_eq!(after.difference(&after), "");
+    fs::write(base.path().join("words/\u{1b}[31m"), "x").unwrap();
+    let odd = take(&base, None).difference(&after);
+    assert_eq!(odd, "+\\u{1b}[31m");
+    fs::remove_file(base.path().join("words/\u{1b}[31m")).unwrap();
     let many = GrantedTree {
         entries: (0..9)
             .map(|at| (at.to_string(), GrantedEntry::Folder))
