@@ -16,7 +16,7 @@ use flowstone_sandbox::{FileContent, FileNode, Files, World};
 use flowstone_store::{Store, StoreError};
 
 use self::apart::Written;
-use self::kept::{put_latest, read_latest};
+use self::kept::{put_latest, read_latest, remove_latest};
 use crate::engine::FlowPlace;
 use crate::error::Error;
 
@@ -66,6 +66,7 @@ impl Granted {
             .flat_map(|transform| &transform.grants.read)
             .collect();
         if reads.is_empty() {
+            remove_latest(store, &place.file)?;
             return Ok(granted);
         }
         let mut faults = Vec::new();
