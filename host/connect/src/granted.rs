@@ -8,22 +8,24 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 
-use cap_fs_ext::{DirExt, OpenOptionsSyncExt};
+use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
-use flowstone_core::Fingerprint;
+use flowstone_core::{Fingerprint, printable};
 use serde::{Deserialize, Serialize};
 
-use crate::hint::Hint;
+use self::walk::Walk;
 use crate::location::is_escape;
-use crate::stamp::{FileTime, Stamp};
+use crate::stamp::FileTime;
+
+mod walk;
 
 /// The most files and folders in one granted tree.
 const ENTRIES_MAX: usize = 50_000;
+/// What an entry takes in memory besides its path, about: it is in the tree and among the files that a plugin sees.
+const ENTRY_BYTES: u64 = 256;
 /// The most bytes of all its files: they may all be held in memory at once.
 const BYTES_MAX: u64 = 1 << 30;
-/// How deep its folders may lie.
-const DEPTH_MAX: usize = 64;
 
 /// Why a granted file or folder cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +86,9 @@ pub struct GrantedTree {
 }
 
 impl GrantedTree {
+    /// The most files and folders in one tree.
+    pub const ENTRIES_MAX: usize = ENTRIES_MAX;
+
     /// Takes the file or folder `path` of the folder `base`. Files that are sure to be as in `before` are not read.
     ///
     /// A symbolic link to a file of the same tree is that file. Other links, and whatever is neither file nor folder, are
@@ -96,12 +101,7 @@ impl GrantedTree {
         let base = Dir::open_ambient_dir(base, ambient_authority())
             .map_err(|error| GrantError::io("open the folder of", path, &error))?;
         let failed = |error| GrantError::io("look at", path, &error);
-        let mut walk = Walk {
-            granted: path,
-            before,
-            entries: BTreeMap::new(),
-            bytes: 0,
-        };
+        let mut walk = Walk::new(path, before);
         let seen = FileTime::now();
         if base.metadata(path).map_err(failed)?.is_dir() {
             let root = base.open_dir(path).map_err(failed)?;
@@ -143,6 +143,13 @@ impl GrantedTree {
         files.fold(0, u64::saturating_add)
     }
 
+    /// How many bytes of memory it may take: all its files, their names and what is known of them.
+    pub fn memory_bytes(&self) -> u64 {
+        let entry = |path: &String| ENTRY_BYTES.saturating_add(path.len() as u64);
+        let entries = self.entries.keys().map(entry);
+        entries.fold(self.bytes(), u64::saturating_add)
+    }
+
     /// Reads a file of the tree that was taken of `path` in `base`.
     ///
     /// # Errors
@@ -177,6 +184,13 @@ impl GrantedTree {
         Ok(content)
     }
 
+    /// Lets nothing be taken for proof that a file is as it was: who takes the tree next reads it.
+    pub fn distrust(&mut self, below: &str) {
+        if let Some(GrantedEntry::File { version, .. }) = self.entries.get_mut(below) {
+            *version = None;
+        }
+    }
+
     /// How this tree differs from a former one, in a few words: `+de.txt, ~en.txt, -fr.txt and 3 more`.
     pub fn difference(&self, former: &GrantedTree) -> String {
         const NAMED_MAX: usize = 5;
@@ -199,6 +213,7 @@ impl GrantedTree {
         for (at, (path, sign)) in names.iter().take(NAMED_MAX).enumerate() {
             let comma = if at > 0 { ", " } else { "" };
             let path = if path.is_empty() { "content" } else { path };
+            let path = printable(path, &[]);
             let _ = write!(text, "{comma}{sign}{path}");
         }
         if names.len() > NAMED_MAX {
@@ -210,10 +225,11 @@ impl GrantedTree {
 
 /// The path below the flow file's folder, for people.
 fn place(path: &str, below: &str) -> String {
+    let path = printable(path, &[]);
     if below.is_empty() {
-        path.to_owned()
+        path
     } else {
-        format!("{path}/{below}")
+        format!("{path}/{}", printable(below, &[]))
     }
 }
 
@@ -228,170 +244,6 @@ fn open(root: &Dir, path: &str) -> io::Result<File> {
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "it is no regular file",
-        ))
-    }
-}
-
-fn version(hint: &Hint) -> Fingerprint {
-    Fingerprint::from_bytes(*blake3::hash(&hint.bytes).as_bytes())
-}
-
-/// A tree while it is taken.
-struct Walk<'a> {
-    granted: &'a str,
-    before: Option<&'a GrantedTree>,
-    entries: BTreeMap<String, GrantedEntry>,
-    bytes: u64,
-}
-
-impl Walk<'_> {
-    fn folder(
-        &mut self,
-        root: &Dir,
-        folder: &Dir,
-        below: &str,
-        depth: usize,
-    ) -> Result<(), GrantError> {
-        let shown = place(self.granted, below);
-        if depth > DEPTH_MAX {
-            return Err(GrantError::new(
-                format!("`{shown}` lies more than {DEPTH_MAX} folders deep"),
-                "grant a folder further down",
-            ));
-        }
-        let seen = FileTime::now();
-        let failed = |error| GrantError::io("list", &shown, &error);
-        for entry in folder.entries().map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let name = name.to_str().ok_or_else(|| {
-                GrantError::new(
-                    format!("`{shown}` holds a name that is not UTF-8"),
-                    "plugins know names as text: give it another name",
-                )
-            })?;
-            let path = if below.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{below}/{name}")
-            };
-            self.entry(root, folder, (name, &path), (seen, depth))?;
-        }
-        Ok(())
-    }
-
-    fn entry(
-        &mut self,
-        root: &Dir,
-        folder: &Dir,
-        (name, path): (&str, &str),
-        (seen, depth): (FileTime, usize),
-    ) -> Result<(), GrantError> {
-        let shown = place(self.granted, path);
-        let failed = |error| GrantError::io("look at", &shown, &error);
-        let kind = folder.symlink_metadata(name).map_err(failed)?;
-        if kind.is_dir() {
-            self.add(path, GrantedEntry::Folder)?;
-            let inner = folder.open_dir_nofollow(name).map_err(failed)?;
-            return self.folder(root, &inner, path, depth + 1);
-        }
-        if kind.is_file() {
-            return self.file(root, path, path, seen);
-        }
-        let leads_to_file = kind.is_symlink()
-            && root
-                .metadata(path)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => GrantError::new(
-                        format!("the symbolic link `{shown}` leads nowhere"),
-                        "remove it, or put in its place what it led to",
-                    ),
-                    _ => GrantError::io("follow", &shown, &error),
-                })?
-                .is_file();
-        if leads_to_file {
-            return self.file(root, path, path, seen);
-        }
-        let (what, help) = if kind.is_symlink() {
-            (
-                "a symbolic link to a folder",
-                "grant the folder that it leads to",
-            )
-        } else {
-            (
-                "neither a file nor a folder",
-                "move it out of the granted folder",
-            )
-        };
-        Err(GrantError::new(format!("`{shown}` is {what}"), help))
-    }
-
-    /// Takes the file `path` of `root`, which is known as `below` in the tree.
-    fn file(
-        &mut self,
-        root: &Dir,
-        path: &str,
-        below: &str,
-        seen: FileTime,
-    ) -> Result<(), GrantError> {
-        let shown = place(self.granted, below);
-        let failed = |error| GrantError::io("read", &shown, &error);
-        // Looked at without being opened: an unchanged tree costs no more than that.
-        let metadata = root.metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(GrantError::new(
-                format!("`{shown}` is neither a file nor a folder"),
-                "only files and folders can be granted",
-            ));
-        }
-        let now = version(&Stamp::of(&metadata).hint(seen));
-        let before = self.before.and_then(|before| before.entries.get(below));
-        if let Some(known @ GrantedEntry::File { version, size, .. }) = before
-            && *version == Some(now)
-        {
-            self.count(*size)?;
-            return self.add(below, known.clone());
-        }
-        let file = open(root, path).map_err(failed)?;
-        let hint = Stamp::of(&file.metadata().map_err(failed)?).hint(seen);
-        let mut hasher = blake3::Hasher::new();
-        let left = BYTES_MAX.saturating_sub(self.bytes);
-        let size = io::copy(&mut file.take(left + 1), &mut hasher).map_err(failed)?;
-        self.count(size)?;
-        let digest = Fingerprint::from_bytes(*hasher.finalize().as_bytes());
-        let version = hint.settled.then(|| version(&hint));
-        let entry = GrantedEntry::File {
-            size,
-            digest,
-            version,
-        };
-        self.add(below, entry)
-    }
-
-    fn count(&mut self, size: u64) -> Result<(), GrantError> {
-        self.bytes = self.bytes.saturating_add(size);
-        if self.bytes <= BYTES_MAX {
-            return Ok(());
-        }
-        Err(GrantError::new(
-            format!(
-                "`{}` holds more than 1 GiB, which no plugin can be granted",
-                self.granted
-            ),
-            "grant only what the plugin reads",
-        ))
-    }
-
-    fn add(&mut self, below: &str, entry: GrantedEntry) -> Result<(), GrantError> {
-        self.entries.insert(below.to_owned(), entry);
-        if self.entries.len() <= ENTRIES_MAX {
-            return Ok(());
-        }
-        Err(GrantError::new(
-            format!(
-                "`{}` holds more than {ENTRIES_MAX} files and folders, which no plugin can be granted",
-                self.granted
-            ),
-            "grant only what the plugin reads",
         ))
     }
 }

@@ -58,12 +58,14 @@ pub use error::{ConnectError, KeyParseError, RowError};
 pub use granted::{GrantError, GrantedEntry, GrantedTree};
 pub use hint::Hint;
 pub use key::{KeyPart, push_part, show_part, split_key};
+pub use location::real_place;
 pub use source::{
     Entries, Entry, Source, check_source, display_key, open_source, reading_options,
     source_column_accepts, source_columns, source_key, source_kinds,
 };
 pub use target::{
     Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target,
-    check_target_inside, implied_key, open_target, target_keys, target_kinds, target_place,
+    check_target_inside, implied_key, open_target, target_keys, target_kinds, target_path,
+    target_place,
 };
 pub use watch::{Change, Poll, Push, Tell, Watch};

@@ -85,6 +85,24 @@ pub(crate) fn leads_out(base: &Path, path: &Path) -> Result<bool, ConnectError> 
     Ok(!real.is_some_and(|real| real.starts_with(base)))
 }
 
+/// Where a path leads once all links are followed, with what is not there yet as it is written.
+pub fn real_place(path: &Path) -> PathBuf {
+    let known = (path.ancestors()).find_map(|above| Some((above, canonical(above).ok()?)));
+    let Some((above, mut real)) = known else {
+        return path.to_owned();
+    };
+    for part in path.strip_prefix(above).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => {
+                real.pop();
+            }
+            Component::Normal(name) => real.push(name),
+            _ => {}
+        }
+    }
+    real
+}
+
 fn canonical(path: &Path) -> Result<PathBuf, ConnectError> {
     // An empty path is the current folder to `join`, but not to the system.
     let path = if path.as_os_str().is_empty() {
@@ -144,6 +162,21 @@ mod tests {
             );
         }
         assert_eq!(elsewhere.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_not_there_has_a_place_too() {
+        let base = tempfile::tempdir().unwrap();
+        let real = base.path().canonicalize().unwrap();
+        let place = |path: &str| real_place(&base.path().join(path));
+        assert_eq!(place("a/./b"), real.join("a/b"));
+        assert_eq!(place("a/../b"), real.join("b"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(".", base.path().join("all")).unwrap();
+            assert_eq!(place("all"), real);
+            assert_eq!(place("all/x.db"), real.join("x.db"));
+        }
     }
 
     #[test]

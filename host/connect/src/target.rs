@@ -236,14 +236,21 @@ pub fn target_keys(spec: &TargetSpec) -> Result<Box<dyn TargetKeys>, OptionError
 ///
 /// [`ConnectError::OutsideFlow`] when it does not.
 pub fn check_target_inside(spec: &TargetSpec) -> Result<(), ConnectError> {
+    target_path(spec).map_or(Ok(()), |path| {
+        crate::location::check_inside(Path::new(path))
+    })
+}
+
+/// The file or folder that a target is, as the flow file names it; none of one on a server.
+pub fn target_path(spec: &TargetSpec) -> Option<&str> {
     let option = match spec.kind.as_str() {
-        "postgres" => return Ok(()),
+        "postgres" => return None,
         "files" => "root",
         _ => "path",
     };
     match spec.options.get(option) {
-        Some(OptionValue::Str(path)) => crate::location::check_inside(Path::new(path)),
-        _ => Ok(()),
+        Some(OptionValue::Str(path)) => Some(path),
+        _ => None,
     }
 }
 

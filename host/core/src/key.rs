@@ -3,11 +3,15 @@
 //! ```text
 //! recipe   = BLAKE3-derive-key("flowstone 2026 memo recipe",
 //!                KEY_SCHEMA, code id, signature, literals with their positions, grants, ignored positions, batched)
-//! memo key = BLAKE3-keyed(recipe, argument fingerprints in order)
+//! memo key = BLAKE3-keyed(recipe, argument fingerprints in order, that of the row)
 //! ```
 //!
-//! Nothing else is in a key: no path but that of a granted file, no file time, no name of a flow, plugin, transform, column
-//! or parameter.
+//! A grant is its name (`read data/words`, `env LANG`, `network api.example.org:443`, `row`) with the digest of what can be
+//! learned from it: of the names, kinds and contents of files, of the value of a variable, of the collection of the row. The
+//! row's own fingerprint is there only where the function is told the row.
+//!
+//! Nothing else is in a key: no other path, no file time, no name of a flow, plugin, transform, column or parameter, and of
+//! collections only that one.
 
 mod grant;
 

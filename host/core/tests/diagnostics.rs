@@ -290,6 +290,9 @@ tells! {
     unknown_function: with("[transform.words]\ncall = \"text.wordcount\"\neach = \"section\"\n");
     unsupported_function: with("[transform.words]\ncall = \"text.open\"\neach = \"section\"\n");
     function_without_result: with("[transform.words]\ncall = \"text.log\"\neach = \"section\"\n");
+    granted_path_in_a_granted_folder: with(&format!(
+        "{WORDS}grants = {{ read = [\"data\", \"./data/words/en.txt\", \"notes/a\", \"notes\", \"datas\"] }}\n"
+    ));
     unknown_collection: with("[transform.words]\ncall = \"text.word-count\"\neach = \"sections\"\n");
     column_as_collection: with(&format!("{WORDS}[transform.more]\ncall = \"text.twice\"\neach = \"words\"\n"));
     collection_of_itself: with("[transform.a]\ncall = \"text.sections\"\neach = \"a\"\nrows = true\n");

@@ -4,7 +4,7 @@
 //! be what the tree says, and is kept for the flow's life. So whatever becomes of the files meanwhile, what a plugin reads
 //! is what the keys of its calls stand for, or its call fails and is not remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,12 +13,14 @@ use flowstone_core::{
     Diagnostic, Fingerprint, FlowErrors, Grant, Grants, Located, Plan, Transform, format_size,
 };
 use flowstone_sandbox::{FileContent, FileNode, Files, World};
-use flowstone_store::Store;
+use flowstone_store::{Store, StoreError};
 
-use self::kept::{put_latest, read_latest};
+use self::apart::Written;
+use self::kept::{put_latest, read_latest, remove_latest};
 use crate::engine::FlowPlace;
 use crate::error::Error;
 
+mod apart;
 mod kept;
 
 pub(crate) use self::kept::{Trees, keep_used};
@@ -26,11 +28,18 @@ pub(crate) use self::kept::{Trees, keep_used};
 /// The part of the memory given that granted files may take: they are held for as long as the flow is open.
 const FILES_SHARE: u64 = 4;
 
+/// The most files and folders that a flow can grant in all.
+const ENTRIES_MAX: usize = GrantedTree::ENTRIES_MAX;
+
 /// The granted files of a flow.
 #[derive(Default)]
 pub(crate) struct Granted {
     paths: BTreeMap<String, GrantedPath>,
+    doubted: Arc<Doubted>,
 }
+
+/// The files that were not as they were looked at when they were read: by the granted path, and the path below it.
+type Doubted = Mutex<BTreeSet<(String, String)>>;
 
 /// A granted file or folder.
 struct GrantedPath {
@@ -57,22 +66,32 @@ impl Granted {
             .flat_map(|transform| &transform.grants.read)
             .collect();
         if reads.is_empty() {
+            remove_latest(store, &place.file)?;
             return Ok(granted);
         }
         let mut faults = Vec::new();
         let before = read_latest(&store.snapshot()?, &place.file)?;
+        let written = Written::of(plan, place, store.path());
         let mut left = memory_bytes_max / FILES_SHARE;
+        let mut entries_left = ENTRIES_MAX;
         for path in reads {
             if granted.paths.contains_key(&path.value) {
                 continue;
             }
+            if let Some(fault) = written.fault(path) {
+                faults.push(fault);
+                continue;
+            }
             match GrantedTree::take(&place.base, &path.value, before.get(&path.value)) {
                 Ok(tree) => {
-                    let bytes = tree.bytes();
-                    if bytes > left {
-                        faults.push(too_large(path, bytes, memory_bytes_max));
+                    let (bytes, entries) = (tree.memory_bytes(), tree.entries.len());
+                    // What is over is not held: it is only told how far.
+                    if bytes > left || entries > entries_left {
+                        faults.push(too_large(path, &tree, memory_bytes_max));
+                        continue;
                     }
-                    left = left.saturating_sub(bytes);
+                    left -= bytes;
+                    entries_left -= entries;
                     granted.add(place, &path.value, tree);
                 }
                 Err(error) => {
@@ -92,6 +111,7 @@ impl Granted {
     fn add(&mut self, place: &FlowPlace, path: &str, tree: GrantedTree) {
         let tree = Arc::new(tree);
         let base: Arc<Path> = place.base.as_path().into();
+        let doubted = &self.doubted;
         let file = |below: &str| {
             FileNode::File(Arc::new(GrantedFile {
                 tree: Arc::clone(&tree),
@@ -99,6 +119,7 @@ impl Granted {
                 path: path.to_owned(),
                 below: below.to_owned(),
                 content: Mutex::new(None),
+                doubted: Arc::clone(doubted),
             }))
         };
         let node = if tree.entries.contains_key("") {
@@ -155,6 +176,26 @@ impl Granted {
         world
     }
 
+    /// Sees to it that files which were not as they were looked at are read when a flow is opened next, even where nothing
+    /// else says that they changed.
+    pub(crate) fn forget_doubted(&self, store: &Store, file: &str) -> Result<(), StoreError> {
+        let mut doubted = (self.doubted.lock()).unwrap_or_else(PoisonError::into_inner);
+        if doubted.is_empty() {
+            return Ok(());
+        }
+        let before = read_latest(&store.snapshot()?, file)?;
+        let mut now = before.clone();
+        for (path, below) in &*doubted {
+            if let Some(tree) = now.get_mut(path) {
+                tree.distrust(below);
+            }
+        }
+        let now = now.iter().map(|(path, tree)| (path.as_str(), tree));
+        put_latest(store, file, &before, &now.collect())?;
+        doubted.clear();
+        Ok(())
+    }
+
     fn trees(&self) -> BTreeMap<&str, &GrantedTree> {
         let paths = self.paths.iter();
         paths
@@ -167,15 +208,16 @@ fn transforms(plan: &Plan) -> impl Iterator<Item = &Transform> {
     plan.stages.iter().flat_map(|stage| &stage.transforms)
 }
 
-fn too_large(path: &Located<String>, bytes: u64, memory_bytes_max: u64) -> Diagnostic {
+fn too_large(path: &Located<String>, tree: &GrantedTree, memory_bytes_max: u64) -> Diagnostic {
     let message = format!(
-        "`{}` holds {}, and the memory given leaves {} for all that is granted",
+        "`{}` holds {} in {} files and folders, and the memory given leaves {} and {ENTRIES_MAX} of them for all that is granted",
         path.value,
-        format_size(bytes),
+        format_size(tree.bytes()),
+        tree.entries.len(),
         format_size(memory_bytes_max / FILES_SHARE)
     );
     Diagnostic::at(&path.span, message)
-        .help("grant only what the plugin reads, or raise `--memory`: granted files may take a quarter of it")
+        .help("grant only what the plugin reads, or raise `--memory`: granted files may take a quarter of it, with 256 bytes and a name for each")
 }
 
 /// The folder of which `entries`, in the order of their paths, are all that is below; their first `skip` bytes are its own
@@ -216,6 +258,7 @@ struct GrantedFile {
     path: String,
     below: String,
     content: Mutex<Option<Arc<[u8]>>>,
+    doubted: Arc<Doubted>,
 }
 
 impl FileContent for GrantedFile {
@@ -232,7 +275,11 @@ impl FileContent for GrantedFile {
         if let Some(content) = &*content {
             return Ok(Arc::clone(content));
         }
-        let read = self.tree.read(&self.base, &self.path, &self.below)?;
+        let read = self.tree.read(&self.base, &self.path, &self.below);
+        let read = read.inspect_err(|_| {
+            let mut doubted = (self.doubted.lock()).unwrap_or_else(PoisonError::into_inner);
+            doubted.insert((self.path.clone(), self.below.clone()));
+        })?;
         Ok(Arc::clone(content.insert(read.into())))
     }
 }

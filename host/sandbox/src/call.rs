@@ -74,18 +74,7 @@ impl Callable {
 
         let _turn = self.loaded.sandbox.turns().take();
         let mut store = self.loaded.store(&limits, world.into());
-        let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
-        let outcome = self
-            .run(&mut store, args, &limits)
-            .and_then(|value| match value {
-                // Larger limits are kept while the result is read.
-                Some(value)
-                    if result_bytes_max < IMPORT_BYTES_MIN && value.size() > result_bytes_max =>
-                {
-                    Err(result_too_large(&limits))
-                }
-                value => Ok(value),
-            });
+        let outcome = self.run(&mut store, args, &limits);
         let Host { log, memory, .. } = store.into_data();
         let log = log.finish();
         match outcome {
@@ -94,12 +83,7 @@ impl Callable {
                 log,
                 memory_bytes_peak: memory.bytes_peak(),
             }),
-            Err(mut failed) => {
-                if failed.kind == FailureKind::ArgumentMismatch {
-                    failed.reason = mismatch(self.function(), args);
-                }
-                Err(failed.with_log(log))
-            }
+            Err(failed) => Err(failed.with_log(log)),
         }
     }
 
@@ -127,17 +111,29 @@ impl Callable {
             .and_then(|function| function.typed::<Arguments<'_>, Returned>(&mut *store))
             .map_err(|error| explain(&error, Phase::Instantiating, limits))?;
         let lowered = AtomicBool::new(false);
-        function
-            .call(store, Arguments::new(args, &lowered))
-            .map(|returned| returned.0)
-            .map_err(|error| {
-                let phase = if lowered.load(Ordering::Relaxed) {
-                    Phase::Running
-                } else {
-                    Phase::Lowering
-                };
-                explain(&error, phase, limits)
-            })
+        let called = function.call(store, Arguments::new(args, &lowered));
+        let value = called.map_err(|error| {
+            let phase = if lowered.load(Ordering::Relaxed) {
+                Phase::Running
+            } else {
+                Phase::Lowering
+            };
+            let mut failed = explain(&error, phase, limits);
+            if failed.kind == FailureKind::ArgumentMismatch {
+                failed.reason = mismatch(self.function(), args);
+            }
+            failed
+        })?;
+        let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
+        match value.0 {
+            // Larger limits are kept while the result is read.
+            Some(value)
+                if result_bytes_max < IMPORT_BYTES_MIN && value.size() > result_bytes_max =>
+            {
+                Err(result_too_large(limits))
+            }
+            value => Ok(value),
+        }
     }
 }
 
@@ -155,7 +151,7 @@ impl Loaded {
     pub(crate) fn store(&self, limits: &Limits, world: World) -> Store<Host> {
         let waits = world.clock || !world.network.is_empty();
         let timer = waits.then(|| Clock::new(limits, self.sandbox.interrupts()));
-        let host = Host::new(limits, world, timer);
+        let host = Host::new(limits, world, timer, self.sandbox.lookups());
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         self.end_in_time(&mut store, limits);

@@ -13,7 +13,7 @@ use crate::config::{Limits, Row, World};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::files::Files;
 use crate::log::{Log, LogLine};
-use crate::network::Granted;
+use crate::network::{Granted, Lookups};
 
 /// How many handles to host things (streams, pollables) a plugin may hold at a time.
 pub(crate) const HANDLES_MAX: usize = 4096;
@@ -37,7 +37,12 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(limits: &Limits, world: World, timer: Option<Clock>) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        world: World,
+        timer: Option<Clock>,
+        lookups: &Arc<Lookups>,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Host {
@@ -55,7 +60,8 @@ impl Host {
             env: world.env,
             files: world.files,
             row: world.row,
-            network: (!world.network.is_empty()).then(|| Granted::new(world.network)),
+            network: (!world.network.is_empty())
+                .then(|| Granted::new(world.network, Arc::clone(lookups))),
             sockets: None,
         }
     }

@@ -150,8 +150,8 @@ fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> 
     }
     Some(match package {
         "http" | "tls" | "messaging" => {
-            "it is not offered: a plugin reaches hosts that a flow grants it through wasi:sockets; or fetch the data with a \
-             source and pass it as a parameter"
+            "it is not offered: a plugin reaches the hosts that a flow grants it (`grants = { network = [\"host:port\"] }`) \
+             through wasi:sockets; or fetch the data with a source and pass it as a parameter"
                 .to_owned()
         }
         "keyvalue" | "blobstore" | "sql" | "config" | "logging" => {

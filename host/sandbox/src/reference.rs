@@ -349,7 +349,7 @@ fn both_ways(sandbox: &Sandbox, text: &str, args: &[(Value, Type)], result: &Typ
 
     let mut store = Store::new(
         sandbox.engine(),
-        Host::new(&Limits::default(), World::default(), None),
+        Host::new(&Limits::default(), World::default(), None, &Arc::default()),
     );
     store.set_epoch_deadline(1_000_000);
     let component = wasmtime::component::Component::from_binary(sandbox.engine(), &bytes)

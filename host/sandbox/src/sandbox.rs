@@ -12,6 +12,7 @@ use crate::engine::{self, Allocation};
 use crate::error::{LoadError, SandboxError};
 use crate::host::Host;
 use crate::imports;
+use crate::network::Lookups;
 use crate::plugin::Plugin;
 use crate::scan::scan;
 use crate::turns::Turns;
@@ -23,6 +24,7 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     interrupts: Arc<AtomicU64>,
     turns: Turns,
+    lookups: Arc<Lookups>,
     linker: Linker<Host>,
     engine: Engine,
     allocation: Allocation,
@@ -48,6 +50,7 @@ impl Sandbox {
             allocation,
             memory_bytes_max,
             interrupts: Arc::default(),
+            lookups: Arc::default(),
         })))
     }
 
@@ -108,6 +111,10 @@ impl Sandbox {
 
     pub(crate) fn turns(&self) -> &Turns {
         &self.0.turns
+    }
+
+    pub(crate) fn lookups(&self) -> &Arc<Lookups> {
+        &self.0.lookups
     }
 
     pub(crate) fn memory_bytes_max(&self) -> u64 {

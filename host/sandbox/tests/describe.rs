@@ -170,7 +170,7 @@ fn every_missing_import_is_named_with_advice() {
         error.to_string(),
         format!(
             "the component imports what plugins are not given:
-  wasi:http/outgoing-handler@0.2.0: it is not offered: a plugin reaches hosts that a flow grants it through wasi:sockets; or fetch the data with a source and pass it as a parameter
+  wasi:http/outgoing-handler@0.2.0: it is not offered: a plugin reaches the hosts that a flow grants it (`grants = {{ network = [\"host:port\"] }}`) through wasi:sockets; or fetch the data with a source and pass it as a parameter
   wasi:cli/environment@0.3.0: this is WASI 0.3.0, plugins are given WASI 0.2: build it for the target wasm32-wasip2
   wasi:keyvalue/store@0.2.0-draft: plugins have no access to services: pass what they give as a parameter (for messages there is flowstone:plugin/log@0.1.0)
   acme:store/blobs@1.0.0: nobody provides it here; {compose}

@@ -70,3 +70,38 @@ fn each_call_has_its_time_and_all_have_their_memory_together() {
         Some(Err(FailureKind::Timeout))
     );
 }
+
+#[test]
+fn small_results_and_wrong_arguments_are_told_as_in_a_fresh_instance() {
+    let plugin = load(
+        r#"(component
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "list") (param i32) (result i32)
+                    (i32.store (i32.const 0) (i32.const 16))
+                    (i32.store (i32.const 4) (local.get 0))
+                    (i32.const 0)))
+            (core instance $i (instantiate $m))
+            (func (export "list") (param "count" u32) (result (list u8))
+                (canon lift (core func $i "list") (memory (core memory $i "memory")))))"#,
+    );
+    let tiny = Limits {
+        result_bytes_max: 1000,
+        ..Limits::default()
+    };
+    let list = plugin.function("list").expect("it is exported");
+    let failed = |args: &[Value]| {
+        let mut kept = plugin.keep(&tiny, [0; 32]).expect("it starts");
+        let kept = kept.call("list", args).expect("it is exported");
+        let kept = kept.expect_err("it fails");
+        let fresh = list.call(args, &tiny, [0; 32]).expect_err("it fails");
+        assert_eq!((kept.kind, &kept.reason), (fresh.kind, &fresh.reason));
+        kept
+    };
+    let large = failed(&[Value::U32(1000)]);
+    assert_eq!(large.kind, FailureKind::ResultTooLarge);
+    let wrong = failed(&[Value::Bool(true)]);
+    assert_eq!(wrong.reason, "the argument `count` of `list` is no u32");
+    let none = failed(&[]);
+    assert_eq!(none.reason, "`list` takes 1 arguments, not 0");
+}

@@ -52,16 +52,29 @@ fn other_values_are_called_for_again() {
 
 #[test]
 fn names_that_cannot_be_variables_are_refused() {
+    let name =
+        "a name has characters, none of which is `=` or a control character, such as a line break";
     for (grants, fault) in [
-        ("{ env = [\"A=B\"] }", "`A=B` is no name for a variable: "),
-        ("{ env = [\"\"] }", "`` is no name for a variable: "),
+        (
+            "{ env = [\"A=B\"] }",
+            format!("`A=B` is no name for a variable: {name}"),
+        ),
+        (
+            "{ env = [\"\"] }",
+            format!("`` is no name for a variable: {name}"),
+        ),
+        (
+            "{ env = [\"A\\u001b[31m\"] }",
+            format!("`A\\u{{1b}}[31m` is no name for a variable: {name}"),
+        ),
         (
             "{ env = [\"A\", \"A\"] }",
-            "the variable `A` is granted twice: ",
+            "the variable `A` is granted twice: keep one".to_owned(),
         ),
         (
             "{ env = { A = \"x\\u0000y\" } }",
-            "the value of `A` has a zero byte in it: ",
+            "the value of `A` has a zero byte in it: no variable can hold one: leave it out"
+                .to_owned(),
         ),
     ] {
         let project = project(&format!("grants = {grants}"));

@@ -2,9 +2,11 @@
 //!
 //! A page has one line for each thing that the plugin tries, and the table what came of it.
 
+mod apart;
 mod calls;
 mod closed;
 mod env;
+mod heal;
 mod network;
 mod read;
 mod released;

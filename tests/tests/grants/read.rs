@@ -258,11 +258,23 @@ fn what_is_missing_or_too_large_is_said_before_anything_runs() {
     );
     put(&project, "data/words/en.txt", "the");
     project.config.memory_bytes_max = 4 << 20;
-    assert_eq!(
-        refused(&project),
-        [
-            "`notes/one.txt` holds 2 MiB, and the memory given leaves 1 MiB for all that is granted: grant only what the \
-          plugin reads, or raise `--memory`: granted files may take a quarter of it"
-        ]
+    let refused_for = |project: &flowstone_tests::Project, what: &str| {
+        assert_eq!(
+            refused(project),
+            [format!(
+                "{what}, and the memory given leaves 1 MiB and 50000 of them for all that is granted: grant only what the \
+                 plugin reads, or raise `--memory`: granted files may take a quarter of it, with 256 bytes and a name for each"
+            )]
+        );
+    };
+    refused_for(
+        &project,
+        "`notes/one.txt` holds 2 MiB in 1 files and folders",
     );
+    // Files take memory even where nothing is in them.
+    put(&project, "notes/one.txt", "1");
+    for at in 0..4999 {
+        put(&project, &format!("data/words/{at}"), "");
+    }
+    refused_for(&project, "`data/words` holds 3 B in 5000 files and folders");
 }

@@ -146,6 +146,10 @@ fn differences_are_told_in_a_few_words() {
     let after = take(&base, None);
     assert_eq!(after.difference(&before), "~en.txt, +fr.txt, -more/de.txt");
     assert_eq!(after.difference(&after), "");
+    fs::write(base.path().join("words/\u{1b}[31m"), "x").unwrap();
+    let odd = take(&base, None).difference(&after);
+    assert_eq!(odd, "+\\u{1b}[31m");
+    fs::remove_file(base.path().join("words/\u{1b}[31m")).unwrap();
     let many = GrantedTree {
         entries: (0..9)
             .map(|at| (at.to_string(), GrantedEntry::Folder))
@@ -172,6 +176,35 @@ fn a_content_that_is_not_what_was_looked_at_is_refused() {
         *size = u64::MAX;
     }
     assert!(damaged.read(base.path(), "words", "en.txt").is_err());
+}
+
+#[test]
+#[cfg(unix)]
+fn what_vanishes_while_a_folder_is_listed_is_not_there() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let base = folder();
+    let place = base.path().join("words");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let brief = (0..100).map(|at| place.join(format!("brief-{at}")));
+                for path in brief.clone() {
+                    fs::create_dir_all(path.join("inner")).unwrap();
+                    fs::write(path.join("file"), "x").unwrap();
+                }
+                brief.for_each(|path| fs::remove_dir_all(path).unwrap());
+            }
+        });
+        let trees: Vec<_> = (0..30)
+            .map(|_| GrantedTree::take(base.path(), "words", None))
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        for tree in trees {
+            let tree = tree.unwrap();
+            assert!(tree.entries.contains_key("more/de.txt"));
+        }
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::fields::Fields;
 use super::tree::{Kind, Located};
 use crate::diagnostic::Diagnostic;
+use crate::printable::printable;
 
 /// The most that a transform can be granted of each kind; people write them.
 const GRANTS_MAX: usize = 256;
@@ -184,7 +185,25 @@ fn read_paths(fields: &mut Fields<'_, '_>) -> Vec<Located<String>> {
                 let message = format!("`{normal}` is granted twice");
                 fields.fault(Diagnostic::at(&path.span, message).help("keep one"));
             }
-            Ok(normal) => paths.push(Located::new(normal, path.span)),
+            Ok(normal) => {
+                // The file system of a plugin has one place for each path: it would see the inner one alone.
+                let outer = paths.iter().find_map(|other| {
+                    let other = &*other.value;
+                    let (outer, inner) = if lies_in(&normal, other) {
+                        (other, &*normal)
+                    } else {
+                        (&*normal, other)
+                    };
+                    lies_in(inner, outer).then(|| (outer.to_owned(), inner.to_owned()))
+                });
+                if let Some((outer, inner)) = outer {
+                    let message = format!("`{inner}` is granted twice: it lies in `{outer}`");
+                    let help = format!("keep one: `{outer}` grants all that is in it");
+                    fields.fault(Diagnostic::at(&path.span, message).help(help));
+                    continue;
+                }
+                paths.push(Located::new(normal, path.span));
+            }
             Err(why) => {
                 let message = format!("`{}` cannot be granted: {why}", path.value);
                 fields.fault(Diagnostic::at(&path.span, message).help(
@@ -195,6 +214,12 @@ fn read_paths(fields: &mut Fields<'_, '_>) -> Vec<Located<String>> {
     }
     bounded(&mut paths, "read", fields);
     paths
+}
+
+/// Whether a normal path is that of something in the folder with another.
+fn lies_in(path: &str, folder: &str) -> bool {
+    let rest = path.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The path without `.` and a `/` at its end. It says the same on every system.
@@ -220,34 +245,43 @@ fn normal_path(path: &str) -> Result<String, &'static str> {
 fn read_variables(fields: &mut Fields<'_, '_>) -> Vec<Variable> {
     let is_list = (fields.get("env")).is_some_and(|node| matches!(node.value, Kind::List(_)));
     let mut variables: Vec<Variable> = Vec::new();
-    let mut add =
-        |name: &Located<String>, value: Option<&Located<String>>, fields: &mut Fields<'_, '_>| {
-            let fault = if name.value.is_empty() || name.value.contains(['=', '\0']) {
-                Some((name, format!("`{}` is no name for a variable", name.value)))
-            } else if variables.iter().any(|other| other.name == name.value) {
-                Some((
-                    name,
-                    format!("the variable `{}` is granted twice", name.value),
-                ))
-            } else {
-                let bad = value.filter(|value| value.value.contains('\0'));
-                bad.map(|value| {
-                    (
-                        value,
-                        format!("the value of `{}` has a zero byte in it", name.value),
-                    )
-                })
-            };
-            if let Some((place, message)) = fault {
-                fields.fault(Diagnostic::at(&place.span, message));
-                return;
-            }
-            variables.push(Variable {
-                name: name.value.clone(),
-                value: value.map(|value| value.value.clone()),
-                is_inherited: value.is_none(),
-            });
+    let mut add = |name: &Located<String>,
+                   value: Option<&Located<String>>,
+                   fields: &mut Fields<'_, '_>| {
+        let is_bad = |c: char| c == '=' || c.is_control();
+        let shown = printable(&name.value, &[]);
+        let fault = if name.value.is_empty() || name.value.contains(is_bad) {
+            Some((
+                name,
+                format!("`{shown}` is no name for a variable"),
+                "a name has characters, none of which is `=` or a control character, such as a line break",
+            ))
+        } else if variables.iter().any(|other| other.name == name.value) {
+            Some((
+                name,
+                format!("the variable `{shown}` is granted twice"),
+                "keep one",
+            ))
+        } else {
+            let bad = value.filter(|value| value.value.contains('\0'));
+            bad.map(|value| {
+                (
+                    value,
+                    format!("the value of `{shown}` has a zero byte in it"),
+                    "no variable can hold one: leave it out",
+                )
+            })
         };
+        if let Some((place, message, help)) = fault {
+            fields.fault(Diagnostic::at(&place.span, message).help(help));
+            return;
+        }
+        variables.push(Variable {
+            name: name.value.clone(),
+            value: value.map(|value| value.value.clone()),
+            is_inherited: value.is_none(),
+        });
+    };
     if is_list {
         for name in fields.string_list("env").unwrap_or_default() {
             add(&name, None, fields);
@@ -291,7 +325,8 @@ fn bounded<T>(granted: &mut Vec<T>, what: &str, fields: &mut Fields<'_, '_>) {
             "`{what}` of {} has more than {GRANTS_MAX} entries",
             fields.owner()
         );
-        fields.fault(Diagnostic::at(&fields.place(), message));
+        let help = "grant what the function uses, or a folder that holds all the files";
+        fields.fault(Diagnostic::at(&fields.place(), message).help(help));
     }
 }
 

@@ -57,6 +57,15 @@ pub(super) fn put_latest(
     store.write(|writer| writer.put_meta(&entry(LATEST, file), &bytes))
 }
 
+/// Forgets the trees of a flow file that grants nothing any more.
+pub(super) fn remove_latest(store: &Store, file: &str) -> Result<(), StoreError> {
+    let name = entry(LATEST, file);
+    if store.snapshot()?.meta(&name)?.is_none() {
+        return Ok(());
+    }
+    store.write(|writer| writer.remove_meta(&name))
+}
+
 /// Keeps the trees that a run is granted, to compare later ones with.
 pub(crate) fn keep_used(store: &Store, file: &str, granted: &Granted) -> Result<(), StoreError> {
     let name = entry(USED, file);

@@ -72,7 +72,11 @@ impl Session<'_> {
     pub(crate) fn round(&mut self, scope: &Scope) -> Result<Round, Halt> {
         let outcome = self.do_round(scope);
         self.tally.interrupted |= matches!(outcome, Err(Halt::Interrupted));
-        outcome
+        let flow = self.ground.flow;
+        let forgotten = (flow.granted).forget_doubted(&self.engine.store, &flow.place.file);
+        let round = outcome?;
+        forgotten?;
+        Ok(round)
     }
 
     fn do_round(&mut self, scope: &Scope) -> Result<Round, Halt> {
