@@ -3,6 +3,7 @@
 //!
 //! The component holds the engine's memory after it has loaded the module, with a random seed: see `kept`.
 
+mod lock;
 mod manifest;
 mod packages;
 
