@@ -87,7 +87,8 @@ fn locked(job: &Job<'_>, wants: &str) -> Result<Vec<u8>, Failure> {
 fn run(job: &Job<'_>, npm: &mut Command) -> Result<(), Failure> {
     let failed = || format!("plugin `{}`: its packages cannot be had", job.plugin);
     tools::NPM.run(npm, failed).map(drop).map_err(|failure| {
-        failure.hint("`npm install` in the plugin's folder makes the lock file anew")
+        let hint = "`npm install` in the plugin's folder makes the lock file anew";
+        tools::hint_if_it_ran(failure, hint)
     })
 }
 

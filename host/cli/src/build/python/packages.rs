@@ -124,7 +124,8 @@ fn pip(folder: &Path) -> Command {
 fn run(job: &Job<'_>, pip: &mut Command) -> Result<String, Failure> {
     let failed = || format!("plugin `{}`: its packages cannot be had", job.plugin);
     tools::PYTHON.run(pip, failed).map_err(|failure| {
-        failure.hint("only packages without compiled code can be part of a component: those with a wheel `py3-none-any`")
+        let hint = "only packages without compiled code can be part of a component: those with a wheel `py3-none-any`";
+        tools::hint_if_it_ran(failure, hint)
     })
 }
 
