@@ -60,7 +60,30 @@ fn a_program_that_is_missing_is_named_with_how_to_get_it() {
             "{said}"
         );
         assert!(said.contains(get), "{said}");
+        assert!(!said.contains("network"), "nothing was fetched: {said}");
     }
+}
+
+#[test]
+fn a_python_without_pip_is_told_from_one_without_a_network() {
+    let project = Project::new();
+    write(&project, &PYTHON);
+    let said = |of_python: &str| {
+        let script = format!("echo '{of_python}' >&2; exit 1");
+        program(&project, "python3", &script);
+        let (status, said) = build_alone(&project);
+        assert_eq!(status, Some(2), "{said}");
+        said
+    };
+    let without = said("/usr/bin/python3: No module named pip");
+    assert!(
+        without.contains("apt install python3-pip python3-venv"),
+        "{without}"
+    );
+    assert!(!without.contains("network"), "{without}");
+    let offline = said("ERROR: No matching distribution found");
+    assert!(offline.contains("is there a network"), "{offline}");
+    assert!(!offline.contains("apt install"), "{offline}");
 }
 
 #[test]

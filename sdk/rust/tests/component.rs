@@ -115,6 +115,17 @@ fn values_of_every_type_come_in_and_out_as_they_are() {
 }
 
 #[test]
+fn functions_may_be_called_as_those_of_the_c_library_are() {
+    assert_eq!(result("round", &["2.5"]), "3");
+    assert_eq!(
+        result("pow", &["2.5", "3.5"]),
+        2.5_f64.powf(3.5).to_string()
+    );
+    assert_eq!(result("malloc", &["3"]), "[1, 1, 1]");
+    assert_eq!(result("strlen", &[r#""abc""#]), r#"some("abc")"#);
+}
+
+#[test]
 fn enums_and_variants_keep_their_cases() {
     assert_eq!(
         result("turned", &["[north, south-west, north]"]),

@@ -45,13 +45,31 @@ fn write_all(folder: &Path, manifest: &str, files: &[(String, Vec<u8>)]) -> io::
         if let Some(parent) = path.parent() {
             folder.create_dir_all(parent)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        let mut file = folder.open_with(&path, &options)?.into_std();
-        file.write_all(bytes)?;
-        file.set_modified(age)?;
+        replace(&folder, &path, bytes, age)?;
     }
     Ok(())
+}
+
+/// Writes a file as a whole: another build of the same plugin that reads it sees the old or the new one.
+fn replace(folder: &Dir, path: &Path, bytes: &[u8], age: SystemTime) -> io::Result<()> {
+    // No compiler takes in what is called so.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    let temporary = path.with_file_name(format!(".{name}.{process}.tmp"));
+    // A link in its place would lead elsewhere: what is there goes first.
+    let _ = folder.remove_file(&temporary);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let written = folder.open_with(&temporary, &options).and_then(|file| {
+        let mut file = file.into_std();
+        file.write_all(bytes)?;
+        file.set_modified(age)
+    });
+    let replaced = written.and_then(|()| folder.rename(&temporary, folder, path));
+    if replaced.is_err() {
+        let _ = folder.remove_file(&temporary);
+    }
+    replaced
 }
 
 /// When the newest file of a folder was written.

@@ -21,7 +21,7 @@ use super::tools;
 use super::work::Work;
 use crate::failure::{Failure, Kind};
 
-/// Raised when a builder makes other components of the same.
+/// Raised when something else is kept of the same. How a builder makes components is in its recipe.
 const VERSION: &str = "1";
 
 /// So many are kept of each kind; those that were not used for longest go.
@@ -69,7 +69,8 @@ fn component_in(
     identity: &Identity,
     make: impl FnOnce() -> Result<Vec<u8>, Failure>,
 ) -> Result<Vec<u8>, Failure> {
-    let place = in_folder(folder, "components", identity, |work| {
+    let is_there = |place: &Path| place.join(COMPONENT).is_file();
+    let place = in_folder(folder, "components", identity, is_there, |work| {
         let file = work.join(COMPONENT);
         // It reaches the disk before its folder gets its name: a crash leaves no empty component there.
         replace(&file, &make()?).map_err(|error| cannot("write", &file, &error))
@@ -83,21 +84,32 @@ pub(super) fn packages(
     identity: &Identity,
     install: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<PathBuf, Failure> {
-    in_folder(&tools::folder()?, "packages", identity, install)
+    in_folder(
+        &tools::folder()?,
+        "packages",
+        identity,
+        Path::is_dir,
+        install,
+    )
 }
 
 fn in_folder(
     folder: &Path,
     kind: &str,
     identity: &Identity,
+    is_there: impl Fn(&Path) -> bool,
     make: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<PathBuf, Failure> {
     tools::make_private(folder)?;
     let folder = folder.join(kind);
     let place = folder.join(&identity.0);
-    if !place.is_dir() {
+    if !is_there(&place) {
         let work = Work::new(&folder)?;
         make(work.path())?;
+        if !is_there(&place) {
+            // Half of one is in the way.
+            remove(&folder, &place);
+        }
         work.complete(&place)?;
         leave_newest(&folder);
     }
@@ -114,8 +126,15 @@ fn leave_newest(folder: &Path) {
         by_time.entry(used.ok()).or_default().push(entry.path());
     }
     for old in by_time.into_values().flatten().rev().skip(KEPT_MAX) {
-        // Somebody else may be at the same.
-        let _ = fs::remove_dir_all(old);
+        remove(folder, &old);
+    }
+}
+
+/// Removes what is kept in a folder, as a whole: nobody sees half of it under its name, also after a kill. Somebody else
+/// may be at the same.
+fn remove(folder: &Path, place: &Path) {
+    if let Ok(work) = Work::new(folder) {
+        let _ = fs::rename(place, work.path().join("old"));
     }
 }
 
@@ -144,6 +163,17 @@ mod tests {
         assert_eq!(get("a", b"first"), b"first");
         assert_eq!(get("a", b"second"), b"first", "the same was asked for");
         assert_eq!(get("b", b"second"), b"second");
+    }
+
+    #[test]
+    fn a_folder_without_its_component_is_none() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let half = folder.path().join("components").join(identity("a").0);
+        fs::create_dir_all(half.join("left")).expect("it can be made");
+        let get = |made: &[u8]| component_in(folder.path(), &identity("a"), || Ok(made.to_vec()));
+        assert_eq!(get(b"first").expect("it is made"), b"first");
+        assert_eq!(get(b"second").expect("it is kept"), b"first");
+        assert!(!half.join("left").exists());
     }
 
     #[test]
@@ -182,5 +212,7 @@ mod tests {
         let left = |number: usize| folder.path().join(number.to_string()).is_dir();
         assert!(left(0) && left(KEPT_MAX - 1));
         assert!(!left(KEPT_MAX), "the oldest");
+        let all = fs::read_dir(folder.path()).expect("it is there");
+        assert_eq!(all.count(), KEPT_MAX, "nothing is left of it");
     }
 }

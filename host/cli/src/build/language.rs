@@ -145,6 +145,15 @@ impl Language {
         }
     }
 
+    /// How its builder makes components; raised when it makes other ones of the same sources with the same tools, or no
+    /// longer of all that it took before.
+    fn version(self) -> u32 {
+        match self {
+            Self::Rust | Self::C | Self::Go => 1,
+            Self::Python | Self::JavaScript => 2,
+        }
+    }
+
     /// What it is built with, besides sources: when that is another, a component is not fresh.
     pub(super) fn recipe(self) -> String {
         let made_by = match self {
@@ -152,7 +161,8 @@ impl Language {
             Self::Rust | Self::Python | Self::JavaScript => None,
         };
         let tools = self.tools().iter().map(|tool| tool.shown());
-        let parts: Vec<_> = std::iter::once(self.name().to_owned())
+        let builder = format!("{} {}", self.name(), self.version());
+        let parts: Vec<_> = std::iter::once(builder)
             .chain(tools)
             .chain(made_by)
             .collect();
@@ -168,5 +178,17 @@ impl Language {
             Self::C => c::build(job),
             Self::Go => go::build(job),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_tells_the_builder_and_the_tools() {
+        let python = tools::COMPONENTIZE_PY.shown();
+        assert_eq!(Language::Python.recipe(), format!("python 2, {python}"));
+        assert_eq!(Language::Rust.recipe(), "rust 1");
     }
 }

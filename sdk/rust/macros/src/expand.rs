@@ -7,6 +7,11 @@ use syn::{Ident, ItemMod, LitStr};
 use crate::model::{Defined, Function, Kind, Passed, Plugin};
 use crate::names;
 
+/// What the linker knows exports by, before their names in WIT: the naming of the component model's build targets.
+///
+/// Without it a function `round` would be the linker's `round`, in the place of that of the mathematical library.
+const PREFIX: &str = "cm32p2||";
+
 /// The module with what makes it a plugin.
 pub(crate) fn expand(module: &ItemMod, plugin: &Plugin) -> TokenStream {
     let ItemMod {
@@ -55,6 +60,11 @@ fn exports(plugin: &Plugin) -> TokenStream {
         .has_failure
         .then(|| quote!("flowstone:plugin/types@0.1.0": ::flowstone_sdk::__private::types,));
     let functions = plugin.functions.iter().map(function);
+    let freed = plugin
+        .functions
+        .iter()
+        .filter(|function| plugin.allocates(function.result.as_ref()))
+        .map(freed);
     let docs = crate::docs::section(plugin);
     let (docs, bytes) = (Literal::byte_string(&docs), docs.len());
     quote! {
@@ -67,6 +77,7 @@ fn exports(plugin: &Plugin) -> TokenStream {
                 world: #world,
                 runtime_path: "::flowstone_sdk::__private::wit_bindgen::rt",
                 with: { #shared #(#keys: super::#paths,)* },
+                export_prefix: #PREFIX,
             });
 
             struct Plugin;
@@ -76,6 +87,8 @@ fn exports(plugin: &Plugin) -> TokenStream {
             }
 
             export!(Plugin with_types_in self);
+
+            #(#freed)*
 
             #[unsafe(link_section = "package-docs")]
             static DOCS: [u8; #bytes] = *#docs;
@@ -108,6 +121,23 @@ fn function(this: &Function) -> TokenStream {
     quote! {
         fn #name(#(#names: #types),*) #result {
             #call
+        }
+    }
+}
+
+/// Frees the memory of a function's result once the host has read it. wit-bindgen's own export of it does not go by the
+/// naming of the prefix, so that nobody would call it.
+fn freed(this: &Function) -> TokenStream {
+    let export = format!("{PREFIX}{}_post", this.name);
+    let snake = this.name.replace('-', "_");
+    let (name, free) = (
+        format_ident!("__free_{snake}"),
+        format_ident!("__post_return_{snake}"),
+    );
+    quote! {
+        #[unsafe(export_name = #export)]
+        unsafe extern "C" fn #name(result: *mut u8) {
+            unsafe { #free::<Plugin>(result) }
         }
     }
 }

@@ -110,6 +110,26 @@ pub(crate) const PLAIN: [(&str, &str); 12] = [
     ("char", "char"),
 ];
 
+impl Plugin {
+    /// Whether a result is handed over with memory of its own: a text or a list is in it.
+    pub(crate) fn allocates(&self, ty: Option<&Type>) -> bool {
+        let allocates = |ty: &Type| match ty {
+            Type::String | Type::List(_) | Type::Failure => true,
+            Type::Named(_, name) => self
+                .types
+                .iter()
+                .filter(|this| this.name == *name)
+                .flat_map(|this| this.kind.members())
+                .any(|member| self.allocates(member.ty.as_ref())),
+            _ => ty
+                .parts()
+                .into_iter()
+                .any(|part| self.allocates(Some(part))),
+        };
+        ty.is_some_and(allocates)
+    }
+}
+
 impl Kind {
     /// The fields, or the cases.
     pub(crate) fn members(&self) -> &[Member] {

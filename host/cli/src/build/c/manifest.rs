@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::build::freshness::BUILD_FOLDERS;
+use crate::build::generated;
 use crate::build::language::Job;
 use crate::failure::Failure;
 
@@ -88,7 +90,14 @@ impl Manifest {
     fn resolve(folder: &Path, written: Written) -> Result<Self, String> {
         let mut sources = Vec::new();
         for path in &written.sources {
-            collect(folder, &below(folder, path)?, DEPTH_MAX, &mut sources)?;
+            let relative = plain(&below(folder, path)?);
+            if relative.starts_with(generated::NAME) {
+                let name = generated::NAME;
+                return Err(format!(
+                    "`{path}` is not to be named: what flowstone writes to `{name}/` always is taken in"
+                ));
+            }
+            collect(folder, &relative, DEPTH_MAX, &mut sources)?;
         }
         sources.sort();
         sources.dedup();
@@ -117,6 +126,22 @@ fn below(folder: &Path, path: &str) -> Result<PathBuf, String> {
     }
     inside(folder, relative)?;
     Ok(relative.to_owned())
+}
+
+/// The same path without the parts that stay where they are, so that no file has two: nothing for the folder itself.
+fn plain(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect()
+}
+
+/// Whether a folder's entry holds no sources of the author: what is generated, what is hidden, and what tools put there.
+fn is_left_out(relative: &Path) -> bool {
+    let name = relative.file_name().unwrap_or_default();
+    relative == Path::new(generated::NAME)
+        || name.as_encoded_bytes().starts_with(b".")
+        || BUILD_FOLDERS.iter().any(|folder| name == *folder)
 }
 
 /// Whether the file or folder itself is in the folder, wherever symbolic links lead.
@@ -163,6 +188,9 @@ fn collect(
     for entry in path.read_dir().map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let child = relative.join(entry.file_name());
+        if is_left_out(&child) {
+            continue;
+        }
         let is_source = child.extension().is_some_and(|extension| extension == "c");
         if is_source || entry.path().is_dir() {
             collect(folder, &child, depth, sources)?;
@@ -250,6 +278,28 @@ mod tests {
             manifest.sources,
             sources[1..].iter().map(PathBuf::from).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn the_whole_folder_can_be_the_sources() {
+        let root = folder(&[
+            "a.c",
+            "src/b.c",
+            "src/gen/c.c",
+            "gen/plugin.c",
+            ".git/d.c",
+            ".e.c",
+            "node_modules/f/f.c",
+        ]);
+        let all = ["a.c", "src/b.c", "src/gen/c.c"].map(PathBuf::from);
+        for sources in ["'.'", "'./'", "'./src', '.', './a.c', 'src'"] {
+            let manifest = resolve(&root, &format!("sources = [{sources}]"));
+            assert_eq!(manifest.expect(sources).sources, all, "{sources}");
+        }
+        for sources in ["gen", "./gen/plugin.c"] {
+            let error = resolve(&root, &format!("sources = ['{sources}']")).expect_err(sources);
+            assert!(error.ends_with("always is taken in"), "{error}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::lock::is_of_the_registry;
 use crate::build::language::{Job, is_name};
 use crate::build::sources::Sources;
 use crate::failure::{Failure, Kind};
@@ -64,14 +65,7 @@ impl Wants {
             &self.optional_dependencies,
         ];
         for (name, version) in kinds.into_iter().flatten() {
-            // Anything else is an address, a repository or a folder of this machine.
-            let asked = version.strip_prefix("npm:").unwrap_or(version);
-            let slashes = usize::from(asked.starts_with('@'));
-            if asked.contains(':') || asked.matches('/').count() > slashes {
-                return Err(format!(
-                    "`{name}` is asked for as `{version}`: only packages of the registry can be, by version"
-                ));
-            }
+            is_of_the_registry(name, version)?;
         }
         Ok(())
     }
@@ -187,6 +181,9 @@ mod tests {
             r#"{"dependencies": {"b": "file:../b"}}"#,
             r#"{"dependencies": {"b": "git+ssh://example.org/b"}}"#,
             r#"{"dependencies": {"b": "somebody/b"}}"#,
+            r#"{"dependencies": {"b": "../b"}}"#,
+            r#"{"dependencies": {"b": "~/b"}}"#,
+            r#"{"devDependencies": {"b": "b.tgz"}}"#,
             r#"{"optionalDependencies": {"b": "https://example.org/b.tgz"}}"#,
             "[]",
             "",

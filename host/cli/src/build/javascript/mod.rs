@@ -3,6 +3,8 @@
 //!
 //! The component holds the engine's memory after it has loaded the module, with a random seed: see `kept`.
 
+mod inputs;
+mod lock;
 mod manifest;
 mod packages;
 
@@ -58,6 +60,7 @@ fn bundle(
     modules: Option<PathBuf>,
 ) -> Result<String, Failure> {
     let tool = tools::require(&tools::ESBUILD, job.output)?;
+    let listed = job.work.path().join("inputs.json");
     let mut command = tools::NODE.command();
     command
         .arg(tool.join("node_modules/esbuild/bin/esbuild"))
@@ -67,6 +70,7 @@ fn bundle(
         .args(["--charset=utf8", "--legal-comments=none"])
         .args(["--log-level=warning", "--color=false"])
         .arg(format!("--outfile={BUNDLE}"))
+        .arg(format!("--metafile={}", listed.display()))
         // Where the packages lie on this machine is not to be in the module.
         .arg("--preserve-symlinks")
         .current_dir(folder);
@@ -82,6 +86,13 @@ fn bundle(
         link(&modules.join("node_modules"), &folder.join("node_modules"))?;
     }
     tools::NODE.run(&mut command, || not_built(job))?;
+    let list = std::fs::read(&listed).map_err(|error| cannot_read(&listed, &error))?;
+    inputs::check(&list).map_err(|what| {
+        let message = format!("plugin `{}`: {what}", job.plugin);
+        Failure::new(Kind::Build, message).hint(
+            "name the package in `dependencies` of `package.json`, or copy the file into the plugin's folder",
+        )
+    })?;
     let file = folder.join(BUNDLE);
     std::fs::read_to_string(&file).map_err(|error| cannot_read(&file, &error))
 }

@@ -2,10 +2,12 @@
 //!
 //! What the author has in `node_modules` is left alone. No script of a package is run.
 
+use std::cell::LazyCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::lock;
 use super::manifest::Manifest;
 use crate::build::kept::{self, Identity};
 use crate::build::language::Job;
@@ -33,16 +35,34 @@ pub(super) fn installed(
         Some(lock) => lock.to_vec(),
         None => locked(job, &wants)?,
     };
-    let text = String::from_utf8_lossy(&lock);
-    let identity = Identity::new("npm", &[&wants, &text], &Sources::default());
+    let registry = LazyCell::new(|| registry(job));
+    let is_registry = |address: &str| {
+        let registry = registry.as_ref();
+        registry.is_some_and(|registry| address.starts_with(registry))
+    };
+    let lock = lock::checked(&lock, is_registry).map_err(|what| {
+        job.wrong_manifest(LOCK, &format!("cannot be used: {what}"))
+            .hint("`npm install` in the plugin's folder makes it anew, once `package.json` asks for packages of the registry alone")
+            .hint("addresses are left out with `npm config set omit-lockfile-registry-resolved true`")
+    })?;
+    let identity = Identity::new("npm", &[&wants, &lock], &Sources::default());
     let install = |folder: &Path| {
         write(&folder.join("package.json"), wants.as_bytes())?;
-        write(&folder.join(LOCK), &lock)?;
+        write(&folder.join(LOCK), lock.as_bytes())?;
         let progress = format!("installing the packages of plugin `{}`", job.plugin);
         let mut npm = tools::npm("ci", folder);
         step::timed(job.output, &progress, || run(job, npm.arg("--omit=dev")))
     };
     kept::packages(&identity, install).map(Some)
+}
+
+/// The address of the registry that npm is set up for.
+fn registry(job: &Job<'_>) -> Option<String> {
+    let mut npm = tools::npm("config", job.work.path());
+    let said = tools::NPM.run(npm.args(["get", "registry"]), String::new);
+    let address = said.ok()?.trim().trim_end_matches('/').to_owned();
+    let is_address = address.starts_with("https://") || address.starts_with("http://");
+    is_address.then(|| address + "/")
 }
 
 /// The lock file that npm writes, which is left in the plugin's folder.
@@ -67,7 +87,8 @@ fn locked(job: &Job<'_>, wants: &str) -> Result<Vec<u8>, Failure> {
 fn run(job: &Job<'_>, npm: &mut Command) -> Result<(), Failure> {
     let failed = || format!("plugin `{}`: its packages cannot be had", job.plugin);
     tools::NPM.run(npm, failed).map(drop).map_err(|failure| {
-        failure.hint("`npm install` in the plugin's folder makes the lock file anew")
+        let hint = "`npm install` in the plugin's folder makes the lock file anew";
+        tools::hint_if_it_ran(failure, hint)
     })
 }
 

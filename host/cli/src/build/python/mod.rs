@@ -3,6 +3,7 @@
 //! The component is a picture of the interpreter's memory after it has loaded the modules. Two builds never are the same
 //! bytes, since that memory holds a random seed and times: see `kept`.
 
+mod lock;
 mod manifest;
 mod packages;
 

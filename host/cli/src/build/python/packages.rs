@@ -4,12 +4,13 @@
 //! while they are installed.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
 
+use super::lock;
 use super::manifest::{BYTES_MAX, Manifest};
 use crate::build::kept::{self, Identity};
 use crate::build::language::Job;
@@ -27,7 +28,7 @@ const PYTHON_VERSION: &str = "3.14";
 /// What a lock file names, exactly.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packages {
-    /// The lock file's text; empty where no package is needed.
+    /// What the lock file says, as pip is given it; empty where no package is needed.
     pub(super) lock: String,
 }
 
@@ -40,16 +41,17 @@ impl Packages {
             });
         }
         let path = job.folder.join(LOCK);
+        let refused = |what: String| {
+            job.wrong_manifest(LOCK, &format!("cannot be used: {what}"))
+                .hint("remove it to have it made anew")
+        };
         let first = first_line(&manifest.dependencies);
-        if let Some(lock) = read(&path).filter(|lock| lock.lines().next() == Some(&*first)) {
-            return Ok(Self { lock });
-        }
-        let progress = format!("choosing the packages of plugin `{}`", job.plugin);
-        let lock = step::timed(job.output, &progress, || resolve(job, manifest, &first))?;
-        replace(&path, lock.as_bytes()).map_err(|error| {
-            let message = format!("cannot write `{}`: {error}", path.display());
-            Failure::new(Kind::Machine, message)
-        })?;
+        let there = read(&path).map_err(refused)?;
+        let lock = match there.filter(|lock| lock.lines().next() == Some(&*first)) {
+            Some(lock) => lock,
+            None => written(job, manifest, &path, &first)?,
+        };
+        let lock = lock::exact(&lock).map_err(refused)?;
         Ok(Self { lock })
     }
 
@@ -74,11 +76,32 @@ impl Packages {
     }
 }
 
-fn read(path: &Path) -> Option<String> {
+/// A new lock file, which is left in the plugin's folder.
+fn written(
+    job: &Job<'_>,
+    manifest: &Manifest,
+    path: &Path,
+    first: &str,
+) -> Result<String, Failure> {
+    let progress = format!("choosing the packages of plugin `{}`", job.plugin);
+    let lock = step::timed(job.output, &progress, || resolve(job, manifest, first))?;
+    replace(path, lock.as_bytes()).map_err(|error| {
+        let message = format!("cannot write `{}`: {error}", path.display());
+        Failure::new(Kind::Machine, message)
+    })?;
+    Ok(lock)
+}
+
+/// The text of a lock file; none where there is no file.
+fn read(path: &Path) -> Result<Option<String>, String> {
     let mut text = String::new();
-    let file = File::open(path).ok()?;
-    file.take(BYTES_MAX).read_to_string(&mut text).ok()?;
-    Some(text)
+    let read = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(_) if text.len() as u64 > BYTES_MAX => Err("it is longer than 1 MiB".to_owned()),
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The lock file says for what it was made.
@@ -101,7 +124,8 @@ fn pip(folder: &Path) -> Command {
 fn run(job: &Job<'_>, pip: &mut Command) -> Result<String, Failure> {
     let failed = || format!("plugin `{}`: its packages cannot be had", job.plugin);
     tools::PYTHON.run(pip, failed).map_err(|failure| {
-        failure.hint("only packages without compiled code can be part of a component: those with a wheel `py3-none-any`")
+        let hint = "only packages without compiled code can be part of a component: those with a wheel `py3-none-any`";
+        tools::hint_if_it_ran(failure, hint)
     })
 }
 
@@ -144,7 +168,7 @@ fn resolve(job: &Job<'_>, manifest: &Manifest, first: &str) -> Result<String, Fa
     pip.args(["--dry-run", "--ignore-installed", "--report", "-", "--"])
         .args(&manifest.dependencies);
     let said = run(job, &mut pip)?;
-    lock(&said, first).map_err(|error| {
+    lock_of(&said, first).map_err(|error| {
         let message = format!(
             "plugin `{}`: pip says something else than expected",
             job.plugin
@@ -155,7 +179,7 @@ fn resolve(job: &Job<'_>, manifest: &Manifest, first: &str) -> Result<String, Fa
     })
 }
 
-fn lock(report: &str, first: &str) -> Result<String, serde_json::Error> {
+fn lock_of(report: &str, first: &str) -> Result<String, serde_json::Error> {
     let report: Report = serde_json::from_str(report)?;
     let line = |install: Install| {
         let Metadata { name, version } = install.metadata;
@@ -185,10 +209,22 @@ mod tests {
         );
         let first = first_line(&["b>1".to_owned(), "a".to_owned()]);
         assert_eq!(
-            lock(&report, &first).expect("it is a report"),
+            lock_of(&report, &first).expect("it is a report"),
             "# Made by flowstone for b>1, a. Remove it for newer versions.\n\
              a==1.2 --hash=sha256:ab\nb==1.2 --hash=sha256:ab\n"
         );
-        assert!(lock("WARNING: no", &first).is_err());
+        assert!(lock_of("WARNING: no", &first).is_err());
+    }
+
+    #[test]
+    fn a_lock_file_that_is_too_long_is_refused_and_not_cut() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join(LOCK);
+        assert_eq!(read(&path), Ok(None));
+        let longest = usize::try_from(BYTES_MAX).expect("it is small");
+        fs::write(&path, "#".repeat(longest)).expect("it can be written");
+        assert!(read(&path).is_ok());
+        fs::write(&path, "#".repeat(longest + 1)).expect("it can be written");
+        assert_eq!(read(&path), Err("it is longer than 1 MiB".to_owned()));
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::run::{NPM, PYTHON};
+use super::run::{NPM, PYTHON, hint_if_it_ran};
 use super::{Origin, Tool};
 use crate::build::step;
 use crate::build::work::Work;
@@ -45,7 +45,8 @@ pub(super) fn installed(tools: &Path, tool: &Tool, output: Output) -> Result<Pat
         work.complete(&place)
     })
     .map_err(|failure| {
-        failure.hint("it comes from its public registry: is there a network, and room on the disk?")
+        let hint = "it comes from its public registry: is there a network, and room on the disk?";
+        hint_if_it_ran(failure, hint)
     })
 }
 

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 pub(super) use self::install::{make_private, npm, pip};
-pub(super) use self::run::{NODE, NPM, PYTHON, run_installed};
+pub(super) use self::run::{NODE, NPM, PYTHON, hint_if_it_ran, run_installed};
 
 /// A tool of the table.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,6 +12,13 @@ const LINES_MAX: usize = 40;
 /// How many characters of a line are shown.
 const LINE_MAX: usize = 300;
 
+/// What a Python without pip says, as Debian's is.
+const NO_PIP: &str = "No module named pip";
+
+/// How pip is had for a Python that is there.
+const GET_PIP: &str =
+    "this Python has no pip: `apt install python3-pip python3-venv`, or `python3 -m ensurepip`";
+
 /// A program that has to be there already.
 #[derive(Debug)]
 pub(in crate::build) struct Base {
@@ -61,7 +68,27 @@ impl Base {
             }
             _ => fault(format!("cannot run `{}`: {error}", self.name)),
         })?;
-        said(&output, failed)
+        said(&output, failed).map_err(|failure| {
+            if has_no_pip(&failure) {
+                failure.hint(GET_PIP)
+            } else {
+                failure
+            }
+        })
+    }
+}
+
+fn has_no_pip(failure: &Failure) -> bool {
+    let said = failure.detail.as_ref();
+    said.is_some_and(|said| said.contains(NO_PIP))
+}
+
+/// A hint about what a program that installs was asked for: none where it did not even run.
+pub(in crate::build) fn hint_if_it_ran(failure: Failure, hint: &str) -> Failure {
+    if failure.detail.is_some() && !has_no_pip(&failure) {
+        failure.hint(hint)
+    } else {
+        failure
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::wit::Wit;
 use crate::args::{ComponentArgs, FlowArgs};
+use crate::build::Language;
 use crate::failure::{EXIT_DONE, EXIT_WRONG, Failure, Kind};
 use crate::output::{Output, Paint, Style};
 use crate::render;
@@ -19,21 +20,11 @@ use crate::table::count;
 use crate::verbs::component;
 use crate::verbs::inspect::signature;
 
-/// The files that tell a folder with a plugin's sources from one with a flow.
-const MANIFESTS: [&str; 5] = [
-    "Cargo.toml",
-    "pyproject.toml",
-    "package.json",
-    "go.mod",
-    "plugin.toml",
-];
-
 /// The plugin that is meant where a flow could be: a component file, or a folder with sources and no flow.
 pub(super) fn meant(args: &FlowArgs) -> Option<PathBuf> {
     let path = args.flow.as_deref().unwrap_or(Path::new("."));
     let is_plugin = if path.is_dir() {
-        let has = |file: &&str| path.join(file).is_file();
-        !has(&FLOW_FILE) && MANIFESTS.iter().any(has)
+        !path.join(FLOW_FILE).is_file() && Language::of(path).is_some()
     } else {
         is_component(path)
     };

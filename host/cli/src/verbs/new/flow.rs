@@ -44,7 +44,7 @@ pub(super) fn flow(args: &NewFlowArgs, output: Output) -> Result<Made, Failure> 
         ("parameter-name", &called.parameter),
     ]);
     if args.plugin.is_none() {
-        let own = templates::plugin(args.language, "words");
+        let own = templates::plugin(args.language, "words")?;
         files.extend(own.into_iter().map(|file| templates::File {
             path: format!("{OWN}/{}", file.path),
             ..file

@@ -7,91 +7,27 @@ use crate::failure::{Failure, Kind};
 /// So long may a name be.
 const LENGTH_MAX: usize = 64;
 
-/// Words that a language, its build tool or WIT keeps for itself, of those that are names otherwise.
+/// Words that WIT, a language or its build tool keeps for itself, of those that are names otherwise.
+#[rustfmt::skip]
 const RESERVED: &[&str] = &[
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "bool",
-    "borrow",
-    "box",
-    "break",
-    "case",
-    "chan",
-    "char",
-    "const",
-    "constructor",
-    "continue",
-    "core",
-    "crate",
-    "default",
-    "defer",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "export",
-    "extern",
-    "fallthrough",
-    "false",
-    "final",
-    "flags",
-    "fn",
-    "for",
-    "from",
-    "func",
-    "future",
-    "gen",
-    "go",
-    "goto",
-    "if",
-    "impl",
-    "import",
-    "in",
-    "include",
-    "interface",
-    "let",
-    "list",
-    "loop",
-    "macro",
-    "main",
-    "map",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "node",
-    "option",
-    "override",
-    "own",
-    "package",
-    "priv",
-    "pub",
-    "range",
-    "record",
-    "ref",
-    "resource",
-    "result",
-    "return",
-    "select",
-    "self",
-    "static",
-    "std",
-    "stream",
-    "string",
-    "struct",
-    "super",
-    "switch",
-    "test",
-    "trait",
-    "tuple",
-    "type",
-    "use",
-    "variant",
-    "world",
+    "abstract", "alignas", "alignof", "alloc", "and", "arguments", "as", "asm", "assert", "async",
+    "auto", "await", "become", "bool", "borrow", "box", "break", "case", "catch", "chan", "char",
+    "class", "const", "constexpr", "constructor", "continue", "core", "crate", "debugger", "def",
+    "default", "defer", "del", "delete", "do", "double", "dyn", "elif", "else", "enum",
+    "error-context", "eval", "except", "export", "extends", "extern", "f128", "f16", "f32", "f64",
+    "fallthrough", "false", "final", "finally", "flags", "float", "fn", "for", "from", "func",
+    "function", "future", "gen", "global", "go", "goto", "i128", "i16", "i32", "i64", "i8", "if",
+    "impl", "implements", "import", "in", "include", "init", "inline", "instanceof", "int",
+    "interface", "is", "isize", "lambda", "let", "list", "long", "loop", "macro", "main", "map",
+    "match", "mod", "move", "mut", "new", "node", "none", "nonlocal", "not", "null", "nullptr",
+    "option", "or", "override", "own", "package", "pass", "priv", "private", "proc-macro",
+    "protected", "pub", "public", "raise", "range", "record", "ref", "register", "resource",
+    "restrict", "result", "return", "s16", "s32", "s64", "s8", "select", "self", "short", "signed",
+    "sizeof", "static", "std", "str", "stream", "string", "struct", "super", "switch", "test",
+    "tests", "this", "thread-local", "throw", "trait", "true", "try", "tuple", "type", "typedef",
+    "typeof", "u128", "u16", "u32", "u64", "u8", "undefined", "union", "unsafe", "unsigned",
+    "unsized", "use", "usize", "var", "variant", "virtual", "void", "volatile", "where", "while",
+    "with", "world", "yield",
 ];
 
 /// Sees to it that a name can be one.
@@ -192,8 +128,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_is_sorted_and_would_be_a_name() {
+    fn every_word_of_wit_and_of_the_languages_is_refused() {
         assert!(RESERVED.is_sorted());
-        assert!(RESERVED.iter().all(|word| is_kebab_case(word)));
+        for word in RESERVED {
+            assert!(is_kebab_case(word), "{word} is no name anyway");
+            let failure = check(word).expect_err(word);
+            assert!(failure.message.ends_with("keeps for itself"), "{word}");
+            assert_eq!(failure.hints, [format!("such as `{word}-plugin`")]);
+        }
+        for word in "where while unsafe true try typeof unsized virtual yield with tests u8 u16 u32 u64 s8 s16 s32 s64 \
+            f32 f64 error-context def class lambda function new typedef sizeof chan defer"
+            .split(' ')
+            .filter(|word| !word.is_empty())
+        {
+            assert!(check(word).is_err(), "{word}");
+        }
     }
 }

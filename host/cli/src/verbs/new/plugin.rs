@@ -8,7 +8,7 @@ use crate::failure::Failure;
 /// Writes the files of a plugin.
 pub(super) fn plugin(args: &NewPluginArgs) -> Result<Made, Failure> {
     let folder = Folder::new(&args.folder)?;
-    let files = folder.write(&templates::plugin(args.language, folder.name()))?;
+    let files = folder.write(&templates::plugin(args.language, folder.name())?)?;
     Ok(Made {
         what: format!("plugin `{}` ({})", folder.name(), args.language.name()),
         folder,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::args::NewLanguage;
+use crate::failure::{Failure, Kind};
 
 /// A file to write.
 #[derive(Debug)]
@@ -96,12 +97,26 @@ const FLOW: &Template = template!(
 /// Where the template in Rust finds the SDK: beside itself.
 const RUST_SDK_PLACE: &str = r#"{ path = ".." }"#;
 
-/// Where a plugin elsewhere finds it: in the checkout that this program was built from, while that is there.
-fn rust_sdk() -> String {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/rust");
-    match checkout.canonicalize() {
-        Ok(path) => format!(r#"{{ path = "{}" }}"#, in_quotes(&path.to_string_lossy())),
-        Err(_) => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+/// Where a plugin elsewhere finds it: in the checkout that this program was built from.
+///
+/// # Errors
+///
+/// When that is gone. The SDK is in no registry, so whatever has its name there is somebody else's.
+fn rust_sdk(folder: &Path) -> Result<String, Failure> {
+    match folder.canonicalize() {
+        Ok(path) if path.join("Cargo.toml").is_file() => Ok(format!(
+            r#"{{ path = "{}" }}"#,
+            in_quotes(&path.to_string_lossy())
+        )),
+        _ => Err(Failure::new(
+            Kind::NotFound,
+            format!(
+                "the SDK for Rust is not where this flowstone was built: `{}`",
+                folder.display()
+            ),
+        )
+        .hint("build flowstone from a checkout that stays where it is; its plugins take the SDK from there")
+        .hint("or write it in another language: `--lang python`, say")),
     }
 }
 
@@ -113,7 +128,11 @@ pub(super) fn in_quotes(text: &str) -> String {
 }
 
 /// The files of a plugin.
-pub(super) fn plugin(language: NewLanguage, name: &str) -> Vec<File> {
+///
+/// # Errors
+///
+/// When what they are to be built with is not there.
+pub(super) fn plugin(language: NewLanguage, name: &str) -> Result<Vec<File>, Failure> {
     let template = match language {
         NewLanguage::Rust => RUST,
         NewLanguage::Python => PYTHON,
@@ -122,12 +141,18 @@ pub(super) fn plugin(language: NewLanguage, name: &str) -> Vec<File> {
         NewLanguage::C => C,
         NewLanguage::Go => GO,
     };
+    let sdk = match language {
+        NewLanguage::Rust => {
+            rust_sdk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/rust"))?
+        }
+        _ => String::new(),
+    };
     let names = [
         ("plugin-name", name),
         ("plugin_name", &name.replace('-', "_")),
-        (RUST_SDK_PLACE, &rust_sdk()),
+        (RUST_SDK_PLACE, &sdk),
     ];
-    named(template, &names)
+    Ok(named(template, &names))
 }
 
 /// The files of a flow, with these in the place of the words before them.
@@ -200,7 +225,7 @@ mod tests {
     #[test]
     fn names_are_put_in_everywhere() {
         for &language in NewLanguage::value_variants() {
-            for file in plugin(language, "word-count") {
+            for file in plugin(language, "word-count").expect("the SDK is there") {
                 let all = format!("{}\n{}", file.path, file.text);
                 assert!(
                     !["plugin-name", "plugin_name", RUST_SDK_PLACE]
@@ -210,6 +235,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn without_the_sdk_no_stranger_s_crate_is_named() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        for gone in [folder.path().join("sdk/rust"), folder.path().to_owned()] {
+            let failure = rust_sdk(&gone).expect_err("it is not there");
+            assert!(failure.hints[0].contains("checkout"), "{:?}", failure.hints);
+        }
+        fs::write(folder.path().join("Cargo.toml"), "").expect("it can be written");
+        let place = folder.path().canonicalize().expect("it is there");
+        assert_eq!(
+            rust_sdk(folder.path()).expect("it is there"),
+            format!("{{ path = \"{}\" }}", place.display())
+        );
     }
 
     #[test]

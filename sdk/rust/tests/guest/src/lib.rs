@@ -149,6 +149,24 @@ pub mod every {
         what.len() as u32
     }
 
+    /// A word that is a function of the mathematical library too.
+    pub fn round(number: f64) -> f64 {
+        number.round()
+    }
+
+    pub fn pow(number: f64, by: f64) -> f64 {
+        number.powf(by)
+    }
+
+    /// And one of the memory.
+    pub fn malloc(size: u32) -> Vec<u8> {
+        vec![1; size as usize]
+    }
+
+    pub fn strlen(text: &str) -> Option<String> {
+        std::ffi::CString::new(text).ok()?.into_string().ok()
+    }
+
     fn helper() -> std::collections::HashMap<String, usize> {
         std::collections::HashMap::new()
     }
