@@ -82,7 +82,7 @@ fn files_that_were_just_written_are_read_again() {
     let base = folder();
     let path = base.path().join("words/en.txt");
     // However long this takes, a file whose times lie ahead is never settled.
-    let ahead = SystemTime::now() + Duration::from_secs(3600);
+    let ahead = SystemTime::now() + Duration::from_hours(1);
     let times = fs::FileTimes::new().set_modified(ahead);
     fs::File::options()
         .write(true)
@@ -209,6 +209,7 @@ fn what_vanishes_while_a_folder_is_listed_is_not_there() {
 #[test]
 #[cfg(unix)]
 fn what_is_neither_file_nor_folder_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
     let base = folder();
     let socket = std::os::unix::net::UnixListener::bind(base.path().join("words/socket")).unwrap();
     let refused = GrantedTree::take(base.path(), "words", None).unwrap_err();
@@ -218,7 +219,6 @@ fn what_is_neither_file_nor_folder_is_refused() {
     );
     drop(socket);
     fs::remove_file(base.path().join("words/socket")).unwrap();
-    use std::os::unix::ffi::OsStrExt as _;
     let name = std::ffi::OsStr::from_bytes(b"words/\xff");
     fs::write(base.path().join(name), "x").unwrap();
     let refused = GrantedTree::take(base.path(), "words", None).unwrap_err();
