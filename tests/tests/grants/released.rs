@@ -21,6 +21,38 @@ fn released() -> Vec<String> {
     names
 }
 
+/// What was released, by its path, with the BLAKE3 of it: it can be added to and not changed.
+const RELEASED: [(&str, &str); 2] = [
+    (
+        "wit/released/0.1.0/plugin.wit",
+        "b3063078e7dba3ebdb0a5ae6a8ca66a9a83714848bcfd698f6a53d552ee47c04",
+    ),
+    (
+        "tests/fixtures/0.1.0/row.wat",
+        "ade4c814dc4fe1f04890f3a2cd9930f7b47d93502775d451e1ea450da2d7096b",
+    ),
+];
+
+#[test]
+fn what_was_released_is_never_changed() {
+    for (path, digest) in RELEASED {
+        let content = fs::read(root().join(path)).expect("it is there");
+        assert_eq!(blake3::hash(&content).to_hex().as_str(), digest, "{path}");
+    }
+    for version in released() {
+        for folder in ["wit/released", "tests/fixtures"] {
+            let folder = format!("{folder}/{version}");
+            let files = fs::read_dir(root().join(&folder)).expect("it is there");
+            for file in files {
+                let name = file.expect("it is there").file_name();
+                let path = format!("{folder}/{}", name.to_string_lossy());
+                let is_held = RELEASED.iter().any(|(held, _)| *held == path);
+                assert!(is_held, "{path} was released: its digest belongs here");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_released_version_is_what_the_host_offers_under_it() {
     let now = fs::read_to_string(root().join("wit/plugin.wit")).expect("it is there");

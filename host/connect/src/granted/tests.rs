@@ -210,6 +210,7 @@ fn what_vanishes_while_a_folder_is_listed_is_not_there() {
 #[test]
 #[cfg(unix)]
 fn what_is_neither_file_nor_folder_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
     let base = folder();
     let socket = std::os::unix::net::UnixListener::bind(base.path().join("words/socket")).unwrap();
     let refused = GrantedTree::take(base.path(), "words", None).unwrap_err();
