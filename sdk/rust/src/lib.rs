@@ -46,9 +46,11 @@
 
 mod failure;
 pub mod log;
+mod row;
 
 pub use failure::Failure;
 pub use flowstone_sdk_macros::plugin;
+pub use row::{Row, row};
 
 /// What the code that the macro writes needs.
 #[doc(hidden)]

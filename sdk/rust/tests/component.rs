@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use flowstone_core::{from_wave, to_wave};
-use flowstone_sandbox::{Limits, Plugin, Sandbox, SandboxConfig};
+use flowstone_sandbox::{Limits, Plugin, Row, Sandbox, SandboxConfig, World};
 
 /// The component of `tests/guest`, built where plugins are built.
 static GUEST: LazyLock<Plugin> = LazyLock::new(|| {
@@ -191,4 +191,22 @@ fn messages_reach_the_log_with_their_levels() {
     let (result, log) = call("say", &[r#""so""#]);
     assert_eq!(result, "2");
     assert_eq!(log, ["info: it is so", "warn: twice so"]);
+}
+
+#[test]
+fn the_row_in_hand_is_told() {
+    let callable = GUEST.function("whose").expect("it is exported");
+    let whose = |world: World| {
+        let output = callable.call(&[], &Limits::default(), world);
+        let value = output.expect("it returns").value.expect("a value");
+        to_wave(&value, callable.function().result.as_ref().expect("a type"))
+    };
+    assert_eq!(whose(World::seeded([0; 32])), "none");
+    let mut world = World::seeded([0; 32]);
+    world.row = Some(Row {
+        collection: "page".to_owned(),
+        key: "guide.md#3".to_owned(),
+    });
+    assert_eq!(whose(world), "some((\"page\", \"guide.md#3\"))");
+    assert!(GUEST.interface().asks_row());
 }

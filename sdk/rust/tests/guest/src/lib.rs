@@ -149,6 +149,12 @@ pub mod every {
         what.len() as u32
     }
 
+    /// Collection and key of the row in hand.
+    pub fn whose() -> Option<(String, String)> {
+        let row = flowstone_sdk::row()?;
+        Some((row.collection, row.key))
+    }
+
     /// A word that is a function of the mathematical library too.
     pub fn round(number: f64) -> f64 {
         number.round()
