@@ -1,7 +1,6 @@
 //! Granted trees: what is read, what is trusted, and what counts.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, SystemTime};
 
 use super::*;
