@@ -7,6 +7,9 @@ pub(crate) mod pins;
 mod archive;
 mod store;
 
+use std::io;
+use std::path::Path;
+
 use flowstone::{ConnectError, Diagnostic, Error, LoadError};
 
 /// Exit status when everything is done.
@@ -123,6 +126,11 @@ impl std::ops::Deref for Failure {
 }
 
 impl Failure {
+    /// That `what`, such as "read", cannot be done with a file or folder.
+    pub(crate) fn cannot(kind: Kind, what: &str, path: &Path, error: &io::Error) -> Self {
+        Self::new(kind, format!("cannot {what} `{}`: {error}", path.display()))
+    }
+
     /// A failure without advice.
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Details {

@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::report::TargetCounts;
 
+/// A target that was opened, and what was found of it.
+type Connected = (Box<dyn Target>, TargetState);
+
 impl Engine {
     /// Opens the targets of the flow, and those that left it and may still hold rows. True when one of them was not as
     /// the store knows it and goes by another number now.
@@ -36,12 +39,7 @@ impl Engine {
         Ok(replaced)
     }
 
-    fn connect(
-        &self,
-        flow: &Flow,
-        books: &Books,
-        id: TargetId,
-    ) -> Result<(Box<dyn Target>, TargetState), Error> {
+    fn connect(&self, flow: &Flow, books: &Books, id: TargetId) -> Result<Connected, Error> {
         let entry = books
             .targets
             .get(&id)
@@ -147,15 +145,12 @@ impl Engine {
                 entry.void = true;
                 continue;
             }
-            let connected = self.connect(flow, books, id);
+            let Some((target, state)) = self.connect_former(flow, books, id)? else {
+                continue;
+            };
             let Some(entry) = books.targets.get_mut(&id) else {
                 continue;
             };
-            if is_replaced(&connected) {
-                entry.void = true;
-                continue;
-            }
-            let (target, state) = connected?;
             match state {
                 TargetState::Known { .. } => open.push(OpenTarget {
                     id,
@@ -177,21 +172,37 @@ impl Engine {
         Ok(())
     }
 
+    /// A target that the flow no longer has. None where somebody put something of their own in its place: nothing of ours is
+    /// left there to delete.
+    fn connect_former(
+        &self,
+        flow: &Flow,
+        books: &mut Books,
+        id: TargetId,
+    ) -> Result<Option<Connected>, Error> {
+        match self.connect(flow, books, id) {
+            Err(Error::Target {
+                error: ConnectError::NotOurs { .. },
+                ..
+            }) => {
+                if let Some(entry) = books.targets.get_mut(&id) {
+                    entry.void = true;
+                }
+                Ok(None)
+            }
+            connected => connected.map(Some),
+        }
+    }
+
     /// Removes targets that the flow no longer has and in which no row is left.
     pub(crate) fn retire_former(&self, flow: &Flow, books: &mut Books) -> Result<(), Error> {
         for id in former(books, flow) {
             if books.targets.get(&id).is_some_and(|entry| entry.rows > 0) {
                 continue;
             }
-            let connected = self.connect(flow, books, id);
-            let Some(entry) = books.targets.get_mut(&id) else {
+            let Some((target, state)) = self.connect_former(flow, books, id)? else {
                 continue;
             };
-            if is_replaced(&connected) {
-                entry.void = true;
-                continue;
-            }
-            let (target, state) = connected?;
             let Some(entry) = books.targets.remove(&id) else {
                 continue;
             };
@@ -205,17 +216,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Whether somebody put something of their own in the place of a target: nothing of ours is left there to delete.
-fn is_replaced(connected: &Result<(Box<dyn Target>, TargetState), Error>) -> bool {
-    matches!(
-        connected,
-        Err(Error::Target {
-            error: ConnectError::NotOurs { .. },
-            ..
-        })
-    )
 }
 
 /// The targets that hold rows of the flow, or may, and that it no longer has.

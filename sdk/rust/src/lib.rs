@@ -45,6 +45,8 @@
 #![deny(unsafe_code)]
 
 mod failure;
+#[cfg(target_family = "wasm")]
+mod host;
 pub mod log;
 mod row;
 

@@ -26,9 +26,22 @@ pub enum Level {
 /// Adds a message to the log of the call. The macros of this module are shorter.
 pub fn log(level: Level, message: fmt::Arguments<'_>) {
     #[cfg(target_family = "wasm")]
-    host::log(level, &message.to_string());
+    crate::host::log::log(level.into(), &message.to_string());
     #[cfg(not(target_family = "wasm"))]
     eprintln!("{level}: {message}");
+}
+
+#[cfg(target_family = "wasm")]
+impl From<Level> for crate::host::log::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Trace => Self::Trace,
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+        }
+    }
 }
 
 impl fmt::Display for Level {
@@ -40,42 +53,6 @@ impl fmt::Display for Level {
             Level::Warn => "warn",
             Level::Error => "error",
         })
-    }
-}
-
-/// The host's side.
-#[cfg(target_family = "wasm")]
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    unsafe_code,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic
-)]
-mod host {
-    wit_bindgen::generate!({
-        inline: "
-            package flowstone:sdk;
-
-            world logging {
-                import flowstone:plugin/log@0.1.0;
-            }
-        ",
-        path: ["../../wit"],
-        with: { "flowstone:plugin/log@0.1.0": generate },
-    });
-
-    pub(super) fn log(level: super::Level, message: &str) {
-        use self::flowstone::plugin::log::{Level, log};
-        let level = match level {
-            super::Level::Trace => Level::Trace,
-            super::Level::Debug => Level::Debug,
-            super::Level::Info => Level::Info,
-            super::Level::Warn => Level::Warn,
-            super::Level::Error => Level::Error,
-        };
-        log(level, message);
     }
 }
 

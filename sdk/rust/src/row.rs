@@ -17,39 +17,10 @@ pub struct Row {
 #[must_use]
 pub fn row() -> Option<Row> {
     #[cfg(target_family = "wasm")]
-    return host::row();
+    return crate::host::row::current().map(|row| Row {
+        collection: row.collection,
+        key: row.key,
+    });
     #[cfg(not(target_family = "wasm"))]
     None
-}
-
-/// The host's side.
-#[cfg(target_family = "wasm")]
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    unsafe_code,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic
-)]
-mod host {
-    wit_bindgen::generate!({
-        inline: "
-            package flowstone:sdk;
-
-            world row {
-                import flowstone:plugin/row@0.1.0;
-            }
-        ",
-        path: ["../../wit"],
-        with: { "flowstone:plugin/row@0.1.0": generate },
-    });
-
-    pub(super) fn row() -> Option<super::Row> {
-        let row = self::flowstone::plugin::row::current()?;
-        Some(super::Row {
-            collection: row.collection,
-            key: row.key,
-        })
-    }
 }

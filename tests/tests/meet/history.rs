@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use flowstone::{CacheResult, CachedOutcome, Event, GivenValue, Overrides, PinSource};
 use flowstone_tests::Project;
 
-use crate::{LINES, project, target};
+use crate::{LINES, MEETING, project, target};
 
 /// What a transform gave for a row, as text; or why that is not to be had.
 fn get(project: &Project, name: &str, key: &str) -> Result<String, String> {
@@ -193,29 +193,7 @@ fn explained(project: &Project, name: &str, key: Option<&str>) -> Result<Vec<Str
 #[test]
 fn explained_are_members_and_lookups_that_changed() {
     let flow = format!(
-        r#"{LINES}
-[reduce.joined]
-call = "sample.join"
-over = "line"
-by = ["head"]
-from = {{ lines = "line" }}
-
-[union.reader]
-of = ["line"]
-
-[transform.paired]
-call = "sample.pair"
-each = "reader"
-from = {{ line = "reader.line" }}
-lookup = {{ found = {{ in = "joined", key = "reader.head", on = "head", take = "joined" }} }}
-
-[reduce.told]
-call = "sample.same"
-over = "line"
-by = []
-from = {{ line = "line" }}
-combine = "sample.concat"
-{}{}"#,
+        "{LINES}{MEETING}{}{}",
         target(
             "paired",
             "reader",

@@ -5,34 +5,12 @@ use std::collections::BTreeSet;
 use flowstone::{LineageGraph, LineageNode, LineageReport};
 use flowstone_tests::Project;
 
-use crate::{LINES, project, target};
+use crate::{LINES, MEETING, project, target};
 
 /// Lines are joined per head; a union of the lines looks up what came of them; all of it goes on to one text and to lengths.
 fn meeting() -> Project {
     let flow = format!(
-        r#"{LINES}
-[reduce.joined]
-call = "sample.join"
-over = "line"
-by = ["head"]
-from = {{ lines = "line" }}
-
-[union.reader]
-of = ["line"]
-
-[transform.paired]
-call = "sample.pair"
-each = "reader"
-from = {{ line = "reader.line" }}
-lookup = {{ found = {{ in = "joined", key = "reader.head", on = "head", take = "joined" }} }}
-
-[reduce.told]
-call = "sample.same"
-over = "line"
-by = []
-from = {{ line = "line" }}
-combine = "sample.concat"
-
+        r#"{LINES}{MEETING}
 [transform.so-far]
 call = "sample.running"
 each = "line"

@@ -48,6 +48,31 @@ call = "sample.head"
 each = "line"
 "#;
 
+/// What becomes of [`LINES`]: joined per head; read again in a union, whose rows look up what came of them; all of it one text.
+const MEETING: &str = r#"
+[reduce.joined]
+call = "sample.join"
+over = "line"
+by = ["head"]
+from = { lines = "line" }
+
+[union.reader]
+of = ["line"]
+
+[transform.paired]
+call = "sample.pair"
+each = "reader"
+from = { line = "reader.line" }
+lookup = { found = { in = "joined", key = "reader.head", on = "head", take = "joined" } }
+
+[reduce.told]
+call = "sample.same"
+over = "line"
+by = []
+from = { line = "line" }
+combine = "sample.concat"
+"#;
+
 /// A target table with the columns given.
 pub(crate) fn target(name: &str, rows: &str, key: &str, columns: &str) -> String {
     format!(

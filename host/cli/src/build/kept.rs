@@ -73,10 +73,11 @@ fn component_in(
     let place = in_folder(folder, "components", identity, is_there, |work| {
         let file = work.join(COMPONENT);
         // It reaches the disk before its folder gets its name: a crash leaves no empty component there.
-        replace(&file, &make()?).map_err(|error| cannot("write", &file, &error))
+        replace(&file, &make()?)
+            .map_err(|error| Failure::cannot(Kind::Machine, "write", &file, &error))
     })?;
     let file = place.join(COMPONENT);
-    fs::read(&file).map_err(|error| cannot("read", &file, &error))
+    fs::read(&file).map_err(|error| Failure::cannot(Kind::Machine, "read", &file, &error))
 }
 
 /// The folder with the packages of this identity: there already, or installed now.
@@ -136,13 +137,6 @@ fn remove(folder: &Path, place: &Path) {
     if let Ok(work) = Work::new(folder) {
         let _ = fs::rename(place, work.path().join("old"));
     }
-}
-
-fn cannot(what: &str, file: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Kind::Machine,
-        format!("cannot {what} `{}`: {error}", file.display()),
-    )
 }
 
 #[cfg(test)]

@@ -48,11 +48,8 @@ impl Place {
 
     /// Keeps a component. A kill in between leaves a record that does not fit, which is none.
     pub(super) fn keep(&self, bytes: &[u8], record: Option<&Record>) -> Result<(), Failure> {
-        let failed = |error| {
-            let message = format!("cannot write `{}`: {error}", self.wasm.display());
-            Failure::new(Kind::Machine, message)
-        };
-        replace(&self.wasm, bytes).map_err(failed)?;
+        replace(&self.wasm, bytes)
+            .map_err(|error| Failure::cannot(Kind::Machine, "write", &self.wasm, &error))?;
         // The record is only there for the next time: without it that builds again.
         let _ = match record {
             Some(record) => replace(&self.record, &record.for_component(bytes).to_bytes()),

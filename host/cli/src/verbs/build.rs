@@ -32,10 +32,8 @@ pub(crate) fn build(args: &BuildArgs, output: Output) -> Result<u8, Failure> {
         .digest
         .to_string();
     if let Some(file) = &args.output {
-        replace(file, &built.bytes).map_err(|error| {
-            let message = format!("cannot write `{}`: {error}", file.display());
-            Failure::new(Kind::Machine, message)
-        })?;
+        replace(file, &built.bytes)
+            .map_err(|error| Failure::cannot(Kind::Machine, "write", file, &error))?;
     }
     let file = args.output.as_deref().unwrap_or(&built.file);
     if output.json {

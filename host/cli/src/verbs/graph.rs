@@ -21,11 +21,8 @@ pub(crate) fn graph(args: &GraphArgs, output: Output) -> Result<u8, Failure> {
     let file = args.output.as_deref();
     let drawn = drawn(&graph, args.format, file);
     if let Some(file) = file {
-        let failed = |error| {
-            let message = format!("cannot write `{}`: {error}", file.display());
-            Failure::new(Kind::Machine, message)
-        };
-        fs::write(file, drawn).map_err(failed)?;
+        fs::write(file, drawn)
+            .map_err(|error| Failure::cannot(Kind::Machine, "write", file, &error))?;
         output.note(&format!("wrote {}", file.display()));
         if output.json {
             output.object(&graph)?;

@@ -44,12 +44,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
         job,
         tool: tools::require(&tools::ZIGLANG, job.output)?,
     };
-    let progress = format!(
-        "building plugin `{}` ({})",
-        job.plugin,
-        tools::ZIGLANG.shown()
-    );
-    step::timed(job.output, &progress, || {
+    step::building(job, &tools::ZIGLANG.shown(), || {
         let mut bindings = world.generate(Opts::default().build())?;
         // What says the world is no source: it is linked in.
         let says = bindings.extract_if(.., |(path, _)| is(Path::new(path), "o"));
@@ -80,22 +75,13 @@ fn is(path: &Path, extension: &str) -> bool {
 /// Writes a file among those that are needed on the way.
 fn keep(job: &Job<'_>, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
     let path = job.work.path().join(name);
-    fs::write(&path, bytes).map_err(|error| {
-        Failure::new(
-            Kind::Machine,
-            format!("cannot write `{}`: {error}", path.display()),
-        )
-    })?;
+    fs::write(&path, bytes)
+        .map_err(|error| Failure::cannot(Kind::Machine, "write", &path, &error))?;
     Ok(path)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| {
-        Failure::new(
-            Kind::Build,
-            format!("cannot read `{}`: {error}", path.display()),
-        )
-    })
+    fs::read(path).map_err(|error| Failure::cannot(Kind::Build, "read", path, &error))
 }
 
 struct Compiler<'a> {

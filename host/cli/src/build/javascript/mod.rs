@@ -180,9 +180,7 @@ fn make(job: &Job<'_>, manifest: &Manifest, folder: &Path) -> Result<Vec<u8>, Fa
                 .flat_map(|world| [tool.world(), world]),
         )
         .current_dir(folder);
-    let shown = tool.of_table().shown();
-    let progress = format!("building plugin `{}` ({shown})", job.plugin);
-    step::timed(job.output, &progress, || {
+    step::building(job, &tool.of_table().shown(), || {
         tools::NODE.run(&mut command, || not_built(job))
     })?;
     std::fs::read(&component).map_err(|error| cannot_read(&component, &error))
@@ -193,6 +191,5 @@ fn not_built(job: &Job<'_>) -> String {
 }
 
 fn cannot_read(file: &Path, error: &std::io::Error) -> Failure {
-    let message = format!("cannot read `{}`: {error}", file.display());
-    Failure::new(Kind::Build, message)
+    Failure::cannot(Kind::Build, "read", file, error)
 }

@@ -78,10 +78,7 @@ fn locked(job: &Job<'_>, wants: &str) -> Result<Vec<u8>, Failure> {
     let place = job.folder.join(LOCK);
     fs::read(&file)
         .and_then(|lock| replace(&place, &lock).map(|()| lock))
-        .map_err(|error| {
-            let message = format!("cannot write `{}`: {error}", place.display());
-            Failure::new(Kind::Machine, message)
-        })
+        .map_err(|error| Failure::cannot(Kind::Machine, "write", &place, &error))
 }
 
 fn run(job: &Job<'_>, npm: &mut Command) -> Result<(), Failure> {
@@ -93,8 +90,5 @@ fn run(job: &Job<'_>, npm: &mut Command) -> Result<(), Failure> {
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(file, bytes).map_err(|error| {
-        let message = format!("cannot write `{}`: {error}", file.display());
-        Failure::new(Kind::Machine, message)
-    })
+    fs::write(file, bytes).map_err(|error| Failure::cannot(Kind::Machine, "write", file, &error))
 }

@@ -80,18 +80,11 @@ fn make(
         .current_dir(&folder)
         // Where it finds the packages; otherwise it takes those of this machine's Python.
         .env("VIRTUAL_ENV", job.work.path());
-    let progress = format!(
-        "building plugin `{}` ({})",
-        job.plugin,
-        tools::COMPONENTIZE_PY.shown()
-    );
-    step::timed(job.output, &progress, || {
+    step::building(job, &tools::COMPONENTIZE_PY.shown(), || {
         tools::PYTHON.run(&mut command, || {
             format!("plugin `{}`: it does not build", job.plugin)
         })
     })?;
-    std::fs::read(&component).map_err(|error| {
-        let message = format!("cannot read `{}`: {error}", component.display());
-        Failure::new(Kind::Build, message)
-    })
+    std::fs::read(&component)
+        .map_err(|error| Failure::cannot(Kind::Build, "read", &component, &error))
 }

@@ -63,10 +63,8 @@ impl Packages {
         let identity = Identity::new("pip", &[PYTHON_VERSION, &self.lock], &Sources::default());
         let install = |folder: &Path| {
             let file = job.work.path().join(LOCK);
-            fs::write(&file, &self.lock).map_err(|error| {
-                let message = format!("cannot write `{}`: {error}", file.display());
-                Failure::new(Kind::Machine, message)
-            })?;
+            fs::write(&file, &self.lock)
+                .map_err(|error| Failure::cannot(Kind::Machine, "write", &file, &error))?;
             let mut pip = pip(folder);
             pip.args(["--require-hashes", "--no-deps", "-r"]).arg(&file);
             let progress = format!("installing the packages of plugin `{}`", job.plugin);
@@ -85,10 +83,8 @@ fn written(
 ) -> Result<String, Failure> {
     let progress = format!("choosing the packages of plugin `{}`", job.plugin);
     let lock = step::timed(job.output, &progress, || resolve(job, manifest, first))?;
-    replace(path, lock.as_bytes()).map_err(|error| {
-        let message = format!("cannot write `{}`: {error}", path.display());
-        Failure::new(Kind::Machine, message)
-    })?;
+    replace(path, lock.as_bytes())
+        .map_err(|error| Failure::cannot(Kind::Machine, "write", path, &error))?;
     Ok(lock)
 }
 

@@ -14,14 +14,11 @@ const GUEST: &str = "wasm32-wasip2";
 /// Builds the component.
 pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     target::require(job.folder, job.output)?;
-    let progress = format!("building plugin `{}` (cargo, {GUEST})", job.plugin);
-    let artifact = step::timed(job.output, &progress, || {
+    let artifact = step::building(job, &format!("cargo, {GUEST}"), || {
         cargo::build(job.plugin, job.folder)
     })?;
-    let component = std::fs::read(&artifact).map_err(|error| {
-        let message = format!("cannot read `{}`: {error}", artifact.display());
-        Failure::new(Kind::Build, message)
-    })?;
+    let component = std::fs::read(&artifact)
+        .map_err(|error| Failure::cannot(Kind::Build, "read", &artifact, &error))?;
     let inputs = inputs::inputs(&artifact, job.folder);
     Ok(Made { component, inputs })
 }

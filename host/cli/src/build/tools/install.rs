@@ -107,10 +107,5 @@ pub(in crate::build) fn make_private(folder: &Path) -> Result<(), Failure> {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(file, text).map_err(|error| {
-        Failure::new(
-            Kind::Machine,
-            format!("cannot write `{}`: {error}", file.display()),
-        )
-    })
+    fs::write(file, text).map_err(|error| Failure::cannot(Kind::Machine, "write", file, &error))
 }

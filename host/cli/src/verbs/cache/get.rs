@@ -73,10 +73,7 @@ fn bytes(value: &Value, ty: &Type, format: CacheFormat, to_file: bool) -> Result
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(file, bytes).map_err(|error| {
-        let message = format!("cannot write `{}`: {error}", file.display());
-        Failure::new(Kind::Usage, message)
-    })
+    fs::write(file, bytes).map_err(|error| Failure::cannot(Kind::Usage, "write", file, &error))
 }
 
 fn object(found: &CacheResult, output: Output) -> Result<(), Failure> {

@@ -23,10 +23,7 @@ pub(super) fn export(args: &CacheExportArgs, output: Output) -> Result<u8, Failu
     let (engine, filter) =
         args.filter
             .open(args.flow.flow.as_deref(), &args.flow.engine, output)?;
-    let cannot = |error: &std::io::Error| {
-        let message = format!("cannot write `{}`: {error}", args.file.display());
-        Failure::new(Kind::Usage, message)
-    };
+    let cannot = |error: &std::io::Error| Failure::cannot(Kind::Usage, "write", &args.file, error);
     let part = Part::beside(&args.file);
     let file = File::create(&part.0).map_err(|error| cannot(&error))?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
@@ -69,10 +66,8 @@ impl Drop for Part {
 
 /// Remembers the results of a file.
 pub(super) fn import(args: &CacheImportArgs, output: Output) -> Result<u8, Failure> {
-    let mut file = File::open(&args.file).map_err(|error| {
-        let message = format!("cannot read `{}`: {error}", args.file.display());
-        Failure::new(Kind::NotFound, message)
-    })?;
+    let mut file = File::open(&args.file)
+        .map_err(|error| Failure::cannot(Kind::NotFound, "read", &args.file, &error))?;
     let engine = Place::of(args.flow.flow.as_deref(), &args.flow.engine)?.open_or_make()?;
     let report = engine
         .cache_import(&mut file, args.dry_run, signals::listen())

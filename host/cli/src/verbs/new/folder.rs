@@ -27,7 +27,7 @@ impl Folder {
             Some(_) => path.to_owned(),
             None => path
                 .canonicalize()
-                .map_err(|error| cannot("look at", path, &error))?,
+                .map_err(|error| Failure::cannot(Kind::Machine, "look at", path, &error))?,
         };
         let last = resolved.file_name().unwrap_or_default().to_string_lossy();
         name::check(&last)?;
@@ -46,7 +46,7 @@ impl Folder {
                 path: path.to_owned(),
                 name,
             }),
-            Err(error) => Err(cannot("look at", path, &error)),
+            Err(error) => Err(Failure::cannot(Kind::Machine, "look at", path, &error)),
         }
     }
 
@@ -71,17 +71,10 @@ impl Folder {
             let parent = path.parent().unwrap_or(&self.path);
             fs::create_dir_all(parent)
                 .and_then(|()| fs::File::create_new(&path)?.write_all(file.text.as_bytes()))
-                .map_err(|error| cannot("write", &path, &error))?;
+                .map_err(|error| Failure::cannot(Kind::Machine, "write", &path, &error))?;
         }
         Ok(files.iter().map(|file| file.path.clone()).collect())
     }
-}
-
-fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Kind::Machine,
-        format!("cannot {what} `{}`: {error}", path.display()),
-    )
 }
 
 #[cfg(test)]
