@@ -216,6 +216,9 @@ impl From<Error> for Failure {
                 .hint(format!(
                     "if not, look at the `root` or `path`, `include` and `exclude` of source `{source_name}`"
                 )),
+            Error::HangsOnCallsBefore { .. } => Failure::new(Kind::Plugin, message)
+                .hint("it hangs on the calls before: drop `instance = \"kept\"` of the transform, or mend the function")
+                .hint("`flowstone test` shows which cases hang on the order of calls"),
             Error::NotFound(_) => Failure::new(Kind::NotFound, message),
             Error::Pin(error) => pins::failure(&error, None),
             Error::Archive(error) => Failure::archive(&error, message),

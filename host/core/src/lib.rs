@@ -25,8 +25,8 @@ pub use failure::RowFailure;
 pub use flow::{
     Argument, BatchSettings, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef,
     Connectors, Endpoint, FlowFile, Fold, FoldKind, Gather, GatherColumn, Grants, Host, Identity,
-    Located, Lookup, OnError, OptionError, OptionValue, Options, Origin, Plan, PluginDecl,
-    PluginOrigin, REDUCE, RELATION, Reader, Relation, RelationRef, ResultShape, STATE,
+    InstanceMode, Located, Lookup, OnError, OptionError, OptionValue, Options, Origin, Plan,
+    PluginDecl, PluginOrigin, REDUCE, RELATION, Reader, Relation, RelationRef, ResultShape, STATE,
     SourceColumns, SourceDecl, SourcePlan, Stage, StateArgument, StoreSettings, TargetPlan,
     TargetSpec, Transform, UNION, Variable, is_pin_name, row_function,
 };

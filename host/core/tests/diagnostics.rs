@@ -325,6 +325,9 @@ tells! {
     two_targets_in_one_place: with(&format!("{WORDS}{INDEX}{}", INDEX.replace("target.index", "target.copy")));
     pin_of_two_functions: with(&format!("{WORDS}cache = {{ pin = \"count-1\" }}\n[transform.about]\ncall = \"text.info\"\neach = \"page\"\ncache = {{ pin = \"count-1\" }}\n"));
     pin_of_one_function: with(&format!("{WORDS}cache = {{ pin = \"count-1\" }}\n{}cache = {{ pin = \"count-1\" }}\n", WORDS.replace("words]", "heads]").replace("\"section\"", "\"section\"\nfrom = { text = \"section.heading\" }")));
+    instance_of_another_word: with(&format!("{WORDS}instance = \"shared\"\n"));
+    kept_instance_of_a_batch: with(&format!("{COUNTS}batch = true\ninstance = \"kept\"\n"));
+    kept_instance_with_real_things: with(&format!("{WORDS}instance = \"kept\"\ngrants = {{ clock = true, random = true }}\ncache = {{ mode = \"disable\" }}\n"));
     batch_of_wrong_settings: with(&format!("{COUNTS}batch = {{ rows = 0, bytes = \"2GiB\", wait = \"2h\", size = 3 }}\n"));
     batch_of_another_kind: with(&format!("{COUNTS}batch = 64\n"));
     batch_of_a_parameter_that_is_no_list: with(&format!("{}batch = true\n", COUNTS.replace("with = { scale = 2 }", "from = { scale = \"level\" }")));

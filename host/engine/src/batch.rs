@@ -8,6 +8,7 @@ mod again;
 mod call;
 mod column;
 mod find;
+mod kept;
 mod lookup;
 mod many;
 mod reuse;

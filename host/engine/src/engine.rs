@@ -274,6 +274,17 @@ impl Component {
     pub fn keep(&self, limits: &Limits) -> Result<Kept<'_>, CallError> {
         self.plugin.keep(limits, [0; 32])
     }
+
+    /// As [`Component::call`], in an instance of this component that is kept; none when there is no such function.
+    pub fn call_in(
+        &self,
+        kept: &mut Kept<'_>,
+        function: &str,
+        arguments: &[Value],
+    ) -> Option<Result<Output, CallError>> {
+        let callable = self.plugin.function(function)?;
+        Some(kept.call(&callable, arguments, [0; 32]))
+    }
 }
 
 /// How an argument of a transform is given, as text for people: a literal, the path of a column, or what is looked up.

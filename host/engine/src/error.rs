@@ -68,6 +68,16 @@ pub enum Error {
         /// How many there were.
         rows: u64,
     },
+    /// A function that is called in a kept instance gives something else in a fresh one. What the instance gave is not used.
+    #[error(
+        "transform `{transform}`: called again for row `{key}` in a fresh instance, it gives another result than in a kept one"
+    )]
+    HangsOnCallsBefore {
+        /// The transform's name.
+        transform: String,
+        /// The row.
+        key: String,
+    },
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),

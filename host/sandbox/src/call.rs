@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowstone_core::{Function, Value};
+use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance};
-use wasmtime::{Store, Trap, UpdateDeadline};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::config::{Limits, World};
 use crate::failure::{CallError, FailureKind, Phase, explain, result_too_large};
 use crate::host::{HANDLES_MAX, Host, bytes_text};
 use crate::log::LogLine;
 use crate::plugin::Loaded;
-use crate::turns::TICK_MS;
 use crate::unchecked::{Arguments, Returned};
 
 /// What one import may be handed in any case, however small the limit of the result is.
@@ -75,16 +74,12 @@ impl Callable {
         let _turn = self.loaded.sandbox.turns().take();
         let mut store = self.loaded.store(&limits, world.into());
         let outcome = self.run(&mut store, args, &limits);
-        let Host { log, memory, .. } = store.into_data();
-        let log = log.finish();
-        match outcome {
-            Ok(value) => Ok(Output {
-                value,
-                log,
-                memory_bytes_peak: memory.bytes_peak(),
-            }),
-            Err(failed) => Err(failed.with_log(log)),
-        }
+        store.data().output(outcome)
+    }
+
+    /// What it belongs to.
+    pub(crate) fn loaded(&self) -> &Arc<Loaded> {
+        &self.loaded
     }
 
     fn run(
@@ -137,6 +132,24 @@ impl Callable {
     }
 }
 
+impl Host {
+    /// What a call comes to, with what the plugin logged in it.
+    pub(crate) fn output(
+        &self,
+        outcome: Result<Option<Value>, CallError>,
+    ) -> Result<Output, CallError> {
+        let log = self.log.finish();
+        match outcome {
+            Ok(value) => Ok(Output {
+                value,
+                log,
+                memory_bytes_peak: self.memory.bytes_peak(),
+            }),
+            Err(failed) => Err(failed.with_log(log)),
+        }
+    }
+}
+
 impl Loaded {
     /// The limits as far as the sandbox can give them.
     pub(crate) fn limits(&self, limits: &Limits) -> Limits {
@@ -151,10 +164,12 @@ impl Loaded {
     pub(crate) fn store(&self, limits: &Limits, world: World) -> Store<Host> {
         let waits = world.clock || !world.network.is_empty();
         let timer = waits.then(|| Clock::new(limits, self.sandbox.interrupts()));
-        let host = Host::new(limits, world, timer, self.sandbox.lookups());
+        let deadline = Deadline::new(limits, self.sandbox.interrupts());
+        let host = Host::new(limits, world, (deadline, timer), self.sandbox.lookups());
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
-        self.end_in_time(&mut store, limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| store.data_mut().deadline.tick());
         let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(result_bytes_max.max(IMPORT_BYTES_MIN));
         store.set_max_component_handles(HANDLES_MAX);
@@ -170,21 +185,6 @@ impl Loaded {
         self.pre
             .instantiate(store)
             .map_err(|error| explain(&error, Phase::Instantiating, limits))
-    }
-
-    /// Ends the call when its time is up, or when the sandbox is interrupted. Looked at once a tick.
-    pub(crate) fn end_in_time(&self, store: &mut Store<Host>, limits: &Limits) {
-        let mut ticks_left = limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1);
-        let interrupts = Arc::clone(self.sandbox.interrupts());
-        let before = interrupts.load(Ordering::Relaxed);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            ticks_left -= 1;
-            if ticks_left == 0 || interrupts.load(Ordering::Relaxed) != before {
-                return Err(Trap::Interrupt.into());
-            }
-            Ok(UpdateDeadline::Continue(1))
-        });
     }
 }
 

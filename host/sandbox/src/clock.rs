@@ -1,20 +1,58 @@
-//! The real clock, for calls that were granted it: what time it is, and waiting that the time limit still ends.
+//! Time: when a call has to end; and the real clock, for calls that were granted it: what time it is, and waiting that the
+//! time limit still ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use wasmtime::Trap;
+use wasmtime::{Trap, UpdateDeadline};
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi_io::async_trait;
 
 use crate::config::Limits;
 use crate::turns::TICK_MS;
 
-/// The clock of one call. Its monotonic time starts at 0 with the call.
+/// When a call has to end: when its time is up, or when the sandbox is interrupted. Looked at once a tick.
+pub(crate) struct Deadline {
+    ticks_left: u64,
+    interrupts: Arc<AtomicU64>,
+    interrupts_before: u64,
+}
+
+impl Deadline {
+    pub(crate) fn new(limits: &Limits, interrupts: &Arc<AtomicU64>) -> Self {
+        Deadline {
+            ticks_left: ticks(limits),
+            interrupts: Arc::clone(interrupts),
+            interrupts_before: interrupts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Begins anew, for another call. The store's deadline must be set to the next tick with it.
+    pub(crate) fn renew(&mut self, limits: &Limits) {
+        self.ticks_left = ticks(limits);
+        self.interrupts_before = self.interrupts.load(Ordering::Relaxed);
+    }
+
+    /// Counts a tick while the call runs.
+    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.ticks_left = self.ticks_left.saturating_sub(1);
+        let is_interrupted = self.interrupts.load(Ordering::Relaxed) != self.interrupts_before;
+        if self.ticks_left == 0 || is_interrupted {
+            return Err(Trap::Interrupt.into());
+        }
+        Ok(UpdateDeadline::Continue(1))
+    }
+}
+
+fn ticks(limits: &Limits) -> u64 {
+    limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1)
+}
+
+/// The clock of one call. Its monotonic time starts at 0 with the instance.
 pub(crate) struct Clock {
     started: Instant,
-    /// When the time limit ends the call, also if it only sleeps.
+    /// When the time limit ends the call, also if it only sleeps: so long after `started`.
     time_max: Duration,
     interrupts: Arc<AtomicU64>,
     interrupts_before: u64,
@@ -28,6 +66,13 @@ impl Clock {
             interrupts: Arc::clone(interrupts),
             interrupts_before: interrupts.load(Ordering::Relaxed),
         }
+    }
+
+    /// Begins another call in the same instance, whose monotonic time goes on.
+    pub(crate) fn renew(&mut self, limits: &Limits) {
+        let time = Duration::from_millis(limits.time_ms_max);
+        self.time_max = self.started.elapsed().saturating_add(time);
+        self.interrupts_before = self.interrupts.load(Ordering::Relaxed);
     }
 
     /// Nanoseconds since the call began.

@@ -8,7 +8,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::config::{Limits, Row, World};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::files::Files;
@@ -24,6 +24,7 @@ pub(crate) struct Host {
     pub(crate) memory: MemoryLimit,
     pub(crate) log: SharedLog,
     pub(crate) random: Random,
+    pub(crate) deadline: Deadline,
     /// What bounds waiting, where there is something to wait for.
     pub(crate) timer: Option<Clock>,
     /// Whether the clock is real.
@@ -40,7 +41,7 @@ impl Host {
     pub(crate) fn new(
         limits: &Limits,
         world: World,
-        timer: Option<Clock>,
+        (deadline, timer): (Deadline, Option<Clock>),
         lookups: &Arc<Lookups>,
     ) -> Self {
         let mut table = ResourceTable::new();
@@ -49,12 +50,8 @@ impl Host {
             table,
             memory: MemoryLimit::new(limits.memory_bytes_max),
             log: SharedLog::new(limits.log_bytes_max),
-            random: Random {
-                seed: world.seed,
-                real: world.random,
-                real_seed: None,
-                streams: [None, None],
-            },
+            random: Random::new(world.seed, world.random),
+            deadline,
             timer,
             has_clock: world.clock,
             env: world.env,
@@ -64,6 +61,16 @@ impl Host {
                 .then(|| Granted::new(world.network, Arc::clone(lookups))),
             sockets: None,
         }
+    }
+
+    /// Begins another call in the same instance: it has its time, its random numbers and its row.
+    pub(crate) fn renew(&mut self, limits: &Limits, seed: [u8; 32], row: Option<Row>) {
+        self.deadline.renew(limits);
+        if let Some(timer) = &mut self.timer {
+            timer.renew(limits);
+        }
+        self.random = Random::new(seed, self.random.real);
+        self.row = row;
     }
 
     /// The real clock, where it was granted.
@@ -231,6 +238,15 @@ pub(crate) struct Random {
 }
 
 impl Random {
+    fn new(seed: [u8; 32], real: bool) -> Self {
+        Random {
+            seed,
+            real,
+            real_seed: None,
+            streams: [None, None],
+        }
+    }
+
     /// # Errors
     ///
     /// When the operating system has no random numbers.

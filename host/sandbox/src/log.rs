@@ -119,17 +119,19 @@ impl Log {
         &bytes[..taken]
     }
 
-    /// Ends the log: completes open lines, and notes what was dropped.
+    /// Ends the log: completes open lines, and notes what was dropped. What comes after is a new one.
     pub(crate) fn finish(&mut self) -> Vec<LogLine> {
         let mut lines = std::mem::take(&mut self.lines);
         for (stream, open) in [
-            (Stream::Stdout, &self.stdout),
-            (Stream::Stderr, &self.stderr),
+            (Stream::Stdout, &mut self.stdout),
+            (Stream::Stderr, &mut self.stderr),
         ] {
             if !open.is_empty() {
                 lines.push(line(stream.level(), open));
+                open.clear();
             }
         }
+        self.bytes_left = self.bytes_max;
         if self.bytes_dropped > 0 {
             let text = format!(
                 "{} more bytes of log were dropped: its limit is {} bytes",
@@ -139,6 +141,7 @@ impl Log {
                 level: LogLevel::Warn,
                 text,
             });
+            self.bytes_dropped = 0;
         }
         lines
     }
@@ -194,6 +197,8 @@ mod tests {
                 "warn: 8 more bytes of log were dropped: its limit is 5 bytes"
             ]
         );
+        log.message(LogLevel::Info, "next");
+        assert_eq!(texts(&mut log), ["info: next"]);
     }
 
     #[test]

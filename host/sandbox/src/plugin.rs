@@ -69,7 +69,7 @@ impl Plugin {
     }
 
     /// What all its clones share.
-    pub(crate) fn loaded(&self) -> &Loaded {
+    pub(crate) fn loaded(&self) -> &Arc<Loaded> {
         &self.0
     }
 

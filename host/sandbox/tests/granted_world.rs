@@ -200,6 +200,18 @@ fn gambler() -> Plugin {
 }
 
 #[test]
+fn random_numbers_of_a_kept_instance_are_those_of_a_fresh_one() {
+    let plugin = gambler();
+    let f = plugin.function("f").expect("f");
+    let mut kept = f.keep(&Limits::default(), [9; 32]).expect("it starts");
+    for seed in [[1; 32], [2; 32], [1; 32]] {
+        let fresh = f.call(&[], &Limits::default(), seed).expect("a result");
+        let again = kept.call(&f, &[], seed).expect("a result");
+        assert_eq!(numbers(again.value), numbers(fresh.value));
+    }
+}
+
+#[test]
 fn granted_random_numbers_are_new_in_every_call() {
     let plugin = gambler();
     let draw = |world: World| {

@@ -4,7 +4,7 @@ mod common;
 
 use common::load;
 use flowstone_core::Value;
-use flowstone_sandbox::{CallError, FailureKind, Limits, Plugin};
+use flowstone_sandbox::{Callable, FailureKind, Kept, Limits, Plugin};
 
 /// `next` counts its calls. `stay` never ends; `fill` takes a page of memory each time.
 fn plugin() -> Plugin {
@@ -37,12 +37,24 @@ fn a_kept_instance_remembers_and_a_fresh_one_does_not() {
     }
     let mut kept = plugin.keep(&Limits::default(), [0; 32]).expect("it starts");
     for number in 1..4 {
-        let called = kept.call("next", &[]).expect("it is exported");
-        assert_eq!(called, Ok(Some(Value::U32(number))));
+        let called = kept.call(&next, &[], [0; 32]);
+        assert_eq!(
+            called.map(|output| output.value),
+            Ok(Some(Value::U32(number)))
+        );
     }
-    assert!(kept.call("last", &[]).is_none());
-    let mut other = plugin.keep(&Limits::default(), [0; 32]).expect("it starts");
-    assert_eq!(other.call("next", &[]), Some(Ok(Some(Value::U32(1)))));
+    let mut other = next.keep(&Limits::default(), [0; 32]).expect("it starts");
+    let called = other.call(&next, &[], [0; 32]);
+    assert_eq!(called.map(|output| output.value), Ok(Some(Value::U32(1))));
+}
+
+#[test]
+fn another_plugins_function_is_refused() {
+    let (plugin, other) = (plugin(), load("(component)"));
+    let next = plugin.function("next").expect("it is exported");
+    let mut kept = other.keep(&Limits::default(), [0; 32]).expect("it starts");
+    let refused = kept.call(&next, &[], [0; 32]).expect_err("it is another's");
+    assert_eq!(refused.kind, FailureKind::Host);
 }
 
 #[test]
@@ -53,22 +65,21 @@ fn each_call_has_its_time_and_all_have_their_memory_together() {
         memory_bytes_max: 3 << 16,
         ..Limits::default()
     };
-    let kind = |called: Option<Result<Option<Value>, CallError>>| {
-        called.map(|called| called.map_err(|error| error.kind))
+    let [next, stay, fill] =
+        ["next", "stay", "fill"].map(|name| plugin.function(name).expect("it is exported"));
+    let call = |kept: &mut Kept<'_>, function: &Callable| {
+        let called = kept.call(function, &[], [0; 32]);
+        called
+            .map(|output| output.value)
+            .map_err(|error| error.kind)
     };
     let mut kept = plugin.keep(&few, [0; 32]).expect("it starts");
-    assert_eq!(kind(kept.call("fill", &[])), Some(Ok(Some(Value::U32(1)))));
-    assert_eq!(kind(kept.call("fill", &[])), Some(Ok(Some(Value::U32(2)))));
-    assert_eq!(
-        kind(kept.call("fill", &[])),
-        Some(Err(FailureKind::OutOfMemory))
-    );
+    assert_eq!(call(&mut kept, &fill), Ok(Some(Value::U32(1))));
+    assert_eq!(call(&mut kept, &fill), Ok(Some(Value::U32(2))));
+    assert_eq!(call(&mut kept, &fill), Err(FailureKind::OutOfMemory));
     let mut kept = plugin.keep(&few, [0; 32]).expect("it starts");
-    assert_eq!(kind(kept.call("next", &[])), Some(Ok(Some(Value::U32(1)))));
-    assert_eq!(
-        kind(kept.call("stay", &[])),
-        Some(Err(FailureKind::Timeout))
-    );
+    assert_eq!(call(&mut kept, &next), Ok(Some(Value::U32(1))));
+    assert_eq!(call(&mut kept, &stay), Err(FailureKind::Timeout));
 }
 
 #[test]
@@ -92,8 +103,7 @@ fn small_results_and_wrong_arguments_are_told_as_in_a_fresh_instance() {
     let list = plugin.function("list").expect("it is exported");
     let failed = |args: &[Value]| {
         let mut kept = plugin.keep(&tiny, [0; 32]).expect("it starts");
-        let kept = kept.call("list", args).expect("it is exported");
-        let kept = kept.expect_err("it fails");
+        let kept = kept.call(&list, args, [0; 32]).expect_err("it fails");
         let fresh = list.call(args, &tiny, [0; 32]).expect_err("it fails");
         assert_eq!((kept.kind, &kept.reason), (fresh.kind, &fresh.reason));
         kept

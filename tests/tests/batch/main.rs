@@ -3,6 +3,7 @@
 
 mod again;
 mod calls;
+mod kept;
 mod meet;
 mod poison;
 mod remembered;

@@ -9,6 +9,7 @@ use super::cache::{CacheSettings, Identity, StoreSettings, read_identity, read_s
 use super::connectors::Options;
 use super::fields::Fields;
 use super::grants::{Grants, Variable};
+use super::plan::InstanceMode;
 use super::steps::{
     LookupDecl, ReduceDecl, StateDecl, UnionDecl, check_state_cache, read_call, read_reduce,
     read_state, read_union,
@@ -86,6 +87,7 @@ pub(crate) struct TransformDecl {
     pub(crate) each: Located<String>,
     pub(crate) rows: bool,
     pub(crate) batch: Option<BatchSettings>,
+    pub(crate) instance: InstanceMode,
     pub(crate) with: Vec<Entry>,
     pub(crate) from: Vec<(Located<String>, Located<String>)>,
     pub(crate) lookups: Vec<LookupDecl>,

@@ -32,7 +32,7 @@ pub use gather::{
 };
 pub use grants::{Endpoint, Grants, Host, Variable};
 pub use plan::{
-    Argument, Collection, ColumnKind, ColumnRef, Plan, ResultShape, SourcePlan, Stage, TargetPlan,
-    Transform,
+    Argument, Collection, ColumnKind, ColumnRef, InstanceMode, Plan, ResultShape, SourcePlan,
+    Stage, TargetPlan, Transform,
 };
 pub use tree::Located;

@@ -85,6 +85,8 @@ pub struct Transform {
     pub makes: Option<usize>,
     /// How rows are put together in calls, where the exported function takes lists of rows.
     pub batch: Option<BatchSettings>,
+    /// Which instance its calls run in.
+    pub instance: InstanceMode,
     /// Its arguments, one per parameter.
     pub arguments: Vec<Argument>,
     /// What its result means.
@@ -95,6 +97,17 @@ pub struct Transform {
     pub grants: Grants,
     /// Whether it is told the row that it is called for, which then counts in its keys.
     pub tells_row: bool,
+}
+
+/// Which instance of its plugin a call runs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InstanceMode {
+    /// One of its own: nothing of the calls before can show in what it gives.
+    #[default]
+    Fresh,
+    /// One that other calls of the transform ran in: much cheaper, and for functions only whose results do not hang on what
+    /// was called before.
+    Kept,
 }
 
 /// Where an argument comes from.

@@ -4,6 +4,8 @@ use super::batch::read_batch;
 use super::cache::{CacheMode, read_cache};
 use super::declaration::{OnError, TransformDecl, read_on_error};
 use super::fields::Fields;
+use super::grants::Grants;
+use super::plan::InstanceMode;
 use super::tree::{Kind, Located, Node};
 use crate::diagnostic::Diagnostic;
 
@@ -65,6 +67,7 @@ pub(super) fn read_call(
     let lookups = read_lookups(fields);
     let batch = read_batch(fields);
     let (cache, grants, pin_place) = read_cache(name, fields);
+    let instance = read_instance(batch.is_some(), &grants, fields);
     if rows && cache.mode == CacheMode::Ignore {
         let message = format!("{} makes rows, which cannot be ignored", fields.owner());
         fields
@@ -76,6 +79,7 @@ pub(super) fn read_call(
         each: each?,
         rows,
         batch,
+        instance,
         with: with.map_or_else(Vec::new, |(entries, _)| entries.to_vec()),
         from,
         lookups,
@@ -84,6 +88,37 @@ pub(super) fn read_call(
         pin_place,
         grants,
     })
+}
+
+/// Which instance the calls run in. One is kept only where it cannot show that it is.
+fn read_instance(is_batched: bool, grants: &Grants, fields: &mut Fields<'_, '_>) -> InstanceMode {
+    let read = fields.parsed("instance", "\"fresh\" or \"kept\"", |text| match text {
+        "fresh" => Some(InstanceMode::Fresh),
+        "kept" => Some(InstanceMode::Kept),
+        _ => None,
+    });
+    let instance = read.unwrap_or_default();
+    let against = if is_batched {
+        Some(("`batch`", "one call has many rows already".to_owned()))
+    } else if grants.is_impure() {
+        let real = grants.impure_names().join(" and ");
+        Some((
+            "grants",
+            format!(
+                "it is granted {real}, and nobody could tell what comes of that from what it remembers"
+            ),
+        ))
+    } else {
+        None
+    };
+    if let (InstanceMode::Kept, Some((other, why))) = (instance, against) {
+        let place = fields
+            .get("instance")
+            .map_or(fields.place(), |node| node.span.clone());
+        let message = format!("{} has {other}, and so no kept instance", fields.owner());
+        fields.fault(Diagnostic::at(&place, message).help(format!("drop `instance`: {why}")));
+    }
+    instance
 }
 
 pub(super) fn read_reduce(
@@ -274,6 +309,10 @@ pub(super) fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateDecl> {
         (
             "lookup",
             "look it up in a transform before, and bind its column",
+        ),
+        (
+            "instance",
+            "what it remembers is its state, which every call is given",
         ),
         (
             "grants",

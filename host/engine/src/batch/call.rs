@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use flowstone_core::{Fingerprint, MemoKey, Value};
-use flowstone_sandbox::{CallError, Row};
+use flowstone_core::{Fingerprint, InstanceMode, MemoKey, Value};
+use flowstone_sandbox::{CallError, Callable, Limits, Output, Row};
 use flowstone_store::{MemoRecord, Why};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -41,6 +41,9 @@ pub(super) enum Tried {
     Made(Made),
     Again(Again),
 }
+
+/// What a call returned, and how long it took.
+pub(super) type Invoked = (Result<Value, CallError>, Duration);
 
 /// The calls of one transform for some rows.
 pub(super) struct Caller<'a> {
@@ -91,8 +94,10 @@ impl Caller<'_> {
         if let Some(lists) = &self.run.transforms[self.index].lists {
             return self.call_lists(lists, jobs);
         }
+        let instance = self.run.stage.transforms[self.index].instance;
         match jobs {
             [job] => vec![self.call_one(job)],
+            jobs if instance == InstanceMode::Kept => self.call_kept(jobs),
             jobs => {
                 (self.run.pool).install(|| jobs.par_iter().map(|job| self.call_one(job)).collect())
             }
@@ -101,9 +106,17 @@ impl Caller<'_> {
 
     fn call_one(&self, job: &Job) -> Result<Tried, Halt> {
         self.will_call(job);
-        let (returned, time) = self.invoke(&job.arguments, (&job.prints, job.told.clone()), 1)?;
+        let (returned, time) = self.call_fresh(job)?;
         let returned = returned.map_err(|error| error.reason);
         Ok(self.tried(job, returned, time))
+    }
+
+    /// Calls for a row in an instance of its own.
+    pub(super) fn call_fresh(&self, job: &Job) -> Result<Invoked, Halt> {
+        let world = self.run.world(self.index, &job.prints, job.told.clone());
+        self.invoke(1, |callable, limits| {
+            callable.call(&job.arguments, limits, world)
+        })
     }
 
     /// Tells that the function is about to be called for a row.
@@ -120,13 +133,12 @@ impl Caller<'_> {
         });
     }
 
-    /// One call, for so many rows; `prints` are what its random numbers follow from, `told` is what it learns of its row.
+    /// One call, for so many rows.
     pub(super) fn invoke(
         &self,
-        arguments: &[Value],
-        (prints, told): (&[Fingerprint], Option<Row>),
         rows: usize,
-    ) -> Result<(Result<Value, CallError>, Duration), Halt> {
+        call: impl FnOnce(&Callable, &Limits) -> Result<Output, CallError>,
+    ) -> Result<Invoked, Halt> {
         let (run, index) = (self.run, self.index);
         if run.stop.is_set() {
             return Err(Halt::Interrupted);
@@ -135,7 +147,7 @@ impl Caller<'_> {
         let limits = run.transforms[index].limits;
         let start = Instant::now();
         let queued = start.saturating_duration_since(self.known);
-        let outcome = callable.call(arguments, limits, run.world(index, prints, told));
+        let outcome = call(callable, limits);
         let time = start.elapsed();
         if outcome.is_err() && run.stop.is_set() {
             // It may have been ended for that: nothing can be said of the call.

@@ -53,7 +53,13 @@ impl Caller<'_> {
     fn call_list(&self, lists: &Lists, jobs: &[&Job]) -> Result<Vec<Tried>, Halt> {
         let rows: Vec<&[Value]> = jobs.iter().map(|job| &*job.arguments).collect();
         // No seed: see `StageRun::world`.
-        let (returned, time) = self.invoke(&lists.arguments(&rows), (&[], None), rows.len())?;
+        let (arguments, world) = (
+            lists.arguments(&rows),
+            self.run.world(self.index, &[], None),
+        );
+        let (returned, time) = self.invoke(rows.len(), |callable, limits| {
+            callable.call(&arguments, limits, world)
+        })?;
         let cost = time / u32::try_from(rows.len()).unwrap_or(u32::MAX).max(1);
         let returned = match returned {
             Err(error) if rows.len() > 1 && is_of_rows(&error) => return self.halve(lists, jobs),

@@ -231,13 +231,11 @@ impl<'a> Instance<'a> {
         if self.kept.is_none() {
             self.kept = self.component.keep(&self.limits).ok();
         }
-        let called = self
-            .kept
-            .as_mut()?
-            .call(&case.function.name, &case.arguments)?;
+        let kept = self.kept.as_mut()?;
+        let called = (self.component).call_in(kept, &case.function.name, &case.arguments)?;
         if called.is_err() {
             self.kept = None;
         }
-        Some(called.map_err(Broken::from))
+        Some(called.map(|output| output.value).map_err(Broken::from))
     }
 }

@@ -96,6 +96,7 @@ impl Wiring<'_> {
                 plugin: node.plugin.to_owned(),
                 function: Self::row_function(node, &arguments[index]),
                 batch: node.decl.batch,
+                instance: node.decl.instance,
                 collection: members
                     .collection(collection.expect("only placed transforms are in a stage")),
                 makes: node.makes.map(|makes| members.collection(makes)),
