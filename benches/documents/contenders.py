@@ -22,8 +22,8 @@ class Flowstone:
 
     name = FLOWSTONE
     # What the exported function does, in the plugin's source.
-    COUNT = "        word_count(&text)"
-    EDITS = {EQUAL: "        word_count(text.trim_end())", OTHER: COUNT + " + 1"}
+    COUNT = "        words::count(text)"
+    EDITS = {EQUAL: "        words::count(text.trim_end())", OTHER: COUNT + " + 1"}
 
     def __init__(self, folder: Path, docs: Path, binary: Path):
         self.folder, self.binary, self.docs = folder, binary, docs

@@ -42,6 +42,16 @@ impl Budget {
 }
 
 impl Permit {
+    /// The part of the whole budget that it holds.
+    pub(crate) fn share(&self) -> f64 {
+        self.bytes as f64 / self.budget.limit.max(1) as f64
+    }
+
+    /// Holds what another permit of the same budget held.
+    pub(crate) fn append(&mut self, mut other: Permit) {
+        self.bytes = self.bytes.saturating_add(std::mem::take(&mut other.bytes));
+    }
+
     /// Notes that the work turned out to hold more. It is not kept waiting for that: whoever comes next is.
     pub(crate) fn grow(&mut self, bytes: u64) {
         let mut used = self

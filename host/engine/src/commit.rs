@@ -52,6 +52,19 @@ pub(crate) struct Evaluated {
     pub(crate) permit: Permit,
 }
 
+impl Evaluated {
+    /// Adds another batch of the same stage, none of whose rows it has.
+    pub(crate) fn append(&mut self, other: Evaluated) {
+        debug_assert_eq!(self.stage, other.stage);
+        self.updates.extend(other.updates);
+        self.memos.extend(other.memos);
+        self.objects.extend(other.objects);
+        self.reused.extend(other.reused);
+        self.claimed.extend(other.claimed);
+        self.permit.append(other.permit);
+    }
+}
+
 /// What the committer knows of a stage.
 pub(crate) struct StageState {
     pub(crate) source: String,
@@ -163,7 +176,7 @@ impl<'a> Committer<'a> {
         let Evaluated {
             stage,
             mut updates,
-            memos,
+            mut memos,
             objects,
             reused,
             claimed,
@@ -172,6 +185,7 @@ impl<'a> Committer<'a> {
         let (run, begun) = (self.run, self.begun.take());
         let began = Instant::now();
         self.keep_reused(reused)?;
+        memos.sort_unstable_by_key(|(key, _)| *key);
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();

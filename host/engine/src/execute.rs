@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use flowstone_core::Stage;
@@ -65,6 +65,15 @@ const COST_FACTOR: u64 = 3;
 
 /// How often it is looked whether the run is to stop.
 pub(crate) const STOP_CHECK: Duration = Duration::from_millis(20);
+
+/// What one commit takes, about: rows, results, and the part of the memory budget.
+const COMMIT_ROWS: usize = 2048;
+const COMMIT_MEMOS: usize = 16_384;
+const COMMIT_SHARE: f64 = 0.125;
+
+/// So long what was evaluated may wait for more, in all and at a time.
+const COMMIT_WAIT: Duration = Duration::from_millis(250);
+const COMMIT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What is counted for a row besides its bytes.
 const ROW_BYTES: u64 = 1024;
@@ -231,17 +240,20 @@ pub(crate) fn watch(run: &StageRun<'_>, ended: &Receiver<()>) {
     }
 }
 
+/// Commits what was evaluated, several batches at a time: a transaction writes every page that it touches, and what is
+/// remembered is all over the store.
 fn commit(
     run: &StageRun<'_>,
     committer: &mut Committer<'_>,
     done: &Receiver<Evaluated>,
 ) -> Result<(), Halt> {
     let mut outcome = Ok(());
-    for evaluated in done {
+    while let Ok(mut batch) = done.recv() {
         if outcome.is_err() {
             continue;
         }
-        let committed = catch_unwind(AssertUnwindSafe(|| committer.commit(evaluated)));
+        gather(&mut batch, done);
+        let committed = catch_unwind(AssertUnwindSafe(|| committer.commit(batch)));
         let committed = committed.unwrap_or(Err(Error::Internal("the committer panicked")));
         if let Err(error) = committed {
             run.stop.failed.store(true, Ordering::Relaxed);
@@ -250,4 +262,20 @@ fn commit(
         }
     }
     outcome
+}
+
+/// Adds to a batch those that follow it closely, until it is large enough to be committed.
+fn gather(batch: &mut Evaluated, done: &Receiver<Evaluated>) {
+    let since = Instant::now();
+    while batch.updates.len() < COMMIT_ROWS
+        && batch.memos.len() < COMMIT_MEMOS
+        && batch.permit.share() < COMMIT_SHARE
+        && since.elapsed() < COMMIT_WAIT
+    {
+        // Who waits for memory waits for this commit: nothing may come before it.
+        match done.recv_timeout(COMMIT_PAUSE) {
+            Ok(next) => batch.append(next),
+            Err(_) => return,
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub(crate) const NEXT_RECIPE_ENTRY: &str = "store/next-recipe";
 pub(crate) const DATABASE: &str = "store.redb";
 
 /// What a database may use for caching however small it is, where the options give as much.
-const CACHE_BYTES_MIN: usize = 16 << 20;
+const CACHE_BYTES_MIN: usize = 64 << 20;
 const OPEN: &str = "opening the database";
 const CREATE: &str = "creating the database";
 const BEGIN: &str = "beginning a transaction";

@@ -35,7 +35,7 @@ fn documents(folder: &Path, database: &Path) -> Outcome {
         let content = fs::read_to_string(&path)?;
         let name = path.strip_prefix(folder)?.to_string_lossy();
         for chunk in text::chunks(&content, CHUNK_CHARS, 0)? {
-            let words = text::word_count(chunk.text);
+            let words = text::word_count(&chunk.text);
             insert.execute((&name, chunk.ordinal, chunk.text, words))?;
         }
     }
