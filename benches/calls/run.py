@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Workload W4: what one call costs, by the shape of its arguments and its result.
 
-`host/sandbox/benches/calls` calls through the sandbox (a fresh instance each time), natively, and through wasmtime alone in an
-instance that is kept; memcpy moves the same bytes there and back. Figures are wall time of one thread, for a row.
+`host/sandbox/benches/calls` calls through the sandbox (in a fresh instance each time, and in one that is kept), natively, and
+through wasmtime alone in an instance that is kept; memcpy moves the same bytes there and back. Figures are wall time of one thread, for a row.
 
     benches/calls/run.py [--repeat 5]
 """
@@ -42,8 +42,8 @@ def run(bench: Bench) -> None:
             if line["way"] != "native":
                 values["above"] = line["ns"] - native[line["shape"]]
             bench.record(line["shape"], 1, repeat, values, line["way"])
-    bench.note("flowstone is a call through the sandbox in a fresh instance, with its limits and its log; the sandbox has no other "
-               "way. wasmtime keeps one instance for all calls and has no limits.")
+    bench.note("flowstone is a call through the sandbox in a fresh instance, with its limits and its log; kept is the same in one "
+               "instance (`instance = \"kept\"`). wasmtime alone keeps one instance for all calls and has no limits.")
 
 
 CALLS = Workload(
@@ -54,7 +54,7 @@ CALLS = Workload(
     sizes=(1,),
     quick_sizes=(1,),
     what="row",
-    floors=("native", "memcpy", "wasmtime, typed and kept", "wasmtime, dynamic and kept"),
+    floors=("flowstone, kept", "native", "memcpy", "wasmtime, typed and kept", "wasmtime, dynamic and kept"),
 )
 
 if __name__ == "__main__":

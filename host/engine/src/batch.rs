@@ -15,13 +15,13 @@ mod reuse;
 mod transform;
 mod undecided;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flowstone_connect::{Entry, RowError};
 use flowstone_core::{Fingerprint, MemoKey, Value, fingerprint};
 use flowstone_store::{Lineage, LookupRecord, MemoRecord, RowHead, RowState, Snapshot};
+use rustc_hash::FxHashMap;
 
 pub(crate) use self::column::of_parts;
 use self::lookup::Looked;
@@ -264,8 +264,8 @@ impl<'a> Batch<'a> {
     }
 
     /// The rows of a collection by root row.
-    pub(crate) fn rows_by_root(&self, collection: usize) -> HashMap<usize, Vec<usize>> {
-        let mut by_root: HashMap<usize, Vec<usize>> = HashMap::new();
+    pub(crate) fn rows_by_root(&self, collection: usize) -> FxHashMap<usize, Vec<usize>> {
+        let mut by_root: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
         for (row, this) in self.rows[collection].iter().enumerate() {
             by_root.entry(this.root).or_default().push(row);
         }

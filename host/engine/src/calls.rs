@@ -4,12 +4,12 @@
 //! stay here until the batch that made them is committed and the store remembers them. Nobody waits while holding an
 //! unfinished claim, so waiting cannot go in circles.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use flowstone_core::MemoKey;
+use rustc_hash::FxHashMap;
 
 use crate::answer::Answer;
 
@@ -31,28 +31,43 @@ pub(crate) enum Claim {
     Done(Called),
 }
 
+#[derive(Default)]
+struct State {
+    slots: FxHashMap<MemoKey, Slot>,
+    /// How many threads wait for a result.
+    waiting: usize,
+}
+
 /// The calls of a run that are being made, or made and not yet committed.
 #[derive(Default)]
 pub(crate) struct Calls {
-    slots: Mutex<HashMap<MemoKey, Slot>>,
+    state: Mutex<State>,
+    /// Signalled where somebody waits.
     changed: Condvar,
     aborted: AtomicBool,
 }
 
 impl Calls {
     // A panic in another thread leaves the map whole: every change to it is one insertion or removal.
-    fn slots(&self) -> MutexGuard<'_, HashMap<MemoKey, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a change. Waking nobody takes a system call as well.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Begins a round: what failed in the last one may go well now.
     pub(crate) fn begin(&self) {
-        self.slots().clear();
+        self.state().slots.clear();
     }
 
     /// Claims all the keys at once.
     pub(crate) fn claim(&self, keys: &[MemoKey]) -> Vec<Claim> {
-        let mut slots = self.slots();
+        let slots = &mut self.state().slots;
         let claim = |key: &MemoKey| match slots.entry(*key) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Slot::Running);
@@ -68,54 +83,56 @@ impl Calls {
 
     /// Hands in the result of a claim.
     pub(crate) fn finish(&self, key: MemoKey, called: Called) {
-        self.slots().insert(key, Slot::Done(called));
-        self.changed.notify_all();
+        let mut state = self.state();
+        state.slots.insert(key, Slot::Done(called));
+        self.tell(state);
     }
 
     /// Forgets the answers that the store remembers by now. Failures, which it never remembers, stand for this round.
     pub(crate) fn settle(&self, keys: &[MemoKey]) {
-        let mut slots = self.slots();
+        let mut state = self.state();
         for key in keys {
-            if matches!(slots.get(key), Some(Slot::Done(Ok(_)))) {
-                slots.remove(key);
+            if let Entry::Occupied(slot) = state.slots.entry(*key)
+                && matches!(slot.get(), Slot::Done(Ok(_)))
+            {
+                slot.remove();
             }
         }
-        drop(slots);
-        self.changed.notify_all();
+        self.tell(state);
     }
 
     /// Gives claims back unfinished.
     pub(crate) fn forget(&self, keys: &[MemoKey]) {
-        let mut slots = self.slots();
+        let mut state = self.state();
         for key in keys {
-            slots.remove(key);
+            state.slots.remove(key);
         }
-        drop(slots);
-        self.changed.notify_all();
+        self.tell(state);
     }
 
     /// Lets nobody wait any longer: whoever was to hand in a result may be gone.
     pub(crate) fn abort(&self) {
-        let slots = self.slots();
+        let state = self.state();
         self.aborted.store(true, Ordering::Release);
-        drop(slots);
-        self.changed.notify_all();
+        self.tell(state);
     }
 
     /// Waits for the result of somebody else's claim; none when they gave it back, or it has been committed since.
     pub(crate) fn wait(&self, key: &MemoKey) -> Option<Called> {
-        let mut slots = self.slots();
+        let mut state = self.state();
         loop {
             if self.aborted.load(Ordering::Acquire) {
                 return Some(Err("the run was aborted".into()));
             }
-            match slots.get(key)? {
+            match state.slots.get(key)? {
                 Slot::Done(called) => return Some(called.clone()),
                 Slot::Running => {
-                    slots = self
+                    state.waiting += 1;
+                    state = self
                         .changed
-                        .wait(slots)
+                        .wait(state)
                         .unwrap_or_else(PoisonError::into_inner);
+                    state.waiting -= 1;
                 }
             }
         }

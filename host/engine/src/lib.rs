@@ -67,7 +67,7 @@ pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
     CallError, FailureKind, Kept, Limits, LoadError, LogLine, Output, SandboxError,
-    function_digests, limit_heaps, scan as scan_component,
+    function_digests, scan as scan_component,
 };
 pub use flowstone_store::{
     Compaction, GcPhase, GcProgress, GcReport, Holder, StoreError, StoreSize,

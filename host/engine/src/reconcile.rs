@@ -6,11 +6,10 @@
 mod calls;
 mod keys;
 
-use std::collections::HashMap;
-
 use flowstone_connect::Entry;
 use flowstone_core::{Fingerprint, OnError, Value};
 use flowstone_store::{Lineage, LookupRecord, Member, RowHead, RowState, TargetRow};
+use rustc_hash::FxHashMap;
 
 pub(crate) use self::keys::digest;
 use self::keys::{KEY_COLUMNS, key_of, place};
@@ -88,7 +87,7 @@ struct Wanted {
 impl Batch<'_> {
     /// What is to be done about every root row of the batch.
     pub(crate) fn reconcile(&mut self) -> Result<Vec<RowUpdate>, Halt> {
-        let by_root: Vec<HashMap<usize, Vec<usize>>> = self
+        let by_root: Vec<FxHashMap<usize, Vec<usize>>> = self
             .run
             .stage
             .outputs()
@@ -102,7 +101,7 @@ impl Batch<'_> {
     fn reconcile_root(
         &mut self,
         root: usize,
-        by_root: &[HashMap<usize, Vec<usize>>],
+        by_root: &[FxHashMap<usize, Vec<usize>>],
     ) -> Result<RowUpdate, Halt> {
         let is_settled = self.run.is_settled(&self.roots[root]);
         let this = &mut self.roots[root];
@@ -157,7 +156,7 @@ impl Batch<'_> {
             ..Lineage::default()
         };
         let (mut upserts, mut deletes) = (Vec::new(), Vec::new());
-        let mut before: HashMap<_, &TargetRow> = (old.targets.iter())
+        let mut before: FxHashMap<_, &TargetRow> = (old.targets.iter())
             .map(|row| ((row.target, row.id), row))
             .collect();
         for wanted in wanted {
@@ -262,12 +261,12 @@ impl Batch<'_> {
     fn wanted(
         &mut self,
         root: usize,
-        by_root: &[HashMap<usize, Vec<usize>>],
+        by_root: &[FxHashMap<usize, Vec<usize>>],
         wanted: &mut Vec<Wanted>,
     ) -> Result<(), Halt> {
         let run = self.run;
         for (index, target) in run.stage.outputs().enumerate() {
-            let mut seen: HashMap<[u8; 16], usize> = HashMap::new();
+            let mut seen: FxHashMap<[u8; 16], usize> = FxHashMap::default();
             for &row in by_root[index].get(&root).map_or(&[][..], |rows| rows) {
                 let Some(prints) = self.prints(index, row)? else {
                     continue;

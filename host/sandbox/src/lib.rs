@@ -67,4 +67,3 @@ pub use log::{LogLevel, LogLine};
 pub use plugin::Plugin;
 pub use sandbox::Sandbox;
 pub use scan::{Scan, scan};
-pub use unchecked::limit_heaps;

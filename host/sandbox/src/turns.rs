@@ -31,11 +31,15 @@ struct Shared {
 #[derive(Default)]
 struct State {
     calls: usize,
+    /// How many threads wait for a turn.
+    waiting: usize,
+    /// Whether the clock waits for a call.
+    resting: bool,
     stopping: bool,
 }
 
 impl Shared {
-    /// The state. It is two plain fields, so a panic elsewhere cannot have left it broken.
+    /// The state. It is plain fields, so a panic elsewhere cannot have left it broken.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,14 +69,17 @@ impl Turns {
     pub(crate) fn take(&self) -> Turn<'_> {
         let mut state = self.shared.state();
         while state.calls >= self.shared.calls_max {
+            state.waiting += 1;
             state = self
                 .shared
                 .freed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         state.calls += 1;
-        if state.calls == 1 {
+        // Waking nobody takes a system call as well.
+        if state.resting {
             self.shared.wake.notify_one();
         }
         Turn(&self.shared)
@@ -83,10 +90,12 @@ fn tick(engine: &Engine, shared: &Shared) {
     let mut state = shared.state();
     while !state.stopping {
         if state.calls == 0 {
+            state.resting = true;
             state = shared
                 .wake
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.resting = false;
             continue;
         }
         drop(state);
@@ -112,7 +121,10 @@ pub(crate) struct Turn<'a>(&'a Shared);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.state().calls -= 1;
-        self.0.freed.notify_one();
+        let mut state = self.0.state();
+        state.calls -= 1;
+        if state.waiting > 0 {
+            self.0.freed.notify_one();
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! Every `unsafe` of the workspace, each with its proof. What can be safe code is elsewhere.
 //!
-//! Three things need it. Compiled code is mapped and run as it is. A call hands wasmtime values whose type is
+//! Two things need it. Compiled code is mapped and run as it is. And a call hands wasmtime values whose type is
 //! known only at run time: wasmtime's own way for that, `Val`, is 5 to 40 times slower for lists of numbers, and
-//! implementing its traits for typed values is `unsafe` (they are hidden, but wasmtime's version is pinned). And the
-//! allocator is told how many heaps it may have.
+//! implementing its traits for typed values is `unsafe` (they are hidden, but wasmtime's version is pinned).
 
 #![allow(unsafe_code)]
 
@@ -157,26 +156,5 @@ fn tuple(ty: InterfaceType) -> Result<()> {
         Ok(())
     } else {
         bail!("not a list of parameters or results")
-    }
-}
-
-/// Lets the allocator of the process have this many heaps, at least one. For a program's first lines, as it is in force
-/// for heaps that are yet to be made; other allocators than that of the GNU C library are left as they are. Whether it is
-/// in force.
-///
-/// That library gives threads heaps of their own, up to eight for each processor. Values are made on one thread and
-/// dropped on another: in a program that stays up, what is free in one heap is of no use to the others, and memory grows
-/// for hours.
-pub fn limit_heaps(heaps_max: usize) -> bool {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        let heaps = i32::try_from(heaps_max.max(1)).unwrap_or(i32::MAX);
-        // SAFETY: `mallopt` takes two numbers by value, reports an unfit one by its result, and locks what it changes.
-        unsafe { libc::mallopt(libc::M_ARENA_MAX, heaps) == 1 }
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    {
-        let _ = heaps_max;
-        false
     }
 }

@@ -3,6 +3,10 @@
 //!
 //! Written by hand rather than with serde: hashes are most of what a record holds, and here they are copied whole.
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::tables::META_TAG;
+
 /// The length of a checksum.
 const CHECKSUM_BYTES: usize = 8;
 
@@ -30,7 +34,18 @@ pub(crate) fn unseal<'a>(tag: u8, key: &[u8], stored: &'a [u8]) -> Option<&'a [u
     (checksum(tag, key, body) == *found).then_some(body)
 }
 
+/// XXH3 of the key, seeded by the tag, seeds that of the body. It is no guard
+/// against whoever can write to the folder. Meta entries keep the checksum of the first format, so that every version can
+/// read which format a store has.
 fn checksum(tag: u8, key: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    if tag == META_TAG {
+        return first_checksum(tag, key, body);
+    }
+    let seed = xxh3_64_with_seed(key, u64::from(tag));
+    xxh3_64_with_seed(body, seed).to_le_bytes()
+}
+
+fn first_checksum(tag: u8, key: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[tag]);
     hasher.update(&(key.len() as u64).to_le_bytes());

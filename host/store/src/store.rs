@@ -25,7 +25,7 @@ use crate::tables::{
 use crate::writer::Writer;
 
 /// The format that this version reads and writes. The entry that says so keeps its place and form in all formats.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The name of the meta entry that holds the format.
 pub(crate) const FORMAT_ENTRY: &str = "format";

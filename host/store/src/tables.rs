@@ -57,6 +57,9 @@ impl<K: Key + 'static> TableSpec<K> {
     }
 }
 
+/// What stands for `meta` in checksums.
+pub(crate) const META_TAG: u8 = 10;
+
 pub(crate) const MEMO: TableSpec<Hash> = TableSpec::new("memo", 1);
 pub(crate) const OBJECT: TableSpec<Hash> = TableSpec::new("object", 2);
 pub(crate) const HEAD: TableSpec<Bytes> = TableSpec::new("head", 3);
@@ -66,7 +69,7 @@ pub(crate) const INTENT: TableSpec<u64> = TableSpec::new("intent", 6);
 pub(crate) const INTERFACE: TableSpec<Hash> = TableSpec::new("interface", 7);
 pub(crate) const COMPILED: TableSpec<Bytes> = TableSpec::new("compiled", 8);
 pub(crate) const RUN: TableSpec<u64> = TableSpec::new("run", 9);
-pub(crate) const META: TableSpec<&'static str> = TableSpec::new("meta", 10);
+pub(crate) const META: TableSpec<&'static str> = TableSpec::new("meta", META_TAG);
 pub(crate) const RECIPE: TableSpec<u32> = TableSpec::new("recipe", 11);
 pub(crate) const USAGE: TableSpec<Half> = TableSpec::new("usage", 12);
 pub(crate) const FUNCTIONS: TableSpec<Hash> = TableSpec::new("functions", 13);

@@ -1,4 +1,4 @@
-//! A store that an earlier version wrote is read by this one. `tests/format-3/` was written by the first version
+//! A store that an earlier version wrote is read by this one. `tests/format-4/` was written by the first version
 //! that has this format, with the ignored test below; a later format gets a folder of its own.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const PEOPLE: TargetId = TargetId(3);
 const GROUP: (TargetId, &[u8], u8) = (PEOPLE, b"a\0b", 2);
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-3")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-4")
 }
 
 fn fingerprint(byte: u8) -> Fingerprint {

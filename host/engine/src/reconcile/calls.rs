@@ -1,9 +1,8 @@
 //! The calls of a root row: those that its present version makes, and those of the former one that it does not.
 
-use std::collections::HashSet;
-
 use flowstone_core::{Fingerprint, MemoKey};
 use flowstone_store::{CallRecord, Lineage};
+use rustc_hash::FxHashSet;
 
 use crate::batch::{Batch, Halt};
 
@@ -28,7 +27,7 @@ impl Batch<'_> {
         let Some(former) = former.filter(|_| calls != before) else {
             return Ok(Vec::new());
         };
-        let made: HashSet<MemoKey> = calls.iter().map(|call| call.key).collect();
+        let made: FxHashSet<MemoKey> = calls.iter().map(|call| call.key).collect();
         let gone: Vec<CallRecord> = before
             .iter()
             .filter(|call| !made.contains(&call.key))

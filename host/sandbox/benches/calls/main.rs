@@ -1,4 +1,5 @@
-//! What a call costs, for each shape of argument and result: in a fresh instance, natively, and through wasmtime alone.
+//! What a call costs, for each shape of argument and result: in a fresh instance, in a kept one, natively, and through
+//! wasmtime alone.
 //!
 //! `benches/calls/run.py` builds the component and reads the lines of JSON that this prints, one for each shape and way.
 //! The work is that of `benches/calls/guest/src/work.rs` in all of them.
@@ -86,6 +87,13 @@ fn main() -> Outcome {
             function.call(&shape.arguments, &limits, [0; 32])?;
             Ok(())
         })?;
+        let mut instance = function.keep(&limits, [0; 32])?;
+        plan.measure(&shape, "flowstone, kept", || {
+            instance.call(&function, &shape.arguments, [0; 32])?;
+            Ok(())
+        })?;
+        // It has the only turn.
+        drop(instance);
         let native = &shape.native;
         plan.measure(&shape, "native", || {
             native();

@@ -12,7 +12,7 @@ use crate::encoding::{
     BuildRecord, ChangeRecord, CompiledRecord, FunctionsRecord, Nothing, ObjectRecord, OwnerRecord,
     Raw,
 };
-use crate::tables::{level_key, readers_key, row_key};
+use crate::tables::{META_TAG, level_key, readers_key, row_key};
 use crate::{
     CallRecord, CollectionId, Intent, IntentRow, Lineage, LookupRecord, Member, MemoRecord,
     Outcome, Owner, RecipeId, RowHead, RowState, Step, Stored, TargetId, TargetRow, Usage, Why,
@@ -326,23 +326,35 @@ fn recipes_and_digests_of_functions_keep_their_json_form() {
     assert!(decode::<FunctionsRecord<'_>>(&golden[..golden.len() - 2]).is_none());
 }
 
+/// Whether the checksum finds every change of a record, its key or its table.
+fn assert_guards(tag: u8, value: &[u8]) {
+    assert_eq!(unseal(tag, b"key", value), Some(&b"body"[..]));
+    assert_eq!(unseal(tag + 1, b"key", value), None);
+    assert_eq!(unseal(tag, b"kez", value), None);
+    assert_eq!(unseal(tag, b"ke", &[b"y", value].concat()), None);
+    for index in 0..value.len() {
+        let mut changed = value.to_vec();
+        changed[index] ^= 0x10;
+        assert_eq!(unseal(tag, b"key", &changed), None);
+        assert_eq!(unseal(tag, b"key", &value[..index]), None);
+    }
+}
+
 #[test]
 fn the_checksum_keeps_its_recipe() {
     let mut value = b"body".to_vec();
     seal(3, b"key", &mut value);
-    let input = b"\x03\x03\0\0\0\0\0\0\0keybody";
-    assert_eq!(
-        value,
-        [&b"body"[..], &blake3::hash(input).as_bytes()[..8]].concat()
-    );
-    assert_eq!(unseal(3, b"key", &value), Some(&b"body"[..]));
-    assert_eq!(unseal(4, b"key", &value), None);
-    assert_eq!(unseal(3, b"kez", &value), None);
-    assert_eq!(unseal(3, b"ke", &[b"y", &*value].concat()), None);
-    for index in 0..value.len() {
-        let mut changed = value.clone();
-        changed[index] ^= 0x10;
-        assert_eq!(unseal(3, b"key", &changed), None);
-        assert_eq!(unseal(3, b"key", &value[..index]), None);
-    }
+    assert_eq!(hex(&value[4..]), "679c66596f1720f4");
+    assert_guards(3, &value);
+}
+
+/// By the form of the first format, in which every version finds the format of a store.
+#[test]
+fn the_checksum_of_meta_entries_is_that_of_the_first_format() {
+    let mut value = b"body".to_vec();
+    seal(META_TAG, b"key", &mut value);
+    let input = b"\x0a\x03\0\0\0\0\0\0\0keybody";
+    let expected = blake3::hash(input);
+    assert_eq!(value, [&b"body"[..], &expected.as_bytes()[..8]].concat());
+    assert_guards(META_TAG, &value);
 }
