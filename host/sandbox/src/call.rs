@@ -169,7 +169,7 @@ impl Loaded {
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut store| store.data_mut().deadline.tick());
+        store.epoch_deadline_callback(|store| store.data().deadline.tick());
         let result_bytes_max = usize::try_from(limits.result_bytes_max).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(result_bytes_max.max(IMPORT_BYTES_MIN));
         store.set_max_component_handles(HANDLES_MAX);

@@ -14,7 +14,8 @@ use crate::turns::TICK_MS;
 
 /// When a call has to end: when its time is up, or when the sandbox is interrupted. Looked at once a tick.
 pub(crate) struct Deadline {
-    ticks_left: u64,
+    /// None, when that is beyond what the machine can count.
+    ends: Option<Instant>,
     interrupts: Arc<AtomicU64>,
     interrupts_before: u64,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) fn new(limits: &Limits, interrupts: &Arc<AtomicU64>) -> Self {
         Deadline {
-            ticks_left: ticks(limits),
+            ends: ends(limits),
             interrupts: Arc::clone(interrupts),
             interrupts_before: interrupts.load(Ordering::Relaxed),
         }
@@ -30,23 +31,23 @@ impl Deadline {
 
     /// Begins anew, for another call. The store's deadline must be set to the next tick with it.
     pub(crate) fn renew(&mut self, limits: &Limits) {
-        self.ticks_left = ticks(limits);
+        self.ends = ends(limits);
         self.interrupts_before = self.interrupts.load(Ordering::Relaxed);
     }
 
-    /// Counts a tick while the call runs.
-    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        self.ticks_left = self.ticks_left.saturating_sub(1);
+    /// Looks, once a tick, whether the call may go on. Ticks themselves are not counted: many pass at once while the host
+    /// works for the plugin, and on a busy machine they come late.
+    pub(crate) fn tick(&self) -> wasmtime::Result<UpdateDeadline> {
         let is_interrupted = self.interrupts.load(Ordering::Relaxed) != self.interrupts_before;
-        if self.ticks_left == 0 || is_interrupted {
+        if is_interrupted || self.ends.is_some_and(|ends| ends <= Instant::now()) {
             return Err(Trap::Interrupt.into());
         }
         Ok(UpdateDeadline::Continue(1))
     }
 }
 
-fn ticks(limits: &Limits) -> u64 {
-    limits.time_ms_max.div_ceil(TICK_MS).saturating_add(1)
+fn ends(limits: &Limits) -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_millis(limits.time_ms_max))
 }
 
 /// The clock of one call. Its monotonic time starts at 0 with the instance.

@@ -8,6 +8,7 @@ use flowstone_core::{Case, Field, Type, Value};
 use wasmtime::Store;
 use wasmtime::component::Val;
 
+use crate::clock::Deadline;
 use crate::host::Host;
 use crate::{Limits, Sandbox, SandboxConfig, World};
 
@@ -347,9 +348,11 @@ fn both_ways(sandbox: &Sandbox, text: &str, args: &[(Value, Type)], result: &Typ
         .value
         .expect("a result");
 
+    let limits = Limits::default();
+    let deadline = Deadline::new(&limits, &Arc::default());
     let mut store = Store::new(
         sandbox.engine(),
-        Host::new(&Limits::default(), World::default(), None, &Arc::default()),
+        Host::new(&limits, World::default(), (deadline, None), &Arc::default()),
     );
     store.set_epoch_deadline(1_000_000);
     let component = wasmtime::component::Component::from_binary(sandbox.engine(), &bytes)

@@ -61,36 +61,46 @@ pub(super) fn claim(
         collection,
         row: update.key.clone(),
     };
-    // What this row has already must not be taken a second time by another of its target rows.
-    let known = upserts
-        .iter()
-        .filter(|upsert| !upsert.insert)
-        .map(|upsert| &upsert.row);
-    let mut claimed: HashSet<(TargetId, Vec<u8>)> = (lineage.targets.iter().chain(known))
-        .map(|row| (row.target, row.key.clone()))
-        .collect();
-    let mut kept = Vec::with_capacity(upserts.len());
-    let mut conflict = false;
-    for upsert in upserts.drain(..) {
+    // What this row has already, which must not be taken a second time by another of its target rows. Looked at rarely: only
+    // where it owns a row that is new to it.
+    let mut mine: Option<HashSet<(TargetId, &[u8])>> = None;
+    let mut taken = vec![false; upserts.len()];
+    for (at, upsert) in upserts.iter().enumerate() {
         // A row of a relation has its root row in its key: nobody else can have it.
         if !upsert.insert || feeds.contains_key(&upsert.row.target) {
-            kept.push(upsert);
             continue;
         }
-        let (target, key) = (upsert.row.target, &upsert.row.key);
-        let taken = match writer.owner(target, key)? {
-            Some(owner) => owner != me || claimed.contains(&(target, key.clone())),
-            None => false,
+        let place = (upsert.row.target, &*upsert.row.key);
+        taken[at] = match writer.owner(place.0, place.1)? {
+            Some(owner) if owner == me => {
+                let mine = mine.get_or_insert_with(|| {
+                    let others = upserts.iter().zip(&taken).enumerate();
+                    let others = others.filter(|(other, (upsert, taken))| {
+                        !upsert.insert || *other < at && !**taken
+                    });
+                    let others = others.map(|(_, (upsert, _))| &upsert.row);
+                    (lineage.targets.iter().chain(others))
+                        .map(|row| (row.target, &*row.key))
+                        .collect()
+                });
+                !mine.insert(place)
+            }
+            Some(_) => true,
+            None => {
+                if let Some(mine) = &mut mine {
+                    mine.insert(place);
+                }
+                false
+            }
         };
-        if taken {
-            conflict = true;
-            continue;
+        if !taken[at] {
+            writer.claim(place.0, place.1, &me)?;
         }
-        writer.claim(target, key, &me)?;
-        claimed.insert((target, key.clone()));
-        kept.push(upsert);
     }
-    *upserts = kept;
+    drop(mine);
+    let conflict = taken.contains(&true);
+    let mut taken = taken.into_iter();
+    upserts.retain(|_| taken.next() != Some(true));
     if conflict {
         head.state = RowState::Failed { retry: true };
         lineage.good = false;
