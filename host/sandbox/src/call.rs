@@ -151,7 +151,7 @@ impl Loaded {
     pub(crate) fn store(&self, limits: &Limits, world: World) -> Store<Host> {
         let waits = world.clock || !world.network.is_empty();
         let timer = waits.then(|| Clock::new(limits, self.sandbox.interrupts()));
-        let host = Host::new(limits, world, timer, self.sandbox.lookups());
+        let host = Host::new(limits, world, timer, self.sandbox.outside());
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         self.end_in_time(&mut store, limits);
