@@ -128,7 +128,10 @@ impl Host {
         options: Option<Resource<RequestOptions>>,
     ) -> HttpResult<Resource<HostFutureIncomingResponse>> {
         let asked = self.table.get(&request)?;
-        let is_plain = matches!(asked.scheme, Some(types::Scheme::Http));
+        let is_plain = match &asked.scheme {
+            Some(types::Scheme::Other(name)) => name.eq_ignore_ascii_case("http"),
+            scheme => matches!(scheme, Some(types::Scheme::Http)),
+        };
         let authority = asked.authority.as_deref().unwrap_or_default();
         if let Err(error) = self.network.check(authority, is_plain) {
             self.table.delete(request)?;
