@@ -6,6 +6,7 @@
 
 use std::io;
 
+use flowstone_core::Endpoint;
 use hyper::{Request, Uri};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -21,7 +22,6 @@ pub(crate) use self::tls::Trust;
 use crate::host::{Host, SharedLog};
 use crate::log::LogLevel;
 use crate::network::Network;
-use flowstone_core::Endpoint;
 
 mod send;
 mod tls;
@@ -51,7 +51,7 @@ pub(crate) fn context() -> WasiHttpCtx {
     context
 }
 
-/// Offers `wasi:http`.
+/// Offers `wasi:http`, where what is granted is looked at before wasmtime-wasi-http is asked.
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     add_only_http_to_linker_sync(linker)?;
     linker.allow_shadowing(true);
