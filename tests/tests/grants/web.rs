@@ -26,6 +26,13 @@ fn pour(stream: &mut TcpStream, bytes: &[u8]) {
     while stream.write_all(bytes).is_ok() {}
 }
 
+/// The project with much time and little memory for its plugin.
+fn slow_and_small(mut project: Project) -> Project {
+    let limits = "limits = { time = \"60s\", memory = \"16MiB\" }";
+    project.flow = (project.flow).replace("limits = { time = \"5s\" }", limits);
+    project
+}
+
 /// Why the only call failed.
 fn failure(project: &Project, line: &str) -> String {
     project.write("a.md", line);
@@ -118,7 +125,7 @@ fn a_body_goes_there_and_back() {
     let (address, _) = server(echo);
     // More than is buffered on the way.
     let post = format!("post 20000 http://{address}/");
-    let found = probe(&granted(&[address]), &[&post]);
+    let found = probe(&slow_and_small(granted(&[address])), &[&post]);
     let said = found[&post].strip_prefix("201: ").expect("it is created");
     // It went in chunks: without their lengths it is what was sent.
     let lines = said.split("\r\n").filter(|line| line.len() > 8);
@@ -175,9 +182,9 @@ fn an_endless_answer_meets_the_limits() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         pour(stream, &[b'x'; 8 << 10]);
     });
-    let project = granted(&[body]);
+    let project = slow_and_small(granted(&[body]));
     let reason = failure(&project, &format!("get http://{body}/"));
-    assert!(reason.contains("more than its limit of"), "{reason}");
+    assert!(reason.contains("more than its limit of 16 MiB"), "{reason}");
     left.recv().expect("the connection ends with the call");
 
     let (long, _) = server(|stream| {
@@ -208,9 +215,7 @@ fn a_large_answer_that_is_not_kept_needs_no_memory() {
         reply(stream, "200 OK", &vec![b'x'; 24 << 20]);
     });
     let size = format!("size http://{address}/");
-    let mut project = granted(&[address]);
-    let limits = "limits = { time = \"60s\", memory = \"16MiB\" }";
-    project.flow = (project.flow).replace("limits = { time = \"5s\" }", limits);
+    let project = slow_and_small(granted(&[address]));
     assert_eq!(probe(&project, &[&size])[&size], (24 << 20).to_string());
 }
 
@@ -219,7 +224,7 @@ fn what_a_plugin_puts_into_requests_is_bounded() {
     let (address, _) = server(greet);
     let flood = format!("flood http://{address}/");
     let lines = [&*flood, "long", "header 8000"];
-    let project = granted(&[address]);
+    let project = slow_and_small(granted(&[address]));
     let found = probe(&project, &lines);
     assert_eq!(found[&flood], "64, then ErrorCode::ConnectionLimitReached");
     assert_eq!(found["long"], "[]");
