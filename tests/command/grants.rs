@@ -101,6 +101,27 @@ fn what_is_granted_is_shown() {
 }
 
 #[test]
+fn a_request_without_a_grant_is_denied_and_the_log_says_which_is_missing() {
+    let project = project();
+    let call = |line| ["call", "sample.wasm", "probe", line];
+    let denied = call("\"get https://example.org/\"");
+    assert_seen!(&project, "grants_http_denied", &denied);
+    let inspected = flowstone(&project, &["inspect", "sample.wasm"]);
+    let inspected = String::from_utf8_lossy(&inspected.stdout).into_owned();
+    let http: Vec<&str> = inspected
+        .lines()
+        .filter(|line| line.contains("wasi:http"))
+        .collect();
+    assert_eq!(
+        http,
+        [
+            "  wasi:http/types@0.2.12",
+            "  wasi:http/outgoing-handler@0.2.12  virtual without the grant `network`",
+        ]
+    );
+}
+
+#[test]
 fn the_command_hands_named_variables_on_and_no_others() {
     let project = project();
     assert_eq!(run(&project, Some("one")), 3);

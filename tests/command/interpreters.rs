@@ -128,13 +128,27 @@ fn the_template_in_typescript_runs_in_both_engines() {
     }
     let project = Project::new();
     let quick = built_twice(&project, "sdk/typescript/template", "javascript");
-    let manifest = project.path("one/package.json");
-    let text = fs::read_to_string(&manifest).expect("it is there");
-    let text = text.replace("\"world\"", "\"tool\": \"componentize-js\", \"world\"");
-    fs::write(&manifest, text).expect("the project takes files");
+    // The other one can send requests, too.
+    edit(&project, "one/package.json", |text| {
+        let more = "\"tool\": \"componentize-js\", \"fetch\": true, \"world\"";
+        text.replace("\"world\"", more)
+    });
+    edit(&project, "one/wit/world.wit", |text| {
+        let get = "    export get: func(url: string) -> result<string, string>;\n}";
+        text.replace('}', get)
+    });
+    edit(&project, "one/plugin.ts", |text| {
+        format!(
+            "{text}\nexport async function get(url: string) {{
+                try {{ return await (await fetch(url)).text(); }} catch (error) {{ throw `${{error}}`; }}
+            }}\n"
+        )
+    });
     built(&project, &["one", "--output", "spider.wasm"]);
     let bytes = fs::read(project.path("spider.wasm")).expect("it was written");
     let spider = Component::load("spider", &bytes).expect("it is a component");
+    let denied = call(&spider, "get", &["\"http://127.0.0.1:1/\""]);
+    assert!(denied.contains("while using the host API"), "{denied}");
     for plugin in [quick, spider] {
         assert_eq!(call(&plugin, "count", &["\"one two\""]), "2");
         assert_eq!(
@@ -142,6 +156,13 @@ fn the_template_in_typescript_runs_in_both_engines() {
             "err(\"there are no words\")"
         );
     }
+}
+
+/// Changes a file of the project.
+fn edit(project: &Project, path: &str, change: impl FnOnce(&str) -> String) {
+    let path = project.path(path);
+    let text = fs::read_to_string(&path).expect("it is there");
+    fs::write(path, change(&text)).expect("the project takes files");
 }
 
 /// A world with one function.

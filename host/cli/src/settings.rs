@@ -94,6 +94,8 @@ pub(crate) fn engine_config() -> EngineConfig {
         .take_while(|word| word != "--")
         .find(|word| !word.starts_with('-'));
     engine.holder = Some(format!("flowstone {}", verb.unwrap_or_default()));
+    // What other programs that encrypt call it.
+    engine.authorities = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     engine
 }
 

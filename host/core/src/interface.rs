@@ -73,6 +73,7 @@ impl Interface {
             ("wasi:cli/environment@", "env"),
             ("wasi:clocks/", "clock"),
             ("wasi:random/", "random"),
+            ("wasi:http/outgoing-handler@", "network"),
             ("wasi:sockets/", "network"),
         ];
         let granted = grants.iter().find(|(start, _)| import.starts_with(start));

@@ -9,7 +9,7 @@ use flowstone_core::{
     Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
     RelationRef, Stage, TargetPlan, Value,
 };
-use flowstone_sandbox::{CallError, Kept, Limits, Output, Plugin, scan};
+use flowstone_sandbox::{CallError, Kept, Limits, Output, Plugin, SandboxConfig, scan};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
@@ -39,6 +39,9 @@ pub struct EngineConfig {
     pub holder: Option<String>,
     /// Whether targets may lie outside the folder of the flow file.
     pub allow_outside: bool,
+    /// A file of certificates (PEM) of the authorities that encrypted requests of plugins trust, in place of those that
+    /// Mozilla trusts.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Default for EngineConfig {
@@ -49,6 +52,7 @@ impl Default for EngineConfig {
             code_key: None,
             holder: None,
             allow_outside: false,
+            authorities: None,
         }
     }
 }
@@ -115,9 +119,11 @@ impl Engine {
     /// The engine on a store that is open: for tests of what becomes of runs when storage fails.
     #[doc(hidden)]
     pub fn on(store: Store, config: EngineConfig) -> Self {
+        let mut sandbox = SandboxConfig::for_threads(config.threads);
+        sandbox.authorities.clone_from(&config.authorities);
         Self {
             store,
-            sandbox: SandboxCell::new(config.threads),
+            sandbox: SandboxCell::new(sandbox),
             config,
         }
     }
@@ -233,7 +239,7 @@ impl Component {
     ///
     /// When it is no component, or needs what the sandbox does not offer.
     pub fn load(name: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let plugin = SandboxCell::new(1)
+        let plugin = SandboxCell::new(SandboxConfig::for_threads(1))
             .get()?
             .load(bytes)
             .map_err(|error| Error::Plugin {

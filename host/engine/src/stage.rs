@@ -93,14 +93,14 @@ pub(crate) fn load_plugin(
 
 /// The sandbox, made on first use: a run in which nothing changed needs none.
 pub(crate) struct SandboxCell {
-    threads: usize,
+    config: SandboxConfig,
     cell: Mutex<Option<Sandbox>>,
 }
 
 impl SandboxCell {
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(crate) fn new(config: SandboxConfig) -> Self {
         Self {
-            threads,
+            config,
             cell: Mutex::new(None),
         }
     }
@@ -110,7 +110,7 @@ impl SandboxCell {
         if let Some(sandbox) = &*cell {
             return Ok(sandbox.clone());
         }
-        let sandbox = Sandbox::new(SandboxConfig::for_threads(self.threads))?;
+        let sandbox = Sandbox::new(self.config.clone())?;
         Ok(cell.insert(sandbox).clone())
     }
 

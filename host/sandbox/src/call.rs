@@ -165,7 +165,7 @@ impl Loaded {
         let waits = world.clock || !world.network.is_empty();
         let timer = waits.then(|| Clock::new(limits, self.sandbox.interrupts()));
         let deadline = Deadline::new(limits, self.sandbox.interrupts());
-        let host = Host::new(limits, world, (deadline, timer), self.sandbox.lookups());
+        let host = Host::new(limits, world, (deadline, timer), self.sandbox.outside());
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         store.set_epoch_deadline(1);

@@ -1,5 +1,6 @@
 //! The limits: what the sandbox is sized for, and what one call may use and see.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowstone_core::Endpoint;
@@ -7,7 +8,7 @@ use flowstone_core::Endpoint;
 use crate::files::Files;
 
 /// What a sandbox is sized for. Set once, when it is made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SandboxConfig {
     /// How many calls run at the same time; further ones wait for their turn.
     pub threads: usize,
@@ -16,6 +17,9 @@ pub struct SandboxConfig {
     /// Whether to set memory aside for all threads in advance (4 times 4 GiB of address space each; no real memory).
     /// Where that fails, memory is taken call by call, which is slower.
     pub pooling: bool,
+    /// A file of certificates (PEM) of the authorities that encrypted requests trust, in place of those that Mozilla trusts.
+    /// Read with the first such request.
+    pub authorities: Option<PathBuf>,
 }
 
 impl SandboxConfig {
@@ -35,6 +39,7 @@ impl Default for SandboxConfig {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_bytes_max: 4 << 30,
             pooling: true,
+            authorities: None,
         }
     }
 }

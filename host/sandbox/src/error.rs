@@ -77,7 +77,7 @@ pub enum LoadError {
 /// An import that the sandbox does not offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingImport {
-    /// Its name, as the component has it: `wasi:http/outgoing-handler@0.2.0`.
+    /// Its name, as the component has it: `wasi:http/incoming-handler@0.2.0`.
     pub name: String,
     /// Why it is not offered, and what to do.
     pub advice: String,

@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::clock::{Clock, Deadline};
 use crate::config::{Limits, Row, World};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::files::Files;
+use crate::http;
 use crate::log::{Log, LogLine};
-use crate::network::{Granted, Lookups};
+use crate::network::{Network, Outside};
 
 /// How many handles to host things (streams, pollables) a plugin may hold at a time.
 pub(crate) const HANDLES_MAX: usize = 4096;
@@ -32,8 +34,8 @@ pub(crate) struct Host {
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) files: Option<Arc<Files>>,
     pub(crate) row: Option<Row>,
-    /// The network, where hosts were granted.
-    pub(crate) network: Option<Granted>,
+    pub(crate) network: Network,
+    pub(crate) http: WasiHttpCtx,
     sockets: Option<WasiSocketsCtx>,
 }
 
@@ -42,14 +44,17 @@ impl Host {
         limits: &Limits,
         world: World,
         (deadline, timer): (Deadline, Option<Clock>),
-        lookups: &Arc<Lookups>,
+        outside: &Arc<Outside>,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
+        let log = SharedLog::new(limits.log_bytes_max);
         Host {
+            network: Network::new(world.network, outside, &log),
+            http: http::context(),
             table,
             memory: MemoryLimit::new(limits.memory_bytes_max),
-            log: SharedLog::new(limits.log_bytes_max),
+            log,
             random: Random::new(world.seed, world.random),
             deadline,
             timer,
@@ -57,8 +62,6 @@ impl Host {
             env: world.env,
             files: world.files,
             row: world.row,
-            network: (!world.network.is_empty())
-                .then(|| Granted::new(world.network, Arc::clone(lookups))),
             sockets: None,
         }
     }
@@ -78,12 +81,10 @@ impl Host {
         self.timer.as_ref().filter(|_| self.has_clock)
     }
 
-    /// The sockets, whose default denies everything, and the table of handles.
+    /// The sockets and the table of handles.
     pub(crate) fn sockets(&mut self) -> (&mut WasiSocketsCtx, &mut ResourceTable) {
         let network = &self.network;
-        let sockets = self
-            .sockets
-            .get_or_insert_with(|| network.as_ref().map(Granted::context).unwrap_or_default());
+        let sockets = self.sockets.get_or_insert_with(|| network.context());
         (sockets, &mut self.table)
     }
 }

@@ -1,15 +1,16 @@
 //! What plugins may import, and what to tell about everything else.
 
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, Val};
+use wasmtime::component::{Component, InstancePre, Linker, Val};
 use wasmtime::{Engine, StoreContextMut};
 
 use crate::error::{LoadError, MissingImport};
 use crate::host::Host;
+use crate::http;
 use crate::log::LogLevel;
 
 /// The interfaces of WASI 0.2 that exist here, virtual but for what is granted.
-const WASI: [&str; 27] = [
+const WASI: [&str; 29] = [
     "cli/environment",
     "cli/exit",
     "cli/stderr",
@@ -24,6 +25,8 @@ const WASI: [&str; 27] = [
     "clocks/wall-clock",
     "filesystem/preopens",
     "filesystem/types",
+    "http/outgoing-handler",
+    "http/types",
     "io/error",
     "io/poll",
     "io/streams",
@@ -42,7 +45,7 @@ const WASI: [&str; 27] = [
 const LOG: &str = "flowstone:plugin/log@0.1.0";
 const ROW: &str = "flowstone:plugin/row@0.1.0";
 
-/// A linker with everything that is offered.
+/// A linker with everything that is offered, but for `wasi:http`, which few plugins import.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     crate::wasi::add_to_linker(&mut linker)?;
@@ -73,6 +76,20 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         },
     )?;
     Ok(linker)
+}
+
+/// Links a component with what it imports.
+pub(crate) fn link(
+    component: &Component,
+    linker: &Linker<Host>,
+    imports: &[String],
+) -> wasmtime::Result<InstancePre<Host>> {
+    if !imports.iter().any(|import| http::is_http(import)) {
+        return linker.instantiate_pre(component);
+    }
+    let mut linker = linker.clone();
+    http::add_to_linker(&mut linker)?;
+    linker.instantiate_pre(component)
 }
 
 fn level_named(name: &str) -> LogLevel {
@@ -149,9 +166,12 @@ fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> 
         return None;
     }
     Some(match package {
-        "http" | "tls" | "messaging" => {
+        "http" if interface == "incoming-handler" => {
+            "plugins answer no requests: they are called for rows".to_owned()
+        }
+        "tls" | "messaging" => {
             "it is not offered: a plugin reaches the hosts that a flow grants it (`grants = { network = [\"host:port\"] }`) \
-             through wasi:sockets; or fetch the data with a source and pass it as a parameter"
+             through wasi:http and wasi:sockets; or fetch the data with a source and pass it as a parameter"
                 .to_owned()
         }
         "keyvalue" | "blobstore" | "sql" | "config" | "logging" => {
@@ -160,7 +180,7 @@ fn wasi_advice(package: &str, interface: &str, version: &str) -> Option<String> 
                 .to_owned()
         }
         "nn" | "webgpu" | "gfx" => "plugins have no access to accelerators".to_owned(),
-        _ if WASI.contains(&&*path) || package == "cli" || package == "io" => {
+        _ if WASI.contains(&&*path) || matches!(package, "cli" | "http" | "io") => {
             format!("this is WASI {version}, plugins are given WASI 0.2: build it for the target wasm32-wasip2")
         }
         _ => "this part of WASI is not offered to plugins".to_owned(),

@@ -39,6 +39,7 @@ mod failure;
 mod files;
 mod filesystem;
 mod host;
+mod http;
 mod identity;
 mod imports;
 mod io;

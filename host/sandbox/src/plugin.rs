@@ -52,13 +52,10 @@ impl Plugin {
 
     fn new(sandbox: &Sandbox, scan: &Scan, component: &Component) -> Result<Self, LoadError> {
         let imports = imports::check(component, sandbox.engine())?;
-        let pre = sandbox
-            .linker()
-            .instantiate_pre(component)
-            .map_err(|error| {
-                let causes = error.chain().map(ToString::to_string).collect::<Vec<_>>();
-                LoadError::ImportMismatch(causes.join(": "))
-            })?;
+        let pre = imports::link(component, sandbox.linker(), &imports).map_err(|error| {
+            let causes = error.chain().map(ToString::to_string).collect::<Vec<_>>();
+            LoadError::ImportMismatch(causes.join(": "))
+        })?;
         let interface = describe(component, sandbox.engine(), &scan.docs, imports);
         Ok(Plugin(Arc::new(Loaded {
             sandbox: sandbox.clone(),

@@ -12,7 +12,7 @@ use crate::engine::{self, Allocation};
 use crate::error::{LoadError, SandboxError};
 use crate::host::Host;
 use crate::imports;
-use crate::network::Lookups;
+use crate::network::Outside;
 use crate::plugin::Plugin;
 use crate::scan::scan;
 use crate::turns::Turns;
@@ -24,7 +24,7 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     interrupts: Arc<AtomicU64>,
     turns: Turns,
-    lookups: Arc<Lookups>,
+    outside: Arc<Outside>,
     linker: Linker<Host>,
     engine: Engine,
     allocation: Allocation,
@@ -50,7 +50,7 @@ impl Sandbox {
             allocation,
             memory_bytes_max,
             interrupts: Arc::default(),
-            lookups: Arc::default(),
+            outside: Arc::new(Outside::new(config.authorities)),
         })))
     }
 
@@ -113,8 +113,8 @@ impl Sandbox {
         &self.0.turns
     }
 
-    pub(crate) fn lookups(&self) -> &Arc<Lookups> {
-        &self.0.lookups
+    pub(crate) fn outside(&self) -> &Arc<Outside> {
+        &self.0.outside
     }
 
     pub(crate) fn memory_bytes_max(&self) -> u64 {

@@ -6,7 +6,7 @@
 //! - No arguments, no current directory, no environment or folders but what was granted; standard input is at its end.
 //! - Standard output and error go to the log of the call.
 //! - Sockets and name lookup exist, for components whose toolchain always imports them, and are denied but for granted
-//!   hosts.
+//!   hosts. So is HTTP (see [`crate::http`]).
 //!
 //! Interfaces are implemented here where the ones of wasmtime-wasi would wait, or would make a tokio runtime.
 

@@ -154,7 +154,9 @@ fn every_missing_import_is_named_with_advice() {
     let error = try_load(
         r#"(component
             (import "wasi:cli/environment@0.2.3" (instance))
-            (import "wasi:http/outgoing-handler@0.2.0" (instance))
+            (import "wasi:http/incoming-handler@0.2.0" (instance))
+            (import "wasi:http/types@0.3.0" (instance))
+            (import "wasi:tls/types@0.2.0-draft" (instance))
             (import "wasi:cli/environment@0.3.0" (instance))
             (import "wasi:keyvalue/store@0.2.0-draft" (instance))
             (import "acme:store/blobs@1.0.0" (instance))
@@ -170,7 +172,9 @@ fn every_missing_import_is_named_with_advice() {
         error.to_string(),
         format!(
             "the component imports what plugins are not given:
-  wasi:http/outgoing-handler@0.2.0: it is not offered: a plugin reaches the hosts that a flow grants it (`grants = {{ network = [\"host:port\"] }}`) through wasi:sockets; or fetch the data with a source and pass it as a parameter
+  wasi:http/incoming-handler@0.2.0: plugins answer no requests: they are called for rows
+  wasi:http/types@0.3.0: this is WASI 0.3.0, plugins are given WASI 0.2: build it for the target wasm32-wasip2
+  wasi:tls/types@0.2.0-draft: it is not offered: a plugin reaches the hosts that a flow grants it (`grants = {{ network = [\"host:port\"] }}`) through wasi:http and wasi:sockets; or fetch the data with a source and pass it as a parameter
   wasi:cli/environment@0.3.0: this is WASI 0.3.0, plugins are given WASI 0.2: build it for the target wasm32-wasip2
   wasi:keyvalue/store@0.2.0-draft: plugins have no access to services: pass what they give as a parameter (for messages there is flowstone:plugin/log@0.1.0)
   acme:store/blobs@1.0.0: nobody provides it here; {compose}

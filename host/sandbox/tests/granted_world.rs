@@ -235,3 +235,19 @@ fn granted_random_numbers_are_new_in_every_call() {
     all.dedup();
     assert_eq!(all.len(), 3 * 6, "no two numbers are equal");
 }
+
+#[test]
+fn http_is_offered_in_any_version_of_wasi_0_2() {
+    for version in ["0.2.0", "0.2.12", "0.2.99"] {
+        let plugin = load(&format!(
+            r#"(component
+                (import "wasi:http/types@{version}" (instance
+                    (export "fields" (type $fields (sub resource)))
+                    (export "[constructor]fields" (func (result (own $fields)))))))"#
+        ));
+        assert_eq!(
+            plugin.interface().imports,
+            [format!("wasi:http/types@{version}")]
+        );
+    }
+}

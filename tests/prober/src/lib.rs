@@ -7,6 +7,10 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use wasip2::http::types::Method;
+
+mod web;
+
 /// What wit-bindgen makes of the world.
 #[allow(
     missing_docs,
@@ -89,6 +93,17 @@ pub fn probe(line: &str) -> io::Result<String> {
         "lookup" => rest
             .to_socket_addrs()
             .map(|found| format!("{:?}", found.collect::<Vec<_>>())),
+        "get" => web::fetch(&Method::Get, rest, ""),
+        "post" => {
+            let (times, url) = rest.split_once(' ').unwrap_or(("1", rest));
+            let times = times.parse().map_err(io::Error::other)?;
+            web::fetch(&Method::Post, url, &"0123456789".repeat(times))
+        }
+        "size" => web::size(rest),
+        "patient" => web::patient(rest),
+        "flood" => web::flood(rest),
+        "long" => Ok(web::long()),
+        "header" => web::header(rest),
         _ => Ok(format!("there is no `{what}`")),
     }
 }

@@ -19,6 +19,8 @@ fn without_a_grant_nothing_real_can_be_had() {
         "udp 127.0.0.1:9",
         "lookup localhost:80",
         "tcp localhost:80",
+        "get http://127.0.0.1:9/",
+        "get https://example.org/",
         "env",
         "env PATH",
         "args",

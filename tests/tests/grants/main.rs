@@ -11,6 +11,9 @@ mod network;
 mod read;
 mod released;
 mod row;
+mod serve;
+mod tls;
+mod web;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -21,6 +21,8 @@ pub(super) struct Manifest {
     pub(super) world: Option<String>,
     /// What makes the component.
     pub(super) tool: Tool,
+    /// Whether it can send requests.
+    pub(super) fetch: bool,
     /// What it needs of the registry.
     pub(super) wants: Wants,
 }
@@ -86,6 +88,8 @@ struct Own {
     world: Option<String>,
     #[serde(default)]
     tool: Tool,
+    #[serde(default)]
+    fetch: bool,
 }
 
 impl Manifest {
@@ -99,7 +103,7 @@ impl Manifest {
                 path.display()
             );
             Failure::new(Kind::Build, message).detail(error).hint(
-                "it has `main`, `dependencies`, and `flowstone` with `world` and `tool`: `componentize-qjs` or `componentize-js`",
+                "it has `main`, `dependencies`, and `flowstone` with `world`, `tool` (`componentize-qjs` or `componentize-js`) and `fetch`",
             )
         };
         let text = sources.get("package.json").unwrap_or_default();
@@ -126,10 +130,15 @@ impl Manifest {
                 "`main` is `{main}`: there is no such module in the folder"
             ));
         }
+        let Own { world, tool, fetch } = package.flowstone;
+        if fetch && tool != Tool::ComponentizeJs {
+            return Err("`fetch` is only there with the tool `componentize-js`".to_owned());
+        }
         Ok(Self {
             main,
-            world: package.flowstone.world,
-            tool: package.flowstone.tool,
+            world,
+            tool,
+            fetch,
             wants: package.wants,
         })
     }
@@ -149,22 +158,25 @@ mod tests {
     fn a_manifest_tells_the_module_the_world_the_tool_and_the_packages() {
         let manifest = parse(
             r#"{"name": "a", "main": "./a.js", "scripts": {"test": "x"}, "dependencies": {"b": "^1.2.0"},
-                "flowstone": {"world": "w", "tool": "componentize-js"}}"#,
+                "flowstone": {"world": "w", "tool": "componentize-js", "fetch": true}}"#,
         )
         .expect("it is one");
         assert_eq!(
             (&*manifest.main, manifest.world.as_deref()),
             ("a.js", Some("w"))
         );
-        assert_eq!(manifest.tool, Tool::ComponentizeJs);
+        assert_eq!(
+            (manifest.tool, manifest.fetch),
+            (Tool::ComponentizeJs, true)
+        );
         assert_eq!(
             serde_json::to_string(&manifest.wants).expect("it is JSON"),
             r#"{"name":"a","dependencies":{"b":"^1.2.0"}}"#
         );
         let least = parse("{}").expect("that is enough");
         assert_eq!(
-            (&*least.main, least.tool),
-            ("src/index.ts", Tool::ComponentizeQjs)
+            (&*least.main, least.tool, least.fetch),
+            ("src/index.ts", Tool::ComponentizeQjs, false)
         );
         assert!(least.wants.is_empty());
     }
@@ -178,6 +190,7 @@ mod tests {
             r#"{"flowstone": {"world": "--out"}}"#,
             r#"{"flowstone": {"tool": "other"}}"#,
             r#"{"flowstone": {"wurld": "w"}}"#,
+            r#"{"flowstone": {"fetch": true}}"#,
             r#"{"dependencies": {"b": "file:../b"}}"#,
             r#"{"dependencies": {"b": "git+ssh://example.org/b"}}"#,
             r#"{"dependencies": {"b": "somebody/b"}}"#,

@@ -37,7 +37,9 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let world = sources.only(|name| name.starts_with("wit/"));
     let tool = manifest.tool.of_table();
     let named = manifest.world.as_deref().unwrap_or_default();
-    let settings = [named, &*tool.shown(), &*bundle];
+    let tool = tool.shown();
+    let mut settings = vec![named, &*tool, &*bundle];
+    settings.extend(manifest.fetch.then_some("fetch"));
     let identity = Identity::new(job.recipe, &settings, &world);
     let component = kept::component(&identity, || make(job, &manifest, &folder))?;
     Ok(Made {
@@ -148,8 +150,16 @@ impl Tool {
             ),
             Tool::ComponentizeJs => (
                 "node_modules/@bytecodealliance/componentize-js/src/cli.js",
-                &[BUNDLE, "--disable", "http", "fetch-event", "--out"],
+                &[BUNDLE, "--disable", "fetch-event", "--out"],
             ),
+        }
+    }
+
+    /// How it is told to leave out what sends requests.
+    fn without(self, fetch: bool) -> &'static [&'static str] {
+        match self {
+            Tool::ComponentizeJs if !fetch => &["--disable", "http"],
+            _ => &[],
         }
     }
 
@@ -173,6 +183,7 @@ fn make(job: &Job<'_>, manifest: &Manifest, folder: &Path) -> Result<Vec<u8>, Fa
         .args(arguments)
         .arg(&component)
         .args(["--wit", "wit"])
+        .args(manifest.tool.without(manifest.fetch))
         .args(
             manifest
                 .world
