@@ -12,6 +12,7 @@ use std::path::Path;
 use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
+use super::world::PluginWorld;
 use super::{step, tools};
 use crate::failure::{Failure, Kind};
 
@@ -29,12 +30,16 @@ const ENTRY: [&str; 3] = [
 /// Builds the component.
 pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let manifest = Manifest::read(job)?;
-    let sources = Sources::read(job.plugin, job.folder, |name| is_source(job.folder, name))?;
+    let mut sources = Sources::read(job.plugin, job.folder, |name| is_source(job.folder, name))?;
+    let world = PluginWorld::of_tool(job.plugin, job.folder, manifest.world.as_deref())?;
+    world.add_offered(&mut sources);
     let packages = Packages::of(job, &manifest)?;
-    let world = manifest.world.as_deref().unwrap_or_default();
-    let settings = [&*manifest.module, world, &*packages.lock];
+    let named = manifest.world.as_deref().unwrap_or_default();
+    let settings = [&*manifest.module, named, &*packages.lock];
     let identity = Identity::new(job.recipe, &settings, &sources);
-    let component = kept::component(&identity, || make(job, &manifest, &sources, &packages))?;
+    let component = kept::component(&identity, || {
+        world.only_exports(&make(job, &manifest, &sources, &packages)?)
+    })?;
     Ok(Made {
         component,
         inputs: Some([].into()),
