@@ -23,6 +23,7 @@ mod pin;
 mod shop;
 mod support;
 mod test;
+mod test_grants;
 mod tools;
 mod verbs;
 mod watch;
