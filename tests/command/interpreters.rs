@@ -119,6 +119,53 @@ fn the_template_in_typescript_runs_in_both_engines() {
     }
 }
 
+#[test]
+fn the_types_of_a_world_in_python_are_written_for_editors() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    let template = [
+        (
+            "plug/pyproject.toml",
+            include_str!("../../sdk/python/template/pyproject.toml"),
+        ),
+        (
+            "plug/app.py",
+            include_str!("../../sdk/python/template/app.py"),
+        ),
+        (
+            "plug/wit/world.wit",
+            include_str!("../../sdk/python/template/wit/world.wit"),
+        ),
+    ];
+    write(&project, &template);
+    let first = built(&project, &["plug"]);
+    let types = project.path("plug/gen/wit_world/__init__.py");
+    let text = fs::read_to_string(&types).expect("they are written");
+    assert!(
+        text.contains("def count(self, text: str) -> int:"),
+        "{text}"
+    );
+    assert!(project.path("plug/gen/componentize_py_types.py").is_file());
+    // They are not looked at when nothing else changed, and are no part of the component.
+    assert_eq!(built(&project, &["plug"])["built"], false);
+    fs::remove_dir_all(project.path("plug/gen")).expect("they are there");
+    let again = built(&project, &["plug"]);
+    assert_eq!(
+        (&again["built"], &again["digest"]),
+        (&true.into(), &first["digest"])
+    );
+    assert_eq!(fs::read_to_string(&types).expect("they are back"), text);
+
+    // A package of that name is the author's.
+    fs::remove_dir_all(project.path("plug/gen")).expect("they are there");
+    write(&project, &[("plug/gen/__init__.py", "")]);
+    built(&project, &["plug"]);
+    let listed = fs::read_dir(project.path("plug/gen")).expect("it is there");
+    assert_eq!(listed.count(), 1);
+}
+
 /// A world with one function.
 const WORLD: (&str, &str) = (
     "plug/wit/world.wit",
