@@ -1,159 +1,21 @@
-//! Plugins in C and Go: what goes in and out of them, equal components of equal sources, and what a person sees of a
-//! mistake. The compilers are installed on first use; `FLOWSTONE_TEST_LANGUAGES=off` leaves these tests out.
+//! Plugins in C and Go: equal components of equal sources, and what a person sees of a mistake. The compilers are installed on first use; `FLOWSTONE_TEST_LANGUAGES=off` leaves these tests out.
 
 use std::fs;
 use std::path::Path;
 
-use flowstone::core::{Function, from_wave, to_wave};
-use flowstone::{CallError, Component, Limits, LogLine, Output};
 use flowstone_tests::Project;
 use serde_json::Value;
 
-use crate::build::write;
+use crate::build::{build, built, write};
+use crate::foreign::{C, GO};
+use crate::guest::Guest;
 use crate::support::{command, languages_are_off};
-
-const WORLD: &str = include_str!("mirror/world.wit");
-
-/// A plugin in C that gives back what it is given.
-const C: [(&str, &str); 3] = [
-    ("mirror/wit/world.wit", WORLD),
-    (
-        "mirror/plugin.toml",
-        "name = 'mirror'\nflags = ['-std=c17', '-Wall', '-Wextra', '-Werror']",
-    ),
-    ("mirror/src/mirror.c", include_str!("mirror/mirror.c")),
-];
-
-/// The same in Go.
-const GO: [(&str, &str); 3] = [
-    ("mirror/wit/world.wit", WORLD),
-    ("mirror/go.mod", "module local/mirror\n\ngo 1.24\n"),
-    ("mirror/mirror.go", include_str!("mirror/mirror.go")),
-];
-
-/// Calls, and what comes back.
-const CALLS: [(&[&str], &str); 17] = [
-    (&["area", "circle(2.0)"], "ok(12)"),
-    (&["area", "nothing"], "err(\"shape 0 has no area\")"),
-    (
-        &[
-            "scalars", "200", "-300", "0.5", "true", "'é'", "\"xyz\"", "[1, 2]",
-        ],
-        "138.5",
-    ),
-    (
-        &[
-            "scalars",
-            "0",
-            "-9007199254740991",
-            "0.0",
-            "false",
-            "'a'",
-            "\"\"",
-            "[]",
-        ],
-        "9007199254740894",
-    ),
-    (
-        &["maybe", "some(3)", "none", "(4, \"ab\")", "ok(100)"],
-        "[some({x: 3, y: 106}), none]",
-    ),
-    (
-        &["maybe", "none", "some(\"\")", "(0, \"\")", "err(\"x\")"],
-        "[some({x: 7, y: 0}), none]",
-    ),
-    (
-        &[
-            "add",
-            "[nothing, circle(1.0), path([{x: 1.0, y: 2.0}, {x: 3.0, y: 4.0}]), named((\"n\", 5))]",
-            "{wide}",
-            "green-blue",
-        ],
-        "[nothing, circle(1), path([{x: 1, y: 2}, {x: 3, y: 4}]), named((\"n\", 5)), named((\"2\", 1))]",
-    ),
-    (&["add", "[]", "{bold, wide}", "red"], "[named((\"3\", 0))]"),
-    (&["some", "\"\""], "none"),
-    (&["some", "\"größer\""], "some(\"größer\")"),
-    (&["nothing", "\"\""], "ok"),
-    (&["nothing", "\"why not\""], "err(\"why not\")"),
-    (&["bare", "\"a\""], "ok(\"a\")"),
-    (&["bare", "\"\""], "err"),
-    (
-        &["nested", "[[\"a\", \"b\"], [], [\"c\"]]"],
-        "(3, [[97], [98], [99]])",
-    ),
-    (
-        &["columns", "[none, some({x: 3.0, y: 1.0})]"],
-        "ok(some([3]))",
-    ),
-    (&["columns", "[none]"], "ok(none)"),
-];
-
-/// What `build --json` says, which goes well.
-fn built(project: &Project, folder: &str) -> Value {
-    let output = command(project)
-        .args(["build", folder, "--json"])
-        .output()
-        .expect("the command starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    serde_json::from_slice(&output.stdout).expect("it is JSON")
-}
-
-/// A component that was built.
-struct Guest(Component);
-
-impl Guest {
-    fn of(project: &Project, folder: &str) -> Self {
-        let built = built(project, folder);
-        let file = project.path(built["component"].as_str().expect("a path"));
-        let bytes = fs::read(file).expect("it was written");
-        Self(Component::load(folder, &bytes).expect("it is a component"))
-    }
-
-    fn function(&self, name: &str) -> &Function {
-        self.0.interface().function(name).expect("it is exported")
-    }
-
-    /// A call with WAVE text.
-    fn call(&self, name: &str, arguments: &[impl AsRef<str>]) -> Result<Output, CallError> {
-        let function = self.function(name);
-        assert_eq!(function.params.len(), arguments.len(), "{function}");
-        let arguments: Vec<_> = function
-            .params
-            .iter()
-            .zip(arguments)
-            .map(|(param, text)| from_wave(text.as_ref(), &param.ty).expect("it is of its type"))
-            .collect();
-        self.0
-            .call(&function.name, &arguments, &Limits::default(), [0; 32])
-            .expect("the function is there")
-    }
-
-    /// What a call gives as WAVE text, or why it fails.
-    fn answer(&self, name: &str, arguments: &[impl AsRef<str>]) -> String {
-        match self.call(name, arguments) {
-            Ok(output) => {
-                let ty = self
-                    .function(name)
-                    .result
-                    .as_ref()
-                    .expect("it gives something");
-                to_wave(&output.value.expect("it gives something"), ty)
-            }
-            Err(error) => error.reason,
-        }
-    }
-}
 
 /// What a failing build says.
 fn refused(files: &[(&str, &str)]) -> String {
     let project = Project::new();
     write(&project, files);
-    let output = command(&project)
-        .args(["build", "mirror"])
-        .output()
-        .expect("the command starts");
+    let output = build(&project, &["mirror"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     said
@@ -163,52 +25,6 @@ fn refused(files: &[(&str, &str)]) -> String {
 fn with<'a>(files: &[(&'a str, &'a str)], changed: (&'a str, &'a str)) -> Vec<(&'a str, &'a str)> {
     let others = files.iter().filter(|(name, _)| *name != changed.0);
     others.copied().chain([changed]).collect()
-}
-
-fn every_type_goes_in_and_out(files: &[(&str, &str)]) {
-    let project = Project::new();
-    write(&project, files);
-    let guest = Guest::of(&project, "mirror");
-    for (call, answer) in CALLS {
-        let (name, arguments) = call.split_first().expect("a function");
-        assert_eq!(
-            guest.answer(name, arguments),
-            answer,
-            "{name} {arguments:?}"
-        );
-    }
-    let log = |log: &[LogLine]| {
-        log.iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    let logged = guest
-        .call("area", &["circle(1.0)"])
-        .expect("it has an area")
-        .log;
-    assert_eq!(log(&logged), "info: a circle");
-    let trapped = guest.call("some", &["\"trap\""]).expect_err("it traps");
-    assert!(
-        log(&trapped.log).contains("so it goes"),
-        "{}",
-        log(&trapped.log)
-    );
-    assert!(trapped.reason.contains("trapped"), "{}", trapped.reason);
-}
-
-#[test]
-fn every_type_goes_in_and_out_of_c() {
-    if !languages_are_off() {
-        every_type_goes_in_and_out(&C);
-    }
-}
-
-#[test]
-fn every_type_goes_in_and_out_of_go() {
-    if !languages_are_off() {
-        every_type_goes_in_and_out(&GO);
-    }
 }
 
 #[test]
@@ -228,16 +44,16 @@ fn equal_sources_in_two_folders_make_equal_components_and_the_next_build_has_not
             .map(|(name, text)| (&**name, *text))
             .collect();
         write(&other, &elsewhere);
-        let (first, second) = (built(&one, "mirror"), built(&other, "deep/er/mirror"));
+        let (first, second) = (built(&one, &["mirror"]), built(&other, &["deep/er/mirror"]));
         assert_eq!(first["digest"], second["digest"], "{}", first["language"]);
-        let again = built(&one, "mirror");
+        let again = built(&one, &["mirror"]);
         assert_eq!(
             (&first["built"], &again["built"]),
             (&true.into(), &false.into()),
             "{first}"
         );
         fs::remove_dir_all(one.path("mirror/gen")).expect("it was made");
-        let anew = built(&one, "mirror");
+        let anew = built(&one, &["mirror"]);
         assert_eq!(
             (&anew["built"], &anew["digest"]),
             (&true.into(), &first["digest"]),

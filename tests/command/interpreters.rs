@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use flowstone::core::{Value, from_wave, to_wave};
-use flowstone::{Component, Limits};
 use flowstone_tests::Project;
 
 use crate::build::{build, built, write};
+use crate::guest::Guest;
 use crate::support::languages_are_off;
 
 /// A copy of a plugin of this repository, but for what a build leaves there.
@@ -34,7 +33,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// The component of a plugin, built in two folders: it is the same.
-fn built_twice(project: &Project, plugin: &str, language: &str) -> Component {
+fn built_twice(project: &Project, plugin: &str, language: &str) -> Guest {
     copy(project, plugin, "one");
     copy(project, plugin, "deep/down/two");
     let one = built(project, &["one"]);
@@ -44,29 +43,7 @@ fn built_twice(project: &Project, plugin: &str, language: &str) -> Component {
         (&one["digest"], &one["bytes"]),
         (&two["digest"], &two["bytes"])
     );
-    let bytes = fs::read(project.path("two.wasm")).expect("it was written");
-    Component::load(plugin, &bytes).expect("it is a component")
-}
-
-fn call(component: &Component, function: &str, arguments: &[&str]) -> String {
-    let function = component
-        .interface()
-        .functions
-        .iter()
-        .find(|candidate| candidate.name == function)
-        .expect("it has the function");
-    let arguments: Vec<Value> = function
-        .params
-        .iter()
-        .zip(arguments)
-        .map(|(param, text)| from_wave(text, &param.ty).expect("the argument is right"))
-        .collect();
-    let returned = component
-        .call(&function.name, &arguments, &Limits::default(), [0; 32])
-        .expect("it can be called")
-        .expect("it returns");
-    let ty = function.result.as_ref().expect("it gives something");
-    to_wave(&returned.value.expect("it gives something"), ty)
+    Guest::read(project, "two.wasm")
 }
 
 #[test]
@@ -77,19 +54,22 @@ fn a_plugin_in_python_with_a_package_inside_is_the_same_in_every_folder() {
     let project = Project::new();
     let plugin = built_twice(&project, "plugins/readability", "python");
     assert_eq!(
-        call(
-            &plugin,
+        plugin.answer(
             "scores",
             &["\"The cat sat on the mat. It was extraordinarily comfortable!\""]
         ),
         "some({words: 10, sentences: 2, syllables: 17, reading-ease: 57.94, grade: 6.42, minutes: 0.04})"
     );
-    assert_eq!(call(&plugin, "scores", &["\"...\""]), "none");
+    assert_eq!(plugin.answer("scores", &["\"...\""]), "none");
     assert_eq!(
-        call(&plugin, "hyphenated", &["\"extraordinary\"", "\"en_US\""]),
+        plugin.answer("hyphenated", &["\"extraordinary\"", "\"en_US\""]),
         "ok(\"ex-tra-or-di-nary\")"
     );
-    assert!(call(&plugin, "syllables", &["\"a\"", "\"xx\""]).starts_with("err(\"no dictionary"));
+    assert!(
+        plugin
+            .answer("syllables", &["\"a\"", "\"xx\""])
+            .starts_with("err(\"no dictionary")
+    );
 }
 
 #[test]
@@ -100,23 +80,19 @@ fn a_plugin_in_javascript_with_a_package_inside_is_the_same_in_every_folder() {
     let project = Project::new();
     let plugin = built_twice(&project, "plugins/markdown", "javascript");
     assert_eq!(
-        call(
-            &plugin,
-            "html",
-            &["\"# A *b*\\n\\n<i>c</i> [d](javascript:e)\""]
-        ),
+        plugin.answer("html", &["\"# A *b*\\n\\n<i>c</i> [d](javascript:e)\""]),
         "\"<h1 id=\\\"a-b\\\">A <em>b</em></h1>\\n<p>&lt;i&gt;c&lt;/i&gt; d</p>\\n\""
     );
     assert_eq!(
-        call(&plugin, "headings", &["\"# A *b*\\n## A b\""]),
+        plugin.answer("headings", &["\"# A *b*\\n## A b\""]),
         "[{level: 1, text: \"A b\", anchor: \"a-b\"}, {level: 2, text: \"A b\", anchor: \"a-b-1\"}]"
     );
     assert_eq!(
-        call(&plugin, "links", &["\"[a](b) <https://c.org>\""]),
+        plugin.answer("links", &["\"[a](b) <https://c.org>\""]),
         "[{address: \"b\", text: \"a\"}, {address: \"https://c.org\", text: \"https://c.org\"}]"
     );
     assert_eq!(
-        call(&plugin, "plain", &["\"# T\\n\\n- a\\n- b *c*\""]),
+        plugin.answer("plain", &["\"# T\\n\\n- a\\n- b *c*\""]),
         "\"T\\na\\nb c\""
     );
 }
@@ -145,14 +121,13 @@ fn the_template_in_typescript_runs_in_both_engines() {
         )
     });
     built(&project, &["one", "--output", "spider.wasm"]);
-    let bytes = fs::read(project.path("spider.wasm")).expect("it was written");
-    let spider = Component::load("spider", &bytes).expect("it is a component");
-    let denied = call(&spider, "get", &["\"http://127.0.0.1:1/\""]);
+    let spider = Guest::read(&project, "spider.wasm");
+    let denied = spider.answer("get", &["\"http://127.0.0.1:1/\""]);
     assert!(denied.contains("while using the host API"), "{denied}");
     for plugin in [quick, spider] {
-        assert_eq!(call(&plugin, "count", &["\"one two\""]), "2");
+        assert_eq!(plugin.answer("count", &["\"one two\""]), "2");
         assert_eq!(
-            call(&plugin, "summary", &["\"\"", "1"]),
+            plugin.answer("summary", &["\"\"", "1"]),
             "err(\"there are no words\")"
         );
     }
@@ -163,6 +138,53 @@ fn edit(project: &Project, path: &str, change: impl FnOnce(&str) -> String) {
     let path = project.path(path);
     let text = fs::read_to_string(&path).expect("it is there");
     fs::write(path, change(&text)).expect("the project takes files");
+}
+
+#[test]
+fn the_types_of_a_world_in_python_are_written_for_editors() {
+    if languages_are_off() {
+        return;
+    }
+    let project = Project::new();
+    let template = [
+        (
+            "plug/pyproject.toml",
+            include_str!("../../sdk/python/template/pyproject.toml"),
+        ),
+        (
+            "plug/app.py",
+            include_str!("../../sdk/python/template/app.py"),
+        ),
+        (
+            "plug/wit/world.wit",
+            include_str!("../../sdk/python/template/wit/world.wit"),
+        ),
+    ];
+    write(&project, &template);
+    let first = built(&project, &["plug"]);
+    let types = project.path("plug/gen/wit_world/__init__.py");
+    let text = fs::read_to_string(&types).expect("they are written");
+    assert!(
+        text.contains("def count(self, text: str) -> int:"),
+        "{text}"
+    );
+    assert!(project.path("plug/gen/componentize_py_types.py").is_file());
+    // They are not looked at when nothing else changed, and are no part of the component.
+    assert_eq!(built(&project, &["plug"])["built"], false);
+    fs::remove_dir_all(project.path("plug/gen")).expect("they are there");
+    let again = built(&project, &["plug"]);
+    assert_eq!(
+        (&again["built"], &again["digest"]),
+        (&true.into(), &first["digest"])
+    );
+    assert_eq!(fs::read_to_string(&types).expect("they are back"), text);
+
+    // A package of that name is the author's.
+    fs::remove_dir_all(project.path("plug/gen")).expect("they are there");
+    write(&project, &[("plug/gen/__init__.py", "")]);
+    built(&project, &["plug"]);
+    let listed = fs::read_dir(project.path("plug/gen")).expect("it is there");
+    assert_eq!(listed.count(), 1);
 }
 
 /// A world with one function.

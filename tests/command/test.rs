@@ -341,6 +341,11 @@ fn new_plugin(project: &Project) {
 fn a_new_plugin_in_rust_is_built_and_passes_its_cases() {
     let project = project("");
     new_plugin(&project);
+    // What is granted starts at the plugin's folder, wherever the cases lie.
+    std::fs::create_dir(project.path("plugin/cases")).expect("the project takes folders");
+    let granted = "[grants]\nread = [\"src\"]\n[[case]]\nfunction = \"count\"\nargs = ['a b']\nexpect = '2'\n";
+    let file = project.path("plugin/cases/granted.toml");
+    std::fs::write(file, granted).expect("the project takes files");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let output = command(&project)
         .args(["test", "plugin", "--quiet"])
@@ -357,7 +362,7 @@ fn a_new_plugin_in_rust_is_built_and_passes_its_cases() {
     );
     assert_eq!(
         (&*said, output.status.code()),
-        ("ok: 3 cases\n", Some(0)),
+        ("ok: 4 cases\n", Some(0)),
         "{wrong}"
     );
 }

@@ -292,7 +292,7 @@ fn load_hints(error: &LoadError) -> Vec<String> {
     match error {
         LoadError::Malformed { .. } => vec!["build it again, or fetch it again".to_owned()],
         LoadError::MissingImports(_) | LoadError::ImportMismatch(_) => {
-            vec!["plugins see nothing but their arguments; `flowstone inspect` lists what a component imports".to_owned()]
+            vec!["plugins see nothing but their arguments; `flowstone check` lists what a component imports, with its functions".to_owned()]
         }
         // The others' messages say what to do.
         _ => Vec::new(),

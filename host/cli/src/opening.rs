@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flowstone::core::{Grants, StoreSettings};
+use flowstone::core::{Grants, StoreSettings, Variable};
 use flowstone::{Diagnostic, Engine, Flow, FlowErrors, FlowFile, PluginOrigin};
 
 use crate::build;
@@ -47,7 +47,7 @@ pub(crate) struct Built {
 pub(crate) fn draft(settings: &FlowSettings) -> Result<Draft, Failure> {
     let text = read_flow(settings)?;
     let mut file = parse(&text, settings)?;
-    inherit(&mut file)?;
+    inherit(file.inherited_variables())?;
     let origins = origins(&file, &text, settings)?;
     Ok(Draft {
         text,
@@ -168,9 +168,11 @@ fn parse(text: &FlowText, settings: &FlowSettings) -> Result<FlowFile, Failure> 
         .map_err(|errors| Failure::from(errors).in_flow(text))
 }
 
-/// Gives the granted variables that a flow only names their values.
-fn inherit(file: &mut FlowFile) -> Result<(), Failure> {
-    for variable in file.inherited_variables() {
+/// Gives granted variables that are only named their values.
+pub(crate) fn inherit<'a>(
+    variables: impl Iterator<Item = &'a mut Variable>,
+) -> Result<(), Failure> {
+    for variable in variables {
         variable.value = match env::var(&variable.name) {
             Ok(value) => Some(value),
             Err(env::VarError::NotPresent) => None,
@@ -178,9 +180,8 @@ fn inherit(file: &mut FlowFile) -> Result<(), Failure> {
                 let name = &variable.name;
                 let message =
                     format!("the value of the granted variable `{name}` is no UTF-8 text");
-                return Err(Failure::new(Kind::Flow, message).hint(format!(
-                    "give it a value in the flow: `env = {{ {name} = \"...\" }}`"
-                )));
+                return Err(Failure::new(Kind::Flow, message)
+                    .hint(format!("give it a value: `env = {{ {name} = \"...\" }}`")));
             }
         };
     }

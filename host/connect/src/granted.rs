@@ -52,7 +52,7 @@ impl GrantError {
         match error.kind() {
             io::ErrorKind::NotFound => Self::new(
                 format!("there is no `{path}`"),
-                "granted paths start at the flow file's folder",
+                "granted paths start at the folder of the flow file, in cases at that of the plugin",
             ),
             _ => Self::new(
                 format!("cannot {action} `{path}`: {error}"),

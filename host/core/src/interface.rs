@@ -82,25 +82,69 @@ impl Interface {
 
     /// The function that `name` means: its full name, or the part after `#` where only one function has that.
     pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions
-            .iter()
-            .find(|function| function.name == name)
-            .or_else(|| {
-                let mut short = self
-                    .functions
-                    .iter()
-                    .filter(|function| function.short_name() == name);
-                short.next().filter(|_| short.next().is_none())
-            })
+        self.find(name).ok()
     }
+
+    /// The function that `name` means, as [`Interface::function`].
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn find(&self, name: &str) -> Result<&Function, NotFound<'_>> {
+        let mut functions = self.functions.iter();
+        if let Some(function) = functions.find(|function| function.name == name) {
+            return Ok(function);
+        }
+        let mut unsupported = self.unsupported.iter();
+        if let Some(function) = unsupported.find(|function| function.name == name) {
+            return Err(NotFound::Unsupported(function));
+        }
+        let functions = self.functions.iter();
+        let short: Vec<_> = functions
+            .filter(|function| function.short_name() == name)
+            .collect();
+        match short[..] {
+            [one] => return Ok(one),
+            [] => {}
+            _ => return Err(NotFound::Several(short)),
+        }
+        let mut unsupported = self.unsupported.iter();
+        let short = unsupported.find(|function| short_name(&function.name) == name);
+        Err(short.map_or(NotFound::Unknown, NotFound::Unsupported))
+    }
+
+    /// The names that a wrong one is compared with: full ones where it is meant as one.
+    pub fn names_like<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        let is_full = name.contains('#');
+        self.functions.iter().map(move |function| {
+            if is_full {
+                &*function.name
+            } else {
+                function.short_name()
+            }
+        })
+    }
+}
+
+/// Why a name means no function that can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotFound<'a> {
+    /// Several interfaces have a function of this name: these.
+    Several(Vec<&'a Function>),
+    /// The function cannot be called.
+    Unsupported(&'a UnsupportedFunction),
+    /// There is none.
+    Unknown,
+}
+
+fn short_name(name: &str) -> &str {
+    name.rsplit_once('#').map_or(name, |(_, short)| short)
 }
 
 impl Function {
     /// The name without its interface.
     pub fn short_name(&self) -> &str {
-        self.name
-            .rsplit_once('#')
-            .map_or(&*self.name, |(_, short)| short)
+        short_name(&self.name)
     }
 }
 
@@ -116,5 +160,59 @@ impl fmt::Display for Function {
         self.result
             .as_ref()
             .map_or(Ok(()), |ty| write!(f, " -> {ty}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(functions: &[&str], unsupported: &[&str]) -> Interface {
+        let function = |name: &&str| Function {
+            name: (*name).to_owned(),
+            params: Vec::new(),
+            result: None,
+            docs: None,
+        };
+        let refused = |name: &&str| UnsupportedFunction {
+            name: (*name).to_owned(),
+            reason: String::new(),
+        };
+        Interface {
+            functions: functions.iter().map(function).collect(),
+            unsupported: unsupported.iter().map(refused).collect(),
+            imports: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_short_name_means_the_only_function_that_has_it() {
+        let interface = interface(
+            &[
+                "area",
+                "a:b/c@1.2.0#area",
+                "a:b/c@1.2.0#count",
+                "x#size",
+                "y#size",
+            ],
+            &["a:b/c@1.2.0#read"],
+        );
+        let found = |name: &str| match interface.find(name) {
+            Ok(function) => function.name.clone(),
+            Err(NotFound::Several(functions)) => format!("one of {}", functions.len()),
+            Err(NotFound::Unsupported(function)) => format!("not {}", function.name),
+            Err(NotFound::Unknown) => "none".to_owned(),
+        };
+        for (name, meant) in [
+            ("area", "area"),
+            ("a:b/c@1.2.0#area", "a:b/c@1.2.0#area"),
+            ("count", "a:b/c@1.2.0#count"),
+            ("size", "one of 2"),
+            ("read", "not a:b/c@1.2.0#read"),
+            ("a:b/c@1.2.0#read", "not a:b/c@1.2.0#read"),
+            ("a:b/c#area", "none"),
+        ] {
+            assert_eq!(found(name), meant, "{name}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Values as JSON, for tables, `--json` and sources of JSON lines.
 //!
 //! Records are objects, variants `{"case": payload}` or the case's name, options null or the value, results
-//! `{"ok": ...}` or `{"err": ...}`, bytes base-16 text, flags lists of names. `option<option<T>>` loses a level.
+//! `{"ok": ...}` or `{"err": ...}` (`"ok"` is read too), bytes base-16 text, flags lists of names. `option<option<T>>` loses a level.
 
 use std::sync::Arc;
 
@@ -175,7 +175,7 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
                 Value::Option(Some(Arc::new(read(json, inner)?)))
             }
         }
-        Type::Result { ok, err } => match single(json)? {
+        Type::Result { ok, err } => match case(json)? {
             ("ok", payload) => Value::Result(Ok(read_payload(payload, ok.as_deref())?)),
             ("err", payload) => Value::Result(Err(read_payload(payload, err.as_deref())?)),
             _ => return None,
@@ -201,10 +201,7 @@ fn read(json: &Json, ty: &Type) -> Option<Value> {
             )
         }
         Type::Variant(cases) => {
-            let (name, payload) = match json {
-                Json::String(name) => (name.as_str(), &Json::Null),
-                _ => single(json)?,
-            };
+            let (name, payload) = case(json)?;
             let index = cases.iter().position(|case| *case.name == *name)?;
             Value::Variant(
                 index as u32,
@@ -229,7 +226,11 @@ fn read_payload(json: &Json, ty: Option<&Type>) -> Option<Option<Arc<Value>>> {
     }
 }
 
-fn single(json: &Json) -> Option<(&str, &Json)> {
+/// A case and what it carries: `{"case": payload}`, or the case's name alone.
+fn case(json: &Json) -> Option<(&str, &Json)> {
+    if let Json::String(name) = json {
+        return Some((name, &Json::Null));
+    }
     let object = json.as_object().filter(|object| object.len() == 1)?;
     object
         .iter()

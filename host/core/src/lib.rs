@@ -31,7 +31,7 @@ pub use flow::{
     TargetSpec, Transform, UNION, Variable, is_pin_name, row_function,
 };
 pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey, RunId};
-pub use interface::{Function, Interface, Param, UnsupportedFunction};
+pub use interface::{Function, Interface, NotFound, Param, UnsupportedFunction};
 pub use json::{JsonError, from_json, to_json};
 pub use key::{CodeId, Grant, KEY_SCHEMA, KeyRecipe, LiteralArgument, Maker, Recipe, RecipeRecord};
 pub use printable::printable;

@@ -76,6 +76,20 @@ fn interfaces() -> BTreeMap<String, Interface> {
                 Some(Type::String),
             ),
             function(
+                "settle",
+                &[
+                    ("text", Type::String),
+                    (
+                        "last",
+                        Type::Result {
+                            ok: None,
+                            err: Some(Type::U32.into()),
+                        },
+                    ),
+                ],
+                Some(Type::String),
+            ),
+            function(
                 "counts",
                 &[("text", Type::list(Type::String)), ("scale", Type::U32)],
                 Some(Type::list(Type::option(Type::U32))),
@@ -132,6 +146,32 @@ rows = "section"
 key = ["path", "heading"]
 columns = { path = "page.path", heading = "section.heading", words = "words" }
 "#;
+
+fn settle(last: &str) -> String {
+    format!(
+        "[transform.a]\ncall = \"text.settle\"\neach = \"section\"\nwith = {{ last = {last} }}\n"
+    )
+}
+
+#[test]
+fn a_literal_can_be_either_side_of_a_result() {
+    for (last, value) in [
+        ("\"ok\"", Value::Result(Ok(None))),
+        (
+            "{ err = 7 }",
+            Value::Result(Err(Some(Value::U32(7).into()))),
+        ),
+    ] {
+        let plan = wire(&with(&settle(last))).expect("the flow is right");
+        let transforms = &plan.stages[0].transforms;
+        let transform = transforms.iter().find(|transform| transform.name == "a");
+        let arguments = &transform.expect("it is there").arguments;
+        let given = arguments
+            .iter()
+            .any(|argument| matches!(argument, Argument::Literal(given) if *given == value));
+        assert!(given, "{last}: {arguments:?}");
+    }
+}
 
 #[test]
 fn the_flow_of_the_design_is_wired() {
@@ -309,6 +349,10 @@ tells! {
     literal_that_is_no_table: place("3", "\"x\"", "\"bold\"");
     literal_with_payload: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fast\", take = { all = 3 } }\n");
     function_that_only_fails: with("[transform.a]\ncall = \"text.vet\"\neach = \"section\"\n");
+    literal_of_a_result_with_payload: with(&settle("{ ok = 3 }"));
+    literal_of_a_result_without_payload: with(&settle("\"err\""));
+    literal_of_neither_side: with(&settle("\"failed\""));
+    literal_that_is_no_result: with(&settle("3"));
     literal_that_does_not_fit: with("[transform.a]\ncall = \"text.sections\"\neach = \"page\"\nrows = true\nwith = { max-chars = -1 }\n");
     literal_of_unknown_case: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fsat\", take = { first = 3 } }\n");
     literal_without_payload: with("[transform.a]\ncall = \"text.tune\"\neach = \"section\"\nwith = { mode = \"fast\", take = \"first\" }\n");

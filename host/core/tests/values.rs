@@ -211,3 +211,18 @@ fn all_nans_have_one_fingerprint() {
     let fingerprints = [odd, f64::NAN].map(|nan| fingerprint(&Value::F64(nan), &Type::F64, &print));
     assert_eq!(fingerprints[0], fingerprints[1]);
 }
+
+#[test]
+fn a_result_without_a_value_is_also_read_by_its_name() {
+    let ty = Type::Result {
+        ok: None,
+        err: Some(Type::String.into()),
+    };
+    let read = |json: &str| from_json(&serde_json::from_str(json).expect("it is JSON"), &ty);
+    for ok in ["\"ok\"", "{\"ok\": null}"] {
+        assert_eq!(read(ok), Ok(Value::Result(Ok(None))), "{ok}");
+    }
+    for wrong in ["\"err\"", "\"maybe\"", "{\"ok\": 1}", "{}", "null"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}

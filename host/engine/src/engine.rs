@@ -9,7 +9,7 @@ use flowstone_core::{
     Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
     RelationRef, Stage, TargetPlan, Value,
 };
-use flowstone_sandbox::{CallError, Kept, Limits, Output, Plugin, SandboxConfig, scan};
+use flowstone_sandbox::{CallError, Kept, Limits, Output, Plugin, SandboxConfig, World, scan};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
@@ -254,7 +254,7 @@ impl Component {
         self.plugin.interface()
     }
 
-    /// One call of a function, with random numbers that follow from `seed`.
+    /// One call of a function; with a seed for a world, all that it can learn is virtual.
     ///
     /// # Errors
     ///
@@ -264,12 +264,12 @@ impl Component {
         function: &str,
         arguments: &[Value],
         limits: &Limits,
-        seed: [u8; 32],
+        world: impl Into<World>,
     ) -> Result<Result<Output, CallError>, Error> {
         let callable = self.plugin.function(function).ok_or_else(|| {
             Error::NotFound(format!("the component has no function `{function}`"))
         })?;
-        Ok(callable.call(arguments, limits, seed))
+        Ok(callable.call(arguments, limits, world))
     }
 
     /// An instance that is kept for several calls. Other calls wait until it is dropped.
@@ -277,8 +277,8 @@ impl Component {
     /// # Errors
     ///
     /// When the component does not start.
-    pub fn keep(&self, limits: &Limits) -> Result<Kept<'_>, CallError> {
-        self.plugin.keep(limits, [0; 32])
+    pub fn keep(&self, limits: &Limits, world: impl Into<World>) -> Result<Kept<'_>, CallError> {
+        self.plugin.keep(limits, world)
     }
 
     /// As [`Component::call`], in an instance of this component that is kept; none when there is no such function.

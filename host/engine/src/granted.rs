@@ -72,33 +72,13 @@ impl Granted {
         let mut faults = Vec::new();
         let before = read_latest(&store.snapshot()?, &place.file)?;
         let written = Written::of(plan, place, store.path());
-        let mut left = memory_bytes_max / FILES_SHARE;
-        let mut entries_left = ENTRIES_MAX;
+        let mut room = Room::new(memory_bytes_max);
         for path in reads {
-            if granted.paths.contains_key(&path.value) {
-                continue;
-            }
-            if let Some(fault) = written.fault(path) {
-                faults.push(fault);
-                continue;
-            }
-            match GrantedTree::take(&place.base, &path.value, before.get(&path.value)) {
-                Ok(tree) => {
-                    let (bytes, entries) = (tree.memory_bytes(), tree.entries.len());
-                    // What is over is not held: it is only told how far.
-                    if bytes > left || entries > entries_left {
-                        faults.push(too_large(path, &tree, memory_bytes_max));
-                        continue;
-                    }
-                    left -= bytes;
-                    entries_left -= entries;
-                    granted.add(place, &path.value, tree);
-                }
-                Err(error) => {
-                    let message = format!("`{}` cannot be granted: {error}", path.value);
-                    faults.push(Diagnostic::at(&path.span, message).help(error.help));
-                }
-            }
+            let looked = match written.fault(path) {
+                Some(fault) => Err(fault),
+                None => granted.look(&place.base, path, before.get(&path.value), &mut room),
+            };
+            faults.extend(looked.err());
         }
         if !faults.is_empty() {
             faults.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
@@ -108,9 +88,35 @@ impl Granted {
         Ok(granted)
     }
 
-    fn add(&mut self, place: &FlowPlace, path: &str, tree: GrantedTree) {
+    /// Looks at a file or folder, if it was not looked at yet.
+    fn look(
+        &mut self,
+        base: &Path,
+        path: &Located<String>,
+        before: Option<&GrantedTree>,
+        room: &mut Room,
+    ) -> Result<(), Diagnostic> {
+        if self.paths.contains_key(&path.value) {
+            return Ok(());
+        }
+        let tree = GrantedTree::take(base, &path.value, before).map_err(|error| {
+            let message = format!("`{}` cannot be granted: {error}", path.value);
+            Diagnostic::at(&path.span, message).help(error.help)
+        })?;
+        let (bytes, entries) = (tree.memory_bytes(), tree.entries.len());
+        // What is over is not held: it is only told how far.
+        if bytes > room.bytes || entries > room.entries {
+            return Err(too_large(path, &tree, room.memory_bytes_max));
+        }
+        room.bytes -= bytes;
+        room.entries -= entries;
+        self.add(base, &path.value, tree);
+        Ok(())
+    }
+
+    fn add(&mut self, base: &Path, path: &str, tree: GrantedTree) {
         let tree = Arc::new(tree);
-        let base: Arc<Path> = place.base.as_path().into();
+        let base: Arc<Path> = base.into();
         let doubted = &self.doubted;
         let file = |below: &str| {
             FileNode::File(Arc::new(GrantedFile {
@@ -149,9 +155,8 @@ impl Granted {
         grants
     }
 
-    /// What the calls of a transform can learn besides their arguments, all but the seed and the row.
-    pub(crate) fn world(&self, transform: &Transform) -> World {
-        let grants = &transform.grants;
+    /// What calls with these grants can learn besides their arguments, all but the seed and the row.
+    pub(crate) fn world(&self, grants: &Grants) -> World {
         let mut world = World::default();
         world.clock = grants.clock;
         world.random = grants.random;
@@ -201,6 +206,45 @@ impl Granted {
         paths
             .map(|(path, granted)| (path.as_str(), &*granted.tree))
             .collect()
+    }
+}
+
+/// The world of calls that are made by hand with these grants, whose paths start at the folder `base`. Inherited variables
+/// have the values that were set.
+///
+/// # Errors
+///
+/// What cannot be granted, each with its place.
+pub fn granted_world(
+    grants: &Grants,
+    base: &Path,
+    memory_bytes_max: u64,
+) -> Result<World, FlowErrors> {
+    let mut granted = Granted::default();
+    let mut room = Room::new(memory_bytes_max);
+    let looked = (grants.read.iter()).map(|path| granted.look(base, path, None, &mut room));
+    let faults: Vec<_> = looked.filter_map(Result::err).collect();
+    if faults.is_empty() {
+        Ok(granted.world(grants))
+    } else {
+        Err(FlowErrors(faults))
+    }
+}
+
+/// What there is room for in all.
+struct Room {
+    memory_bytes_max: u64,
+    bytes: u64,
+    entries: usize,
+}
+
+impl Room {
+    fn new(memory_bytes_max: u64) -> Self {
+        Self {
+            memory_bytes_max,
+            bytes: memory_bytes_max / FILES_SHARE,
+            entries: ENTRIES_MAX,
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
-    CallError, FailureKind, Kept, Limits, LoadError, LogLine, Output, SandboxError,
+    CallError, FailureKind, Kept, Limits, LoadError, LogLine, Output, SandboxError, World,
     function_digests, scan as scan_component,
 };
 pub use flowstone_store::{
@@ -75,7 +75,7 @@ pub use flowstone_store::{
     VerifyReport as CacheVerifyReport, Why,
 };
 pub use gc::{Collection, GcOptions};
-pub use granted::GrantWatch;
+pub use granted::{GrantWatch, granted_world};
 pub use history::Runs;
 pub use lineage::{CallResult, LineageColumn, LineageEdge, LineageGraph, LineageNode};
 pub use live::{Live, Signals, Turn, TurnEnd, WatchOptions};

@@ -156,7 +156,7 @@ impl<'a> PreparedTransform<'a> {
             fresh_since: RunId(0),
             typed: Typed::new(transform.result.clone(), transform.makes.is_some()),
             limits: &code.limits,
-            world: flow.granted.world(transform),
+            world: flow.granted.world(&transform.grants),
             callable: OnceLock::new(),
         }
     }

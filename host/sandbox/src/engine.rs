@@ -68,6 +68,7 @@ fn with(config: &SandboxConfig, allocation: Allocation) -> wasmtime::Result<Engi
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .parallel_compilation(true)
+        .shared_memory(false)
         .epoch_interruption(true)
         .consume_fuel(false)
         .max_wasm_stack(WASM_STACK_BYTES_MAX)
@@ -96,6 +97,9 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::EXTENDED_CONST)
+    // Libraries that were built for threads have atomic instructions. There are no threads all the same: memories that
+    // could be shared are refused (`plugin`).
+    .union(WasmFeatures::THREADS)
     .union(WasmFeatures::COMPONENT_MODEL);
 
 fn features(settings: &mut Config) {

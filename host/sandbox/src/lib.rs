@@ -47,6 +47,7 @@ mod kept;
 mod lift;
 mod log;
 mod lower;
+mod memories;
 mod network;
 mod plugin;
 #[cfg(test)]

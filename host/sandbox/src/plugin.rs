@@ -10,6 +10,7 @@ use crate::describe::describe;
 use crate::error::{LoadError, SandboxError};
 use crate::host::Host;
 use crate::imports;
+use crate::memories;
 use crate::sandbox::Sandbox;
 use crate::scan::Scan;
 use crate::unchecked::deserialize;
@@ -34,6 +35,7 @@ pub(crate) struct Loaded {
 impl Plugin {
     /// Compiles.
     pub(crate) fn compile(sandbox: &Sandbox, scan: &Scan, bytes: &[u8]) -> Result<Self, LoadError> {
+        memories::check(bytes)?;
         let component =
             Component::from_binary(sandbox.engine(), bytes).map_err(|error| invalid(&error))?;
         Self::new(sandbox, scan, &component)
@@ -141,8 +143,6 @@ fn invalid(error: &wasmtime::Error) -> LoadError {
         "; use plain lists, of tuples for a map"
     } else if says(&["more than 32 flags"]) {
         "; split the flags, or use a list of an enum"
-    } else if says(&["threads", "shared memor", "atomic"]) {
-        "; plugins have one thread: build it without threads and atomics"
     } else if says(&["memory64", "64-bit"]) {
         "; plugins have 32-bit memories: build it for wasm32"
     } else if says(&["exceptions", "exception", "try_table", "legacy"]) {

@@ -243,8 +243,16 @@ fn features_that_plugins_do_not_have_are_refused_with_advice() {
         message.contains("plugins have 32-bit memories"),
         "{message}"
     );
-    let message = refused("(component (core module (memory 1 1 shared)))");
-    assert!(message.contains("plugins have one thread"), "{message}");
+    for shared in [
+        "(component (core module (memory 1 1 shared)))",
+        "(component (component (core module (memory 1) (memory 1 1 shared))))",
+    ] {
+        let message = refused(shared);
+        assert!(
+            message.contains("it has a shared memory; plugins have one thread"),
+            "{message}"
+        );
+    }
     let flags = (0..33)
         .map(|n| format!("\"b{n}\""))
         .collect::<Vec<_>>()

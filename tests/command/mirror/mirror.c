@@ -21,6 +21,15 @@ bool exports_local_mirror_shapes_area(local_mirror_types_shape_t *shape, double 
   return true;
 }
 
+bool exports_local_mirror_sizes_area(exports_local_mirror_sizes_shape_t *shape, uint32_t *ret) {
+  bool is_path = shape->tag == LOCAL_MIRROR_TYPES_SHAPE_PATH;
+  if (is_path) {
+    *ret = (uint32_t)shape->val.path.len;
+  }
+  local_mirror_types_shape_free(shape);
+  return is_path;
+}
+
 double exports_mirror_scalars(uint8_t a, int64_t b, float c, bool d, uint32_t e, mirror_string_t *f, mirror_list_u8_t *g) {
   double sum = (double)a + (double)b + (double)c + (double)e + (double)f->len + (double)g->len;
   mirror_string_free(f);
@@ -55,6 +64,20 @@ void exports_mirror_add(mirror_list_shape_t *shapes, mirror_marks_t marks, mirro
   snprintf(text, sizeof text, "%d", marks);
   mirror_string_dup(&last->val.named.f0, text);
   last->val.named.f1 = color;
+}
+
+void exports_mirror_turn(mirror_parcel_t *parcel, mirror_parcel_t *ret) {
+  *ret = *parcel; // what it holds goes into the result
+  ret->id += 1;
+  ret->checked.is_err = !ret->checked.is_err;
+  ret->marks ^= LOCAL_MIRROR_TYPES_MARKS_BOLD | LOCAL_MIRROR_TYPES_MARKS_WIDE;
+  ret->ratio *= -2;
+  ret->offset = (mirror_tuple3_s8_s16_s32_t){(int8_t)-ret->offset.f0, (int16_t)-ret->offset.f1, -ret->offset.f2};
+  for (size_t i = 0, j = ret->shapes.len; i + 1 < j; i++) {
+    local_mirror_types_tuple2_string_shape_t last = ret->shapes.ptr[--j];
+    ret->shapes.ptr[j] = ret->shapes.ptr[i];
+    ret->shapes.ptr[i] = last;
+  }
 }
 
 bool exports_mirror_some(mirror_string_t *text, mirror_string_t *ret) {

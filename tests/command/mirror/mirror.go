@@ -3,6 +3,7 @@ package mirror
 
 import (
 	"fmt"
+	"slices"
 
 	log "local/mirror/gen/flowstone_plugin_log"
 	types "local/mirror/gen/local_mirror_types"
@@ -15,6 +16,13 @@ func ShapesArea(shape types.Shape) (float64, error) {
 	}
 	log.Log(log.LevelInfo, "a circle")
 	return 3 * shape.Circle() * shape.Circle(), nil
+}
+
+func SizesArea(shape types.Shape) wit.Option[uint32] {
+	if shape.Tag() != types.ShapePath {
+		return wit.None[uint32]()
+	}
+	return wit.Some(uint32(len(shape.Path())))
 }
 
 func Scalars(a uint8, b int64, c float32, d bool, e rune, f string, g []uint8) float64 {
@@ -35,6 +43,21 @@ func Maybe(a wit.Option[uint32], b wit.Option[string], c wit.Tuple2[uint32, stri
 
 func Add(shapes []types.Shape, marks types.Marks, color types.Color) []types.Shape {
 	return append(shapes, types.MakeShapeNamed(wit.Tuple2[string, uint32]{F0: fmt.Sprint(marks), F1: uint32(color)}))
+}
+
+func Turn(parcel types.Parcel) types.Parcel {
+	parcel.Id++
+	if parcel.Checked.IsOk() {
+		parcel.Checked = wit.Err[wit.Unit, wit.Unit](wit.Unit{})
+	} else {
+		parcel.Checked = wit.Ok[wit.Unit, wit.Unit](wit.Unit{})
+	}
+	parcel.Marks ^= types.MarksBold | types.MarksWide
+	parcel.Ratio *= -2
+	offset := &parcel.Offset
+	offset.F0, offset.F1, offset.F2 = -offset.F0, -offset.F1, -offset.F2
+	slices.Reverse(parcel.Shapes)
+	return parcel
 }
 
 func Some(text string) wit.Option[string] {

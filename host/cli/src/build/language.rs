@@ -150,7 +150,7 @@ impl Language {
     fn version(self) -> u32 {
         match self {
             Self::Rust | Self::C | Self::Go => 1,
-            Self::Python | Self::JavaScript => 2,
+            Self::Python | Self::JavaScript => 3,
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_recipe_tells_the_builder_and_the_tools() {
         let python = tools::COMPONENTIZE_PY.shown();
-        assert_eq!(Language::Python.recipe(), format!("python 2, {python}"));
+        assert_eq!(Language::Python.recipe(), format!("python 3, {python}"));
         assert_eq!(Language::Rust.recipe(), "rust 1");
     }
 }

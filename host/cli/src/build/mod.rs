@@ -7,6 +7,7 @@
 //! ```
 
 mod c;
+mod exports;
 mod freshness;
 mod generated;
 mod go;

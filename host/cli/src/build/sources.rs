@@ -70,6 +70,11 @@ impl Sources {
         self.0.get(name).map(Vec::as_slice)
     }
 
+    /// Adds a file that is not in the folder.
+    pub(super) fn add(&mut self, name: &str, text: &str) {
+        self.0.insert(name.to_owned(), text.into());
+    }
+
     /// Those of the files that are `wanted`.
     pub(super) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let wanted = self.0.iter().filter(|(name, _)| wanted(name));

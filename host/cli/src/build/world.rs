@@ -13,6 +13,8 @@ use wit_bindgen_core::wit_parser::{
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding};
 
+use super::exports;
+use super::sources::Sources;
 use crate::failure::{Failure, Kind};
 
 /// What a host offers, for plugins that import it without a copy in their `wit/deps`.
@@ -27,6 +29,8 @@ pub(super) struct PluginWorld<'a> {
     plugin: &'a str,
     resolve: Resolve,
     id: WorldId,
+    /// Whether it names what the host offers, without a copy of that.
+    is_offered: bool,
 }
 
 impl<'a> PluginWorld<'a> {
@@ -40,28 +44,62 @@ impl<'a> PluginWorld<'a> {
         folder: &Path,
         name: Option<&str>,
     ) -> Result<Self, Failure> {
+        let world = Self::of_tool(plugin, folder, name)?;
+        match unsupported(&world.resolve, world.world()) {
+            Some(what) => {
+                let wit = folder.join("wit");
+                Err(world
+                    .failed(&format!("`{}` has {what}", wit.display()))
+                    .hint("a plugin's functions take and give plain values"))
+            }
+            None => Ok(world),
+        }
+    }
+
+    /// Reads it as [`PluginWorld::read`], for a tool that makes the bindings itself and knows what it can have.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be read.
+    pub(super) fn of_tool(
+        plugin: &'a str,
+        folder: &Path,
+        name: Option<&str>,
+    ) -> Result<Self, Failure> {
         let failed = |what: String| Failure::new(Kind::Build, format!("plugin `{plugin}`: {what}"));
         let wit = folder.join("wit");
         if !wit.is_dir() {
             return Err(failed(format!("`{}` is missing", wit.display()))
                 .hint("a plugin says in `wit/world.wit` which functions it has"));
         }
-        let (resolve, package) = parse(&wit)
+        let parsed = parse(&wit)
             .map_err(|error| failed(format!("`{}` is not valid", wit.display())).detail(error))?;
-        let id = resolve.select_world(&[package], name).map_err(|error| {
+        let id = parsed.resolve.select_world(&[parsed.package], name);
+        let id = id.map_err(|error| {
             failed("which world it is of is not clear".to_owned())
                 .detail(format!("{error:#}"))
                 .hint("name it in the manifest: `world = \"NAME\"`")
         })?;
-        match unsupported(&resolve, &resolve.worlds[id]) {
-            Some(what) => Err(failed(format!("`{}` has {what}", wit.display()))
-                .hint("a plugin's functions take and give plain values")),
-            None => Ok(Self {
-                plugin,
-                resolve,
-                id,
-            }),
+        Ok(Self {
+            plugin,
+            resolve: parsed.resolve,
+            id,
+            is_offered: parsed.is_offered,
+        })
+    }
+
+    /// Adds what the host offers to the sources of a tool, where the world names it and there is no copy.
+    pub(super) fn add_offered(&self, sources: &mut Sources) {
+        if self.is_offered {
+            sources.add("wit/deps/flowstone-plugin.wit", OFFERED);
         }
+    }
+
+    /// A component that a tool made, without what the tool left among the exports.
+    pub(super) fn only_exports(&self, component: &[u8]) -> Result<Vec<u8>, Failure> {
+        let names = self.world().exports.iter();
+        let names = names.map(|(key, _)| self.resolve.name_world_key(key));
+        exports::only(component, &names.collect()).map_err(|error| self.no_component(&error))
     }
 
     /// Everything that it imports and exports.
@@ -125,15 +163,26 @@ impl<'a> PluginWorld<'a> {
     }
 }
 
+/// What a folder says.
+struct Parsed {
+    resolve: Resolve,
+    package: PackageId,
+    is_offered: bool,
+}
+
 /// The package of a folder. Its file names stay out of the messages of the parser, which shows the lines.
-fn parse(wit: &Path) -> Result<(Resolve, PackageId), String> {
-    let attempt = |offered: bool| {
+fn parse(wit: &Path) -> Result<Parsed, String> {
+    let attempt = |is_offered: bool| {
         let mut resolve = Resolve::default();
-        if offered && let Err(error) = resolve.push_str("flowstone-plugin.wit", OFFERED) {
+        if is_offered && let Err(error) = resolve.push_str("flowstone-plugin.wit", OFFERED) {
             return Err(resolve.render_error(&error));
         }
         match resolve.push_dir(wit) {
-            Ok((package, _)) => Ok((resolve, package)),
+            Ok((package, _)) => Ok(Parsed {
+                resolve,
+                package,
+                is_offered,
+            }),
             Err(error) => Err(resolve.render_error(&error)),
         }
     };

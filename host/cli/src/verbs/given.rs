@@ -4,43 +4,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flowstone::core::{Function, Interface, Param, Type, Value, from_wave};
+use flowstone::core::{Function, Interface, NotFound, Param, Type, Value, from_wave, suggest};
 
 use super::inspect::signature;
 use crate::failure::{Failure, Kind};
 
 /// The function of this name.
 pub(super) fn function<'a>(interface: &'a Interface, name: &str) -> Result<&'a Function, Failure> {
-    if let Some(function) = interface.function(name) {
-        return Ok(function);
-    }
-    if let Some(unsupported) = interface
-        .unsupported
-        .iter()
-        .find(|function| function.name == name)
-    {
-        let message = format!("`{name}` cannot be called: {}", unsupported.reason);
-        return Err(Failure::new(Kind::Usage, message));
-    }
-    let full = |function: &&Function| function.short_name() == name;
-    if interface.functions.iter().filter(full).count() > 1 {
-        let names: Vec<_> = interface
-            .functions
-            .iter()
-            .filter(full)
-            .map(|function| format!("`{}`", function.name))
-            .collect();
-        let message = format!("several interfaces of the component have a function `{name}`");
-        return Err(
-            Failure::new(Kind::Usage, message).hint(format!("name one of {}", names.join(", ")))
-        );
-    }
-    let names = interface.functions.iter().map(|function| &*function.name);
-    Err(Failure::new(
-        Kind::NotFound,
-        format!("the component has no function `{name}`"),
-    )
-    .hint(flowstone::core::suggest(name, names)))
+    let failure = match interface.find(name) {
+        Ok(function) => return Ok(function),
+        Err(NotFound::Unsupported(function)) => Failure::new(
+            Kind::Usage,
+            format!("`{name}` cannot be called: {}", function.reason),
+        ),
+        Err(NotFound::Several(functions)) => {
+            let names = functions
+                .iter()
+                .map(|function| format!("`{}`", function.name));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let message = format!("several interfaces of the component have a function `{name}`");
+            Failure::new(Kind::Usage, message).hint(format!("name one of {names}"))
+        }
+        Err(NotFound::Unknown) => Failure::new(
+            Kind::NotFound,
+            format!("the component has no function `{name}`"),
+        )
+        .hint(suggest(name, interface.names_like(name))),
+    };
+    Err(failure)
 }
 
 /// Which files `@FILE` may mean.

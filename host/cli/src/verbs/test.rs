@@ -2,6 +2,8 @@
 
 mod accept;
 mod cases;
+mod granted;
+mod json;
 mod judge;
 mod report;
 
@@ -32,9 +34,10 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
     };
     let component = Component::load(&named.component, &bytes)?;
     let interface = component.interface();
+    let folder = plugin.is_dir().then_some(plugin);
     let files = paths
         .iter()
-        .map(|path| cases::read(path, interface, args.accept))
+        .map(|path| cases::read(path, folder, interface, args.accept))
         .collect::<Result<Vec<_>, _>>()?;
     let chosen = files
         .iter()
@@ -45,7 +48,7 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
         return Err(nothing_to_try(&files, &args.only));
     }
     let cases = chosen.iter().map(|(_, case)| *case).collect::<Vec<_>>();
-    let verdicts = judge::judge(&component, &cases, &args.limits.limits())?;
+    let verdicts = judge::judge(&component, &chosen, &args.limits.limits())?;
     let mut report = Report::new(interface, &chosen, &verdicts);
     if args.accept {
         accept_all(&files, &cases, &verdicts, &mut report)?;

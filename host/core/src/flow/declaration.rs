@@ -137,9 +137,7 @@ impl FlowFile {
     pub fn inherited_variables(&mut self) -> impl Iterator<Item = &mut Variable> {
         let reduces = self.reduces.iter_mut().map(|reduce| &mut reduce.call);
         let calls = self.transforms.iter_mut().chain(reduces);
-        calls
-            .flat_map(|call| &mut call.grants.env)
-            .filter(|variable| variable.is_inherited)
+        calls.flat_map(|call| call.grants.inherited_variables())
     }
 }
 

@@ -3,13 +3,14 @@
 //! What can be hashed (the content of files, the value of a variable) is part of the keys; what cannot (the time, chance,
 //! the network) makes the transform impure.
 
-use std::fmt;
-use std::net::IpAddr;
+mod endpoint;
 
 use super::fields::Fields;
-use super::tree::{Kind, Located};
-use crate::diagnostic::Diagnostic;
+use super::tree::{self, Kind, Located};
+use crate::diagnostic::{Diagnostic, FlowErrors};
 use crate::printable::printable;
+
+pub use endpoint::{Endpoint, Host};
 
 /// The most that a transform can be granted of each kind; people write them.
 const GRANTS_MAX: usize = 256;
@@ -40,25 +41,31 @@ pub struct Variable {
     pub is_inherited: bool,
 }
 
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
-    /// Which host.
-    pub host: Host,
-    /// The port.
-    pub port: u16,
-}
-
-/// A host as a flow names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Host {
-    /// By a name, in lower case.
-    Name(String),
-    /// By an address.
-    Address(IpAddr),
-}
-
 impl Grants {
+    /// Reads the table `grants` of a file that is no flow: the same words, without variables. Paths start at the folder that
+    /// messages call `base`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn of_file(text: &str, owner: &str, base: &str) -> Result<Self, FlowErrors> {
+        let entries = tree::table(text, "grants")?;
+        let mut errors = Vec::new();
+        let mut fields = Fields::new(owner, 0..0, &entries, &mut errors);
+        let grants = read_below(&mut fields, base);
+        if errors.is_empty() {
+            Ok(grants)
+        } else {
+            Err(FlowErrors(errors))
+        }
+    }
+
+    /// The variables whose values are those of flowstone's own environment: whoever has one sets them.
+    pub fn inherited_variables(&mut self) -> impl Iterator<Item = &mut Variable> {
+        let variables = self.env.iter_mut();
+        variables.filter(|variable| variable.is_inherited)
+    }
+
     /// What is granted, in words that follow the flow file: `read data/stop-words`, `env LANG`, `clock`.
     pub fn names(&self) -> Vec<String> {
         let mut names = self.pure_names();
@@ -91,76 +98,13 @@ impl Grants {
     }
 }
 
-impl Endpoint {
-    /// Reads `api.example.org:443`, `192.0.2.1:80` or `[2001:db8::1]:80`.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let (host, port) = text
-            .rsplit_once(':')
-            .ok_or("the port is missing: a grant is for one port of one host")?;
-        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port.parse().ok().filter(|port| digits && *port > 0);
-        let port = port.ok_or("the port is a number from 1 to 65535")?;
-        if let Some(inner) = host.strip_prefix('[') {
-            let address = inner.strip_suffix(']').and_then(|host| host.parse().ok());
-            let address =
-                address.ok_or("an IPv6 address stands in brackets: `[2001:db8::1]:443`")?;
-            return Ok(Self {
-                host: Host::Address(IpAddr::V6(address)),
-                port,
-            });
-        }
-        if host.contains('*') {
-            return Err("there are no wildcards: name every host");
-        }
-        if host.contains(['/', '@']) {
-            return Err("only a host and a port are named, no URL");
-        }
-        if host.contains(':') {
-            return Err("an IPv6 address stands in brackets: `[2001:db8::1]:443`");
-        }
-        let host = match host.parse() {
-            Ok(address) => Host::Address(IpAddr::V4(address)),
-            Err(_) if is_host_name(host) => Host::Name(host.to_ascii_lowercase()),
-            Err(_) => return Err("a host is a name such as `api.example.org`, or an address"),
-        };
-        Ok(Self { host, port })
-    }
-}
-
-/// Whether a text has the form of a host's name (RFC 1123, with `_`, which is in use).
-fn is_host_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && (label.bytes())
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Name(name) => f.write_str(name),
-            Host::Address(IpAddr::V4(address)) => write!(f, "{address}"),
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
 /// The `grants` of a transform.
 pub(super) fn read_grants(fields: &mut Fields<'_, '_>) -> Grants {
+    read_below(fields, "the flow file's folder")
+}
+
+/// The `grants` of a table, whose paths start at the folder `base`.
+fn read_below(fields: &mut Fields<'_, '_>, base: &str) -> Grants {
     let Some((entries, span)) = fields.table("grants") else {
         return Grants::default();
     };
@@ -169,7 +113,7 @@ pub(super) fn read_grants(fields: &mut Fields<'_, '_>) -> Grants {
     let grants = Grants {
         clock: fields.bool("clock").unwrap_or(false),
         random: fields.bool("random").unwrap_or(false),
-        read: read_paths(&mut fields),
+        read: read_paths(&mut fields, base),
         env: read_variables(&mut fields),
         network: read_endpoints(&mut fields),
     };
@@ -177,7 +121,7 @@ pub(super) fn read_grants(fields: &mut Fields<'_, '_>) -> Grants {
     grants
 }
 
-fn read_paths(fields: &mut Fields<'_, '_>) -> Vec<Located<String>> {
+fn read_paths(fields: &mut Fields<'_, '_>, base: &str) -> Vec<Located<String>> {
     let mut paths: Vec<Located<String>> = Vec::new();
     for path in fields.string_list("read").unwrap_or_default() {
         match normal_path(&path.value) {
@@ -206,9 +150,8 @@ fn read_paths(fields: &mut Fields<'_, '_>) -> Vec<Located<String>> {
             }
             Err(why) => {
                 let message = format!("`{}` cannot be granted: {why}", path.value);
-                fields.fault(Diagnostic::at(&path.span, message).help(
-                    "name a file or folder below the flow file's folder, such as `data/stop-words`",
-                ));
+                let help = format!("name a file or folder below {base}, such as `data/stop-words`");
+                fields.fault(Diagnostic::at(&path.span, message).help(help));
             }
         }
     }
@@ -237,7 +180,7 @@ fn normal_path(path: &str) -> Result<String, &'static str> {
         return Err("it leads out of where it begins");
     }
     if names.is_empty() {
-        return Err("the whole folder of the flow holds its store and targets too");
+        return Err("the whole folder holds what runs write too");
     }
     Ok(names.join("/"))
 }
@@ -333,53 +276,6 @@ fn bounded<T>(granted: &mut Vec<T>, what: &str, fields: &mut Fields<'_, '_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints_are_read_and_written_alike() {
-        for text in [
-            "api.example.org:443",
-            "192.0.2.1:80",
-            "[2001:db8::1]:8080",
-            "localhost:1",
-            "a_b.c-d:65535",
-        ] {
-            let endpoint = Endpoint::parse(text).expect("it is one");
-            assert_eq!(endpoint.to_string(), text);
-        }
-        assert_eq!(
-            Endpoint::parse("API.Example.org:443"),
-            Endpoint::parse("api.example.org:443")
-        );
-    }
-
-    #[test]
-    fn what_names_no_single_port_of_a_single_host_is_refused() {
-        for text in [
-            "",
-            "host",
-            "host:",
-            ":80",
-            "host:0",
-            "host:65536",
-            "host:+80",
-            "*:80",
-            "*.example.org:443",
-            "https://example.org:443",
-            "user@example.org:443",
-            "::1:80",
-            "[::1]",
-            "[::1:80",
-            "[nonsense]:80",
-            "a..b:80",
-            "-a:80",
-            "a b:80",
-            "a\u{0}:80",
-            "exämple.org:443",
-            "host:80:90",
-        ] {
-            assert!(Endpoint::parse(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn paths_are_normal_and_stay_inside() {

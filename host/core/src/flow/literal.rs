@@ -92,6 +92,16 @@ pub(super) fn read(node: &Node, ty: &Type) -> Result<Value, Diagnostic> {
             [Entry { key, value }] => variant(node, &key.value, Some(value), cases)?,
             _ => return Err(mismatch()),
         },
+        (Kind::Str(_) | Kind::Table(_), Type::Result { ok, err }) => {
+            match read(
+                node,
+                &Type::Variant(sides(ok.as_deref(), err.as_deref()).into()),
+            )? {
+                Value::Variant(0, payload) => Value::Result(Ok(payload)),
+                Value::Variant(_, payload) => Value::Result(Err(payload)),
+                _ => return Err(mismatch()),
+            }
+        }
         // TOML has no null: an option is written as what it holds, and left out for none.
         (_, Type::Option(inner)) => Value::Option(Some(Arc::new(read(node, inner)?))),
         _ => return Err(mismatch()),
@@ -127,21 +137,30 @@ fn form(ty: &Type) -> String {
             let fields = fields.iter().map(|field| format!("{} = ...", field.name));
             format!("a table: `{{ {} }}`", fields.collect::<Vec<_>>().join(", "))
         }
-        Type::Variant(cases) => {
-            let case = |case: &Case| match &case.ty {
-                Some(_) => format!("`{{ {} = ... }}`", case.name),
-                None => format!("`\"{}\"`", case.name),
-            };
-            one_of(cases.iter().map(case))
-        }
+        Type::Variant(cases) => one_of(cases.iter().map(case)),
+        Type::Result { ok, err } => one_of(sides(ok.as_deref(), err.as_deref()).iter().map(case)),
         Type::Enum(names) => one_of(names.iter().map(|name| format!("`\"{name}\"`"))),
         Type::Flags(names) => {
             let some = one_of(names.iter().map(|name| format!("`\"{name}\"`")));
             format!("a list of some of {some}")
         }
         Type::Option(inner) => format!("{}, and left out for none", form(inner)),
-        Type::Result { .. } => "nothing: only a column can give it".to_owned(),
     }
+}
+
+fn case(case: &Case) -> String {
+    match &case.ty {
+        Some(_) => format!("`{{ {} = ... }}`", case.name),
+        None => format!("`\"{}\"`", case.name),
+    }
+}
+
+/// The sides of a result, as the cases of a variant that is written like it.
+fn sides(ok: Option<&Type>, err: Option<&Type>) -> [Case; 2] {
+    [("ok", ok), ("err", err)].map(|(name, ty)| Case {
+        name: name.into(),
+        ty: ty.cloned(),
+    })
 }
 
 /// The first of these, as many as a person reads.

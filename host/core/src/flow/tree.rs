@@ -60,13 +60,7 @@ pub(crate) fn parse(
     text: &str,
     overrides: &BTreeMap<String, String>,
 ) -> Result<Vec<Entry>, FlowErrors> {
-    let table = DeTable::parse(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        FlowErrors(vec![
-            Diagnostic::at(&span, message).help("flow files are TOML, see https://toml.io"),
-        ])
-    })?;
+    let table = DeTable::parse(text).map_err(|error| not_toml(&error))?;
     let mut errors = Vec::new();
     let mut entries = convert_table(table.get_ref(), &mut errors);
     let variables = take_variables(&mut entries, overrides, &mut errors);
@@ -78,6 +72,31 @@ pub(crate) fn parse(
     } else {
         Err(FlowErrors(errors))
     }
+}
+
+/// The setting `name` of a TOML file, as it stands there; nothing where there is none.
+pub(crate) fn table(text: &str, name: &str) -> Result<Vec<Entry>, FlowErrors> {
+    let table = DeTable::parse(text).map_err(|error| not_toml(&error))?;
+    let mut errors = Vec::new();
+    let mut entries = Vec::new();
+    if let Some((key, value)) = table.get_ref().get_key_value(name) {
+        let key = Located::new(name.to_owned(), key.span());
+        let value = convert(value, &mut errors);
+        entries.extend(value.map(|value| Entry { key, value }));
+    }
+    if errors.is_empty() {
+        Ok(entries)
+    } else {
+        Err(FlowErrors(errors))
+    }
+}
+
+fn not_toml(error: &toml::de::Error) -> FlowErrors {
+    let span = error.span().unwrap_or(0..0);
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    FlowErrors(vec![
+        Diagnostic::at(&span, message).help("flow files are TOML, see https://toml.io"),
+    ])
 }
 
 fn convert_table(table: &DeTable<'_>, errors: &mut Vec<Diagnostic>) -> Vec<Entry> {

@@ -323,6 +323,7 @@ macro_rules! understood {
     (tail_call $($rest:tt)*) => { understood!(@ $($rest)*) };
     (simd $($rest:tt)*) => { understood!(@ $($rest)*) };
     (relaxed_simd $($rest:tt)*) => { understood!(@ $($rest)*) };
+    (threads $($rest:tt)*) => { understood!(@ $($rest)*) };
     (@ $self:ident $op:ident $($arg:ident)*) => {{
         $( immediate!($self $arg $arg); )*
         Some(stringify!($op))

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
+use super::world::PluginWorld;
 use super::{step, tools};
 use crate::failure::{Failure, Kind};
 
@@ -27,21 +28,25 @@ const BUNDLE: &str = "bundle.js";
 
 /// Builds the component.
 pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
-    let sources = Sources::read(job.plugin, job.folder, is_source)?;
+    let mut sources = Sources::read(job.plugin, job.folder, is_source)?;
     let manifest = Manifest::read(job, &sources)?;
+    let world = PluginWorld::of_tool(job.plugin, job.folder, manifest.world.as_deref())?;
+    world.add_offered(&mut sources);
     let folder = job.work.path().join("sources");
     sources.lay_out(&folder)?;
     let modules = packages::installed(job, &manifest, &sources)?;
     let bundle = bundle(job, &manifest, &sources, &folder, modules)?;
     // What counts is the module that was made of them: comments, types, and what is never used are not in it.
-    let world = sources.only(|name| name.starts_with("wit/"));
+    let wit = sources.only(|name| name.starts_with("wit/"));
     let tool = manifest.tool.of_table();
     let named = manifest.world.as_deref().unwrap_or_default();
     let tool = tool.shown();
     let mut settings = vec![named, &*tool, &*bundle];
     settings.extend(manifest.fetch.then_some("fetch"));
-    let identity = Identity::new(job.recipe, &settings, &world);
-    let component = kept::component(&identity, || make(job, &manifest, &folder))?;
+    let identity = Identity::new(job.recipe, &settings, &wit);
+    let component = kept::component(&identity, || {
+        world.only_exports(&make(job, &manifest, &folder)?)
+    })?;
     Ok(Made {
         component,
         inputs: Some([].into()),

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 pub(super) const BYTES_MAX: u64 = 1 << 20;
 
 /// The file's name.
-const NAME: &str = "pyproject.toml";
+pub(super) const NAME: &str = "pyproject.toml";
 
 /// What a build needs to know.
 #[derive(Debug, PartialEq, Eq)]

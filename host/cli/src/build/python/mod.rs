@@ -3,6 +3,7 @@
 //! The component is a picture of the interpreter's memory after it has loaded the modules. Two builds never are the same
 //! bytes, since that memory holds a random seed and times: see `kept`.
 
+mod bindings;
 mod lock;
 mod manifest;
 mod packages;
@@ -12,6 +13,7 @@ use std::path::Path;
 use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
+use super::world::PluginWorld;
 use super::{step, tools};
 use crate::failure::{Failure, Kind};
 
@@ -29,12 +31,18 @@ const ENTRY: [&str; 3] = [
 /// Builds the component.
 pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let manifest = Manifest::read(job)?;
-    let sources = Sources::read(job.plugin, job.folder, |name| is_source(job.folder, name))?;
+    let mut sources = Sources::read(job.plugin, job.folder, |name| is_source(job.folder, name))?;
+    let world = PluginWorld::of_tool(job.plugin, job.folder, manifest.world.as_deref())?;
+    world.add_offered(&mut sources);
     let packages = Packages::of(job, &manifest)?;
-    let world = manifest.world.as_deref().unwrap_or_default();
-    let settings = [&*manifest.module, world, &*packages.lock];
+    let named = manifest.world.as_deref().unwrap_or_default();
+    let settings = [&*manifest.module, named, &*packages.lock];
     let identity = Identity::new(job.recipe, &settings, &sources);
-    let component = kept::component(&identity, || make(job, &manifest, &sources, &packages))?;
+    let tool = tools::require(&tools::COMPONENTIZE_PY, job.output)?;
+    bindings::write(job, &manifest, &sources, &tool)?;
+    let component = kept::component(&identity, || {
+        world.only_exports(&make(job, &manifest, &sources, &packages, &tool)?)
+    })?;
     Ok(Made {
         component,
         inputs: Some([].into()),
@@ -57,8 +65,8 @@ fn make(
     manifest: &Manifest,
     sources: &Sources,
     packages: &Packages,
+    tool: &Path,
 ) -> Result<Vec<u8>, Failure> {
-    let tool = tools::require(&tools::COMPONENTIZE_PY, job.output)?;
     let folder = job.work.path().join("sources");
     sources.lay_out(&folder)?;
     // The modules run while the component is made, and can write to the folders that they come from: not to the kept one.
@@ -81,10 +89,12 @@ fn make(
         // Where it finds the packages; otherwise it takes those of this machine's Python.
         .env("VIRTUAL_ENV", job.work.path());
     step::building(job, &tools::COMPONENTIZE_PY.shown(), || {
-        tools::PYTHON.run(&mut command, || {
-            format!("plugin `{}`: it does not build", job.plugin)
-        })
+        tools::PYTHON.run(&mut command, || tool_failed(job))
     })?;
     std::fs::read(&component)
         .map_err(|error| Failure::cannot(Kind::Build, "read", &component, &error))
+}
+
+fn tool_failed(job: &Job<'_>) -> String {
+    format!("plugin `{}`: it does not build", job.plugin)
 }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use flowstone::core::{Function, Interface, Value, from_json, from_wave, suggest};
 use flowstone::{Diagnostic, FlowErrors};
-use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::granted::Granted;
+use super::json::json;
 use crate::failure::{Failure, FlowText, Kind};
 use crate::verbs::given::{self, Files};
 use crate::verbs::inspect::signature;
@@ -35,6 +36,7 @@ pub(super) struct CaseFile {
     pub(super) path: PathBuf,
     pub(super) text: FlowText,
     pub(super) cases: Vec<Case>,
+    pub(super) granted: Granted,
 }
 
 /// A call with what is expected of it.
@@ -66,27 +68,39 @@ pub(super) struct Place {
     pub(super) end: usize,
 }
 
-/// Reads a file. Where results are to be accepted, it does not matter that what it expects is of no use any more.
-pub(super) fn read(path: &Path, interface: &Interface, accept: bool) -> Result<CaseFile, Failure> {
+/// Reads a file. Where results are to be accepted, it does not matter that what it expects is of no use any more. Granted paths
+/// start at the plugin's `folder`; where there is none, at that of the file.
+pub(super) fn read(
+    path: &Path,
+    folder: Option<&Path>,
+    interface: &Interface,
+    accept: bool,
+) -> Result<CaseFile, Failure> {
     let text = FlowText {
         name: path.display().to_string(),
         text: text(path)?,
     };
-    let folder = path
+    let own = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
+    let own = own.unwrap_or(Path::new("."));
     let mut reader = Reader {
         interface,
         text: &text.text,
-        files: Files::In(folder.unwrap_or(Path::new("."))),
+        files: Files::In(own),
         accept,
         faults: Vec::new(),
     };
     let cases = reader.file();
     let mut faults = reader.faults;
     if faults.is_empty() {
-        let path = path.to_owned();
-        return Ok(CaseFile { path, text, cases });
+        let granted = Granted::read(&text, folder.unwrap_or(own))?;
+        return Ok(CaseFile {
+            path: path.to_owned(),
+            text,
+            cases,
+            granted,
+        });
     }
     faults.sort_by_key(|fault| fault.span.as_ref().map(|span| span.start));
     let failure = Failure::from(FlowErrors(faults)).of(Kind::Usage);
@@ -164,9 +178,11 @@ impl<'a> Reader<'a> {
                 ("case", DeValue::Array(items)) => {
                     cases.extend(items.iter().filter_map(|item| self.item(item)));
                 }
+                // Read when all cases are.
+                ("grants", _) => {}
                 (name, _) => {
                     let message = format!("`{name}` is no setting of a file of cases");
-                    let help = "each case begins with a line `[[case]]`";
+                    let help = "each case begins with a line `[[case]]`; what they are granted stands under `[grants]`";
                     self.fault(Diagnostic::at(&key.span(), message).help(help));
                 }
             }
@@ -364,29 +380,5 @@ fn refused(span: &Range<usize>, failure: &Failure) -> Diagnostic {
     match &failure.hints[..] {
         [] => fault,
         hints => fault.help(hints.join("; ")),
-    }
-}
-
-/// A value of TOML as JSON has it.
-fn json(value: &DeValue<'_>) -> Json {
-    match value {
-        DeValue::String(text) => Json::from(&**text),
-        DeValue::Integer(number) => {
-            let number = i128::from_str_radix(number.as_str(), number.radix()).ok();
-            let small = number.and_then(|number| i64::try_from(number).ok());
-            let large = number.and_then(|number| u64::try_from(number).ok());
-            small.map(Json::from).or(large.map(Json::from)).into()
-        }
-        DeValue::Float(number) => number.as_str().parse::<f64>().ok().into(),
-        DeValue::Boolean(value) => Json::from(*value),
-        DeValue::Datetime(time) => Json::from(time.to_string()),
-        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
-        DeValue::Table(table) => {
-            let fields = table.iter().map(|(key, value)| {
-                let name = key.get_ref().to_string();
-                (name, json(value.get_ref()))
-            });
-            Json::Object(fields.collect())
-        }
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use flowstone::core::{Function, RowFailure, Type, Value, encode, to_wave};
 use flowstone::{CallError, Compared, Component, FailureKind, Kept, Limits, LogLine};
 
-use super::cases::{Case, Expected};
+use super::cases::{Case, CaseFile, Expected};
+use super::granted::Granted;
 use crate::failure::Failure;
 
 /// The random numbers of the first and of the second call.
@@ -32,6 +33,8 @@ pub(super) struct Verdict {
     /// The most memory that a call had; none where no call came to its end.
     pub(super) memory_bytes_peak: Option<u64>,
     pub(super) log: Vec<LogLine>,
+    /// Whether what it was granted is not the same in every call, so that its results need not be.
+    pub(super) is_impure: bool,
 }
 
 /// Why a case failed.
@@ -53,24 +56,31 @@ pub(super) enum Fault {
 /// Tries the cases, in their order.
 pub(super) fn judge(
     component: &Component,
-    cases: &[&Case],
+    chosen: &[(&CaseFile, &Case)],
     limits: &Limits,
 ) -> Result<Vec<Verdict>, Failure> {
-    let mut verdicts = cases
+    let mut verdicts = chosen
         .iter()
-        .map(|case| alone(component, case, limits))
+        .map(|(file, case)| alone(component, case, &file.granted, limits))
         .collect::<Result<Vec<_>, _>>()?;
-    after_others(component, cases, limits, &mut verdicts);
+    after_others(component, chosen, limits, &mut verdicts);
     Ok(verdicts)
 }
 
-/// Calls a case in instances of its own.
-fn alone(component: &Component, case: &Case, limits: &Limits) -> Result<Verdict, Failure> {
+/// Calls a case in instances of its own: in one alone, where two calls may well come to different results.
+fn alone(
+    component: &Component,
+    case: &Case,
+    granted: &Granted,
+    limits: &Limits,
+) -> Result<Verdict, Failure> {
     let (mut times, mut outcomes) = (Vec::new(), Vec::new());
     let (mut memory_bytes_peak, mut first_log) = (None, None);
-    for seed in SEEDS {
+    let calls = if granted.is_impure() { 1 } else { SEEDS.len() };
+    for seed in &SEEDS[..calls] {
+        let world = granted.world(*seed);
         let begun = Instant::now();
-        let called = component.call(&case.function.name, &case.arguments, limits, seed)?;
+        let called = component.call(&case.function.name, &case.arguments, limits, world)?;
         times.push(begun.elapsed());
         let (outcome, log) = match called {
             Ok(output) => {
@@ -85,7 +95,8 @@ fn alone(component: &Component, case: &Case, limits: &Limits) -> Result<Verdict,
         outcomes.push(outcome);
         first_log.get_or_insert(log);
     }
-    let differs = differ(&outcomes[0], &outcomes[1], &case.function);
+    let second = outcomes.get(1);
+    let differs = second.and_then(|second| differ(&outcomes[0], second, &case.function));
     let outcome = outcomes.swap_remove(0);
     let fault = differs
         .map(Fault::Undetermined)
@@ -96,6 +107,7 @@ fn alone(component: &Component, case: &Case, limits: &Limits) -> Result<Verdict,
         times,
         memory_bytes_peak,
         log: first_log.unwrap_or_default(),
+        is_impure: granted.is_impure(),
     })
 }
 
@@ -194,14 +206,19 @@ fn unexpected(case: &Case, outcome: &Outcome) -> Option<Fault> {
 }
 
 /// Calls the cases once more, last to first, in an instance that is kept: what it keeps of a call shows in the next ones.
-fn after_others(component: &Component, cases: &[&Case], limits: &Limits, verdicts: &mut [Verdict]) {
+fn after_others<'a>(
+    component: &'a Component,
+    chosen: &[(&'a CaseFile, &Case)],
+    limits: &Limits,
+    verdicts: &mut [Verdict],
+) {
     let mut instance = Instance::new(component, *limits);
-    for (case, verdict) in cases.iter().zip(verdicts).rev() {
+    for ((file, case), verdict) in chosen.iter().zip(verdicts).rev() {
         let is_undetermined = matches!(verdict.fault, Some(Fault::Undetermined(_)));
-        if is_undetermined || verdict.outcome.is_err() {
+        if is_undetermined || verdict.is_impure || verdict.outcome.is_err() {
             continue;
         }
-        let Some(outcome) = instance.call(case) else {
+        let Some(outcome) = instance.call(case, &file.granted) else {
             return;
         };
         if let Some(compared) = differ(&verdict.outcome, &outcome, &case.function) {
@@ -210,11 +227,11 @@ fn after_others(component: &Component, cases: &[&Case], limits: &Limits, verdict
     }
 }
 
-/// An instance that is kept until a call fails in it.
+/// An instance that is kept until a call fails in it, or one comes that is granted something else.
 struct Instance<'a> {
     component: &'a Component,
     limits: Limits,
-    kept: Option<Kept<'a>>,
+    kept: Option<(&'a Granted, Kept<'a>)>,
 }
 
 impl<'a> Instance<'a> {
@@ -227,11 +244,14 @@ impl<'a> Instance<'a> {
     }
 
     /// What a call comes to in it; nothing where there cannot be an instance.
-    fn call(&mut self, case: &Case) -> Option<Outcome> {
+    fn call(&mut self, case: &Case, granted: &'a Granted) -> Option<Outcome> {
+        // Only one at a time has a seat in the sandbox.
+        self.kept.take_if(|(before, _)| !before.is_same(granted));
         if self.kept.is_none() {
-            self.kept = self.component.keep(&self.limits).ok();
+            let kept = self.component.keep(&self.limits, granted.world(SEEDS[0]));
+            self.kept = kept.ok().map(|kept| (granted, kept));
         }
-        let kept = self.kept.as_mut()?;
+        let (_, kept) = self.kept.as_mut()?;
         let called = (self.component).call_in(kept, &case.function.name, &case.arguments)?;
         if called.is_err() {
             self.kept = None;

@@ -38,6 +38,8 @@ struct Figures {
     memory_bytes_peak: Option<u64>,
     undetermined: bool,
     ordered: bool,
+    /// Whether a case of it was not looked at for these.
+    impure: bool,
 }
 
 impl<'a> Report<'a> {
@@ -121,6 +123,7 @@ impl<'a> Report<'a> {
             figures.times.extend(&tried.verdict.times);
             let peak = tried.verdict.memory_bytes_peak;
             figures.memory_bytes_peak = figures.memory_bytes_peak.max(peak);
+            figures.impure |= tried.verdict.is_impure;
             match tried.verdict.fault {
                 Some(Fault::Undetermined(_)) => figures.undetermined = true,
                 Some(Fault::Ordered(_)) => figures.ordered = true,
@@ -170,8 +173,8 @@ impl<'a> Report<'a> {
                 "failed": figures.failed,
                 "seconds": {"median": figures.median(), "longest": figures.longest()},
                 "memory_bytes_peak": figures.memory_bytes_peak,
-                "deterministic": !figures.undetermined,
-                "independent_of_order": !figures.ordered,
+                "deterministic": figures.holds(figures.undetermined),
+                "independent_of_order": figures.holds(figures.ordered),
             })
         });
         json!({
@@ -185,6 +188,11 @@ impl<'a> Report<'a> {
 }
 
 impl Figures {
+    /// Whether something holds that a case may have shown not to; not known where it was not looked at.
+    fn holds(&self, is_refuted: bool) -> Option<bool> {
+        (is_refuted || !self.impure).then_some(!is_refuted)
+    }
+
     fn median(&self) -> f64 {
         let middle = self.times.get(self.times.len() / 2);
         middle.map_or(0.0, Duration::as_secs_f64)

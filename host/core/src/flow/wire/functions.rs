@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, suggest};
 use crate::flow::declaration::TransformDecl;
 use crate::flow::plan::ResultShape;
 use crate::flow::tree::Located;
-use crate::interface::{Function, Interface};
+use crate::interface::{Function, Interface, NotFound};
 
 impl<'a> Wiring<'a> {
     /// The transforms of the file, but those with state, whose functions are no transforms.
@@ -71,15 +71,9 @@ impl<'a> Wiring<'a> {
             );
             return None;
         };
-        if let Some(found) = interface.function(function) {
-            return Some((plugin, found));
-        }
-        let fault = match interface
-            .unsupported
-            .iter()
-            .find(|other| other.name == function)
-        {
-            Some(other) => Diagnostic::at(
+        let fault = match interface.find(function) {
+            Ok(found) => return Some((plugin, found)),
+            Err(NotFound::Unsupported(other)) => Diagnostic::at(
                 &call.span,
                 format!("`{}` cannot be a transform: {}", call.value, other.reason),
             )
@@ -87,14 +81,21 @@ impl<'a> Wiring<'a> {
                 "of `{plugin}` these can: {}",
                 usable(&interface.functions)
             )),
-            None => Diagnostic::at(
+            Err(NotFound::Several(functions)) => {
+                let message =
+                    format!("several interfaces of plugin `{plugin}` have a function `{function}`");
+                let names = functions
+                    .iter()
+                    .map(|function| format!("`{plugin}.{}`", function.name));
+                let names = names.collect::<Vec<_>>();
+                Diagnostic::at(&call.span, message)
+                    .help(format!("name one of {}", names.join(", ")))
+            }
+            Err(NotFound::Unknown) => Diagnostic::at(
                 &call.span,
                 format!("plugin `{plugin}` has no function `{function}`"),
             )
-            .help(suggest(
-                function,
-                interface.functions.iter().map(Function::short_name),
-            )),
+            .help(suggest(function, interface.names_like(function))),
         };
         errors.push(fault);
         None
