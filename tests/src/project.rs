@@ -80,6 +80,8 @@ impl Project {
         fs::create_dir(folder.path().join("docs")).expect("an empty folder takes a folder");
         let mut config = EngineConfig::default();
         config.threads = 2;
+        // A few rows are several commits.
+        config.commit_rows = 16;
         let options = RunOptions {
             observed: true,
             ..RunOptions::default()

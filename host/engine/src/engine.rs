@@ -32,6 +32,9 @@ pub struct EngineConfig {
     pub threads: usize,
     /// How many bytes of values may be in flight.
     pub memory_bytes_max: u64,
+    /// How many rows of sources are committed together, about. With more a run takes less time, and one that is cut off has
+    /// more to do again.
+    pub commit_rows: usize,
     /// The secret under which compiled code is kept in the store, from a place outside of it; without one components
     /// are compiled in every process.
     pub code_key: Option<[u8; 32]>,
@@ -49,6 +52,7 @@ impl Default for EngineConfig {
         Self {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_bytes_max: 512 << 20,
+            commit_rows: 2048,
             code_key: None,
             holder: None,
             allow_outside: false,

@@ -17,6 +17,7 @@ use flowstone_core::Stage;
 use crate::batch::{Batch, Halt, Item};
 use crate::budget::{Budget, Permit};
 use crate::commit::{Committer, Evaluated};
+use crate::engine::EngineConfig;
 use crate::error::Error;
 use crate::stage::StageRun;
 
@@ -30,12 +31,15 @@ pub(crate) struct Spread {
     /// Into how many calls at least the rows of a batch are put, where calls take many rows.
     pub(crate) parts: usize,
     pub(crate) budget: Arc<Budget>,
+    /// How many rows are committed together, about.
+    pub(crate) commit_rows: usize,
 }
 
 impl Spread {
     /// Batches large enough to be worth a transaction, and to fill the calls of batched transforms; small enough to keep
     /// every thread busy.
-    pub(crate) fn new(stage: &Stage, threads: usize, memory_bytes_max: u64, pending: u64) -> Self {
+    pub(crate) fn new(stage: &Stage, config: &EngineConfig, pending: u64) -> Self {
+        let (threads, memory_bytes_max) = (config.threads, config.memory_bytes_max);
         let workers = threads.max(1) as u64;
         let share = pending / (workers * 4);
         let call = u64::from(stage.batch_rows().unwrap_or(0));
@@ -50,6 +54,7 @@ impl Spread {
             // With fewer batches than threads, each has several threads to itself.
             parts: workers.div_ceil(batches) as usize,
             budget: Budget::new(memory_bytes_max),
+            commit_rows: config.commit_rows,
         }
     }
 }
@@ -66,8 +71,7 @@ const COST_FACTOR: u64 = 3;
 /// How often it is looked whether the run is to stop.
 pub(crate) const STOP_CHECK: Duration = Duration::from_millis(20);
 
-/// What one commit takes, about: rows, results, and the part of the memory budget.
-const COMMIT_ROWS: usize = 2048;
+/// What one commit takes besides rows, about: results, and the part of the memory budget.
 const COMMIT_MEMOS: usize = 16_384;
 const COMMIT_SHARE: f64 = 0.125;
 
@@ -105,7 +109,7 @@ pub(crate) fn execute(
             })
             .collect();
         drop((work_in, done_out));
-        let commits = scope.spawn(|| commit(run, committer, &done_in));
+        let commits = scope.spawn(|| commit(run, committer, &done_in, spread.commit_rows));
         let (_working, ended) = bounded::<()>(0);
         scope.spawn(move || watch(run, &ended));
         let produced = send_batches(spread, &work_out, produce);
@@ -246,13 +250,14 @@ fn commit(
     run: &StageRun<'_>,
     committer: &mut Committer<'_>,
     done: &Receiver<Evaluated>,
+    rows: usize,
 ) -> Result<(), Halt> {
     let mut outcome = Ok(());
     while let Ok(mut batch) = done.recv() {
         if outcome.is_err() {
             continue;
         }
-        gather(&mut batch, done);
+        gather(&mut batch, done, rows);
         let committed = catch_unwind(AssertUnwindSafe(|| committer.commit(batch)));
         let committed = committed.unwrap_or(Err(Error::Internal("the committer panicked")));
         if let Err(error) = committed {
@@ -265,9 +270,9 @@ fn commit(
 }
 
 /// Adds to a batch those that follow it closely, until it is large enough to be committed.
-fn gather(batch: &mut Evaluated, done: &Receiver<Evaluated>) {
+fn gather(batch: &mut Evaluated, done: &Receiver<Evaluated>, rows: usize) {
     let since = Instant::now();
-    while batch.updates.len() < COMMIT_ROWS
+    while batch.updates.len() < rows
         && batch.memos.len() < COMMIT_MEMOS
         && batch.permit.share() < COMMIT_SHARE
         && since.elapsed() < COMMIT_WAIT

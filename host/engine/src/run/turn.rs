@@ -301,12 +301,6 @@ impl Turns<'_> {
     }
 
     fn spread(&self, stage: &StageRun<'_>, pending: u64) -> Spread {
-        let config = &self.engine.config;
-        Spread::new(
-            stage.stage,
-            config.threads,
-            config.memory_bytes_max,
-            pending,
-        )
+        Spread::new(stage.stage, &self.engine.config, pending)
     }
 }
