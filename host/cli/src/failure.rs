@@ -216,7 +216,7 @@ impl From<Error> for Failure {
                 .hint(format!(
                     "if not, look at the `root` or `path`, `include` and `exclude` of source `{source_name}`"
                 )),
-            Error::HangsOnCallsBefore { .. } => Failure::new(Kind::Plugin, message)
+            Error::HangsOnCallsBefore { .. } => Failure::new(Kind::Call, message)
                 .hint("it hangs on the calls before: drop `instance = \"kept\"` of the transform, or mend the function")
                 .hint("`flowstone test` shows which cases hang on the order of calls"),
             Error::NotFound(_) => Failure::new(Kind::NotFound, message),

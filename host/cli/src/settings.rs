@@ -95,7 +95,9 @@ pub(crate) fn engine_config() -> EngineConfig {
         .find(|word| !word.starts_with('-'));
     engine.holder = Some(format!("flowstone {}", verb.unwrap_or_default()));
     // What other programs that encrypt call it.
-    engine.authorities = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    engine.authorities = std::env::var_os("SSL_CERT_FILE")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
     engine
 }
 

@@ -122,11 +122,11 @@ pub enum Event<'a> {
         /// How many were deleted.
         deleted: u64,
     },
-    /// A batch of rows is settled in the store.
+    /// Rows that are committed together are in the store and in the targets.
     BatchCommitted {
-        /// The batch's number.
+        /// The number of the commit.
         batch: u64,
-        /// How many rows of sources it held.
+        /// How many rows of sources it holds.
         rows: u64,
         /// How long it took to write it, to the store and to the targets.
         time: Duration,

@@ -75,7 +75,7 @@ pub(crate) const STOP_CHECK: Duration = Duration::from_millis(20);
 const COMMIT_MEMOS: usize = 16_384;
 const COMMIT_SHARE: f64 = 0.125;
 
-/// So long what was evaluated may wait for more, in all and at a time.
+/// So long what was evaluated may wait for more: in all, and for one batch.
 const COMMIT_WAIT: Duration = Duration::from_millis(250);
 const COMMIT_PAUSE: Duration = Duration::from_millis(10);
 
@@ -277,10 +277,66 @@ fn gather(batch: &mut Evaluated, done: &Receiver<Evaluated>, rows: usize) {
         && batch.permit.share() < COMMIT_SHARE
         && since.elapsed() < COMMIT_WAIT
     {
-        // Who waits for memory waits for this commit: nothing may come before it.
+        // A short wait: the next batch may itself be waiting for the memory that this one holds.
         match done.recv_timeout(COMMIT_PAUSE) {
             Ok(next) => batch.append(next),
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::{RowUpdate, UpdateKind};
+
+    /// A batch of so many rows that are gone.
+    fn batch(budget: &Arc<Budget>, rows: usize) -> Evaluated {
+        let update = |_| RowUpdate {
+            key: Vec::new(),
+            change: None,
+            settles_due: false,
+            kind: UpdateKind::Remove {
+                targets: Vec::new(),
+                lookups: Vec::new(),
+            },
+        };
+        Evaluated {
+            stage: 0,
+            updates: (0..rows).map(update).collect(),
+            memos: Vec::new(),
+            objects: Vec::new(),
+            reused: Vec::new(),
+            claimed: Vec::new(),
+            permit: budget.take(100),
+        }
+    }
+
+    /// How many rows each commit takes of batches of 10 that are all there.
+    fn gathered(batches: usize, rows: usize, budget: u64) -> Vec<usize> {
+        let budget = Budget::new(budget);
+        let (send, done) = bounded(batches);
+        for _ in 0..batches {
+            send.send(batch(&budget, 10)).expect("it is taken");
+        }
+        drop(send);
+        let mut commits = Vec::new();
+        while let Ok(mut first) = done.recv() {
+            gather(&mut first, &done, rows);
+            commits.push(first.updates.len());
+        }
+        // All that they held is free again.
+        drop(budget.take(u64::MAX));
+        commits
+    }
+
+    #[test]
+    fn batches_are_committed_together_up_to_the_rows_and_the_memory_of_a_commit() {
+        assert_eq!(gathered(5, 1000, 1 << 20), [50]);
+        assert_eq!(gathered(5, 20, 1 << 20), [20, 20, 10]);
+        assert_eq!(gathered(5, 1, 1 << 20), [10; 5]);
+        // An eighth of the memory is enough.
+        assert_eq!(gathered(5, 1000, 1600), [20, 20, 10]);
+        assert_eq!(gathered(5, 1000, 500), [10; 5]);
     }
 }

@@ -35,7 +35,7 @@ pub struct Output {
     pub value: Option<Value>,
     /// What the plugin logged.
     pub log: Vec<LogLine>,
-    /// The most linear memory that the call had, in bytes.
+    /// The most linear memory that the instance had, in bytes: of a kept one in all calls so far.
     pub memory_bytes_peak: u64,
 }
 

@@ -76,7 +76,7 @@ impl Clock {
         self.interrupts_before = self.interrupts.load(Ordering::Relaxed);
     }
 
-    /// Nanoseconds since the call began.
+    /// Nanoseconds since the instance was made.
     pub(crate) fn monotonic_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }

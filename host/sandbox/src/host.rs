@@ -1,6 +1,7 @@
-//! What belongs to one call: its memory limit, its log, its random numbers, and the handles it holds.
+//! What belongs to an instance, which has one call as a rule: its memory limit, its log, its random numbers, and the
+//! handles it holds.
 //!
-//! Made anew for each call, so everything that most plugins never use is made when it is first asked for.
+//! Made anew for each instance, so everything that most plugins never use is made when it is first asked for.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,13 +67,15 @@ impl Host {
         }
     }
 
-    /// Begins another call in the same instance: it has its time, its random numbers and its row.
-    pub(crate) fn renew(&mut self, limits: &Limits, seed: [u8; 32], row: Option<Row>) {
+    /// Begins another call in the same instance: it has its time and its row, and its random numbers where it has a seed.
+    pub(crate) fn renew(&mut self, limits: &Limits, seed: Option<[u8; 32]>, row: Option<Row>) {
         self.deadline.renew(limits);
         if let Some(timer) = &mut self.timer {
             timer.renew(limits);
         }
-        self.random = Random::new(seed, self.random.real);
+        if let Some(seed) = seed {
+            self.random = Random::new(seed, self.random.real);
+        }
         self.row = row;
     }
 

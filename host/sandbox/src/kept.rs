@@ -22,6 +22,8 @@ pub struct Kept<'a> {
     store: Store<Host>,
     instance: Instance,
     limits: Limits,
+    /// Whether nothing was called in it.
+    is_new: bool,
     _turn: Turn<'a>,
 }
 
@@ -53,18 +55,23 @@ impl<'a> Kept<'a> {
         let limits = loaded.limits(limits);
         let turn = loaded.sandbox.turns().take();
         let mut store = loaded.store(&limits, world);
-        let instance = loaded.instantiate(&mut store, &limits)?;
+        let instance = match loaded.instantiate(&mut store, &limits) {
+            Ok(instance) => instance,
+            Err(error) => return Err(error.with_log(store.data().log.finish())),
+        };
         Ok(Kept {
             loaded,
             store,
             instance,
             limits,
+            is_new: true,
             _turn: turn,
         })
     }
 
     /// Calls a function of the plugin in this instance. Of `world`, only the seed and the row are for this call: all else is
-    /// as it was when the instance was made.
+    /// as it was when the instance was made. The random numbers of the first call go on where the start of the instance left
+    /// them, as in a fresh one: it should have the seed that the instance was made with.
     ///
     /// # Errors
     ///
@@ -80,6 +87,7 @@ impl<'a> Kept<'a> {
             return Err(explain(&error, Phase::Instantiating, &self.limits));
         }
         let World { seed, row, .. } = world.into();
+        let seed = (!std::mem::take(&mut self.is_new)).then_some(seed);
         self.store.data_mut().renew(&self.limits, seed, row);
         self.store.set_epoch_deadline(1);
         let outcome = check_size(args, &self.limits)

@@ -15,18 +15,21 @@ fn project<S: AsRef<str>>(lines: &[S], setting: &str) -> Project {
     project
 }
 
-/// A component whose function counts its calls where `counts` holds, and else gives the length of its line.
-fn counter(counts: bool) -> Vec<u8> {
-    let counts = u32::from(counts);
+/// A component whose function gives the length of its line, and more by `counts` with each call. The call with the number
+/// `traps` traps.
+fn counter(counts: u32, traps: u32) -> Vec<u8> {
     let text = format!(
         r#"(component
           (core module $m
             (memory (export "memory") 1)
             (global $calls (mut i32) (i32.const 0))
+            (global $more (mut i32) (i32.const 0))
             (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
             (func (export "weigh") (param i32 i32) (result i32)
-              (global.set $calls (i32.add (global.get $calls) (i32.const {counts})))
-              (i32.add (local.get 1) (global.get $calls))))
+              (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+              (if (i32.eq (global.get $calls) (i32.const {traps})) (then unreachable))
+              (global.set $more (i32.add (global.get $more) (i32.const {counts})))
+              (i32.add (local.get 1) (global.get $more))))
           (core instance $i (instantiate $m))
           (alias core export $i "memory" (core memory $memory))
           (alias core export $i "realloc" (core func $realloc))
@@ -103,16 +106,8 @@ fn what_leaks_in_an_instance_is_no_failure() {
 fn a_function_that_remembers_its_calls_ends_the_run_before_anything_is_kept() {
     let lines = lines(100);
     let mut project = project(&lines, KEPT);
-    project.component = Some(counter(true));
-    let (engine, flow) = project.open().expect("the flow opens");
-    let error = engine
-        .run(&flow, &project.options, &NEVER, &|_: &Event<'_>| {})
-        .expect_err("the results are wrong");
-    assert!(
-        matches!(&error, Error::HangsOnCallsBefore { transform, .. } if transform == "weight"),
-        "{error}"
-    );
-    drop((engine, flow));
+    project.component = Some(counter(1, 0));
+    assert_found_out(&project);
     // Nothing of it was remembered: in fresh instances every row is called for.
     project.flow = project.flow.replace(KEPT, "");
     let ran = run(&project);
@@ -122,10 +117,42 @@ fn a_function_that_remembers_its_calls_ends_the_run_before_anything_is_kept() {
     assert!(project.rows().into_iter().eq(lengths));
 }
 
+/// Runs a flow whose results hang on the calls before.
+fn assert_found_out(project: &Project) {
+    let (engine, flow) = project.open().expect("the flow opens");
+    let error = engine
+        .run(&flow, &project.options, &NEVER, &|_: &Event<'_>| {})
+        .expect_err("the results are wrong");
+    assert!(
+        matches!(&error, Error::HangsOnCallsBefore { transform, .. } if transform == "weight"),
+        "{error}"
+    );
+}
+
+/// With 100 rows on one thread, one instance takes four at least: it ends with a trap, and the next one has one call only.
+#[test]
+fn an_instance_that_ends_with_a_trap_is_compared_as_well() {
+    let lines = lines(100);
+    let mut project = project(&lines, KEPT);
+    project.component = Some(counter(1, 4));
+    assert_found_out(&project);
+}
+
+#[test]
+fn calls_that_trap_again_and_again_have_their_results_of_fresh_instances() {
+    let lines = lines(100);
+    let mut project = project(&lines, KEPT);
+    project.component = Some(counter(0, 3));
+    assert_eq!(run(&project).report.failures, 0);
+    let lengths = lines.iter().enumerate();
+    let lengths = lengths.map(|(at, line)| format!("{at:04}|{}", line.len()));
+    assert!(project.rows().into_iter().eq(lengths));
+}
+
 #[test]
 fn a_function_that_remembers_nothing_is_not_suspected() {
     let lines = lines(100);
     let mut project = project(&lines, KEPT);
-    project.component = Some(counter(false));
+    project.component = Some(counter(0, 0));
     assert_eq!(run(&project).report.failures, 0);
 }

@@ -4,8 +4,8 @@
 //! fails in it is made again in a fresh one, whose answer counts; and of every instance the last result is compared with
 //! that of a fresh one before any of its results is used.
 
-use flowstone_core::{InstanceMode, Type, Value, encode};
-use flowstone_sandbox::{FailureKind, Kept};
+use flowstone_core::{Type, Value, encode};
+use flowstone_sandbox::Kept;
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 
@@ -17,53 +17,60 @@ use crate::error::Error;
 const CALLS_MAX: usize = 512;
 
 /// So few calls are not spread over threads: each instance costs one more call, for the comparison.
-const CALLS_MIN: usize = 16;
+const CALLS_MIN: usize = 4;
 
 impl Caller<'_> {
     /// Calls once for each of these rows, in parallel, in a few instances.
     pub(super) fn call_kept(&self, jobs: &[&Job]) -> Vec<Result<Tried, Halt>> {
-        debug_assert_eq!(
-            self.run.stage.transforms[self.index].instance,
-            InstanceMode::Kept
-        );
         let threads = self.run.pool.current_num_threads().max(1);
         let each = jobs.len().div_ceil(threads).clamp(CALLS_MIN, CALLS_MAX);
-        let call = |jobs: &[&Job]| match self.call_in_one(jobs) {
+        let call = |jobs: &[&Job]| match self.call_in_turn(jobs) {
             Ok(tried) => tried.into_iter().map(Ok).collect(),
             Err(halt) => vec![Err(halt)],
         };
         (self.run.pool).install(|| jobs.par_chunks(each).flat_map_iter(call).collect())
     }
 
-    /// Calls for these rows in one instance, but for those that fail in it.
-    fn call_in_one(&self, jobs: &[&Job]) -> Result<Vec<Tried>, Halt> {
-        let mut kept = None;
+    /// Calls for these rows one after the other, in a new instance after each call that fails.
+    fn call_in_turn(&self, jobs: &[&Job]) -> Result<Vec<Tried>, Halt> {
         let mut invoked = Vec::with_capacity(jobs.len());
-        // The last call that had others before it in its instance.
-        let mut last = None;
-        for (at, job) in jobs.iter().enumerate() {
-            self.will_call(job);
-            let is_first = kept.is_none();
-            let (mut returned, mut time) = self.call_here(job, &mut kept)?;
-            if returned.is_err() {
-                // Another instance, after this one has given back its turn.
-                kept = None;
-                if !is_first {
-                    (returned, time) = self.call_fresh(job)?;
-                }
-            } else if !is_first {
-                last = Some(at);
-            }
-            invoked.push((returned, time));
-        }
-        drop(kept);
-        if let Some((job, (Ok(value), _))) = last.map(|at| (jobs[at], &invoked[at])) {
-            self.compare(job, value)?;
+        while invoked.len() < jobs.len() {
+            invoked.extend(self.call_in_one(&jobs[invoked.len()..])?);
         }
         let tried = jobs.iter().zip(invoked).map(|(job, (returned, time))| {
             self.tried(job, returned.map_err(|error| error.reason), time)
         });
         Ok(tried.collect())
+    }
+
+    /// Calls for the first of these rows in one instance, up to the first that fails in it.
+    fn call_in_one(&self, jobs: &[&Job]) -> Result<Vec<Invoked>, Halt> {
+        let (mut kept, mut invoked) = (None, Vec::new());
+        let mut is_whole = true;
+        for job in jobs {
+            self.will_call(job);
+            let (returned, time) = self.call_here(job, &mut kept)?;
+            is_whole = returned.is_ok();
+            invoked.push((returned, time));
+            if !is_whole {
+                break;
+            }
+        }
+        // It has a turn, which the next calls need.
+        drop(kept);
+        let good = invoked.len() - usize::from(!is_whole);
+        // The first call is that of a fresh instance, whatever came of it.
+        if let Some(last) = good.checked_sub(1).filter(|last| *last > 0)
+            && let Ok(value) = &invoked[last].0
+            && !self.gives_again(jobs[last], value)?
+        {
+            let again = jobs.iter().take(invoked.len());
+            return again.map(|job| self.call_fresh(job)).collect();
+        }
+        if !is_whole && good > 0 {
+            invoked[good] = self.call_fresh(jobs[good])?;
+        }
+        Ok(invoked)
     }
 
     /// Calls for a row in this instance, or in a new one where there is none yet.
@@ -79,29 +86,26 @@ impl Caller<'_> {
         })
     }
 
-    /// Calls for a row once more, in a fresh instance: the result must be the same.
-    fn compare(&self, job: &Job, value: &Value) -> Result<(), Halt> {
+    /// Whether a fresh instance gives this value for a row as well. Not where it fails: that says nothing of the value, but
+    /// nothing for it either.
+    fn gives_again(&self, job: &Job, value: &Value) -> Result<bool, Halt> {
         let callable = self.run.callable(self.index)?;
         let limits = self.run.transforms[self.index].limits;
         let world = self.run.world(self.index, &job.prints, job.told.clone());
-        let again = callable.call(&job.arguments, limits, world);
-        let is_same = match (&again, &callable.function().result) {
-            (Ok(output), Some(ty)) => {
-                (output.value.as_ref()).is_some_and(|again| bytes(again, ty) == bytes(value, ty))
+        let Ok(output) = callable.call(&job.arguments, limits, world) else {
+            if self.run.stop.is_set() {
+                return Err(Halt::Interrupted);
             }
-            // That says nothing of what it would have given.
-            (Err(error), _) => matches!(error.kind, FailureKind::Timeout | FailureKind::Host),
-            (Ok(_), None) => true,
+            return Ok(false);
         };
-        if is_same {
-            return Ok(());
+        let ty = callable.function().result.as_ref();
+        if output.value.zip(ty).map(|(again, ty)| bytes(&again, ty))
+            == ty.map(|ty| bytes(value, ty))
+        {
+            return Ok(true);
         }
-        if self.run.stop.is_set() {
-            return Err(Halt::Interrupted);
-        }
-        let transform = &self.run.stage.transforms[self.index];
+        let transform = self.run.stage.transforms[self.index].name.clone();
         let key = self.run.label(&self.batch.roots[job.root].item.key);
-        let transform = transform.name.clone();
         Err(Error::HangsOnCallsBefore { transform, key }.into())
     }
 }

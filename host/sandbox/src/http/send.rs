@@ -115,13 +115,18 @@ pub(super) fn not_found(code: ErrorCode) -> Error {
     }
 }
 
+/// The most bytes of the head of an answer, which the host holds while it comes.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
 /// Speaks HTTP/1.1 over a connection that has no other use.
 async fn exchange(
     connection: impl Read + Write + Unpin + Send + 'static,
     request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Reply, Error> {
-    let (mut sender, connection) = http1::handshake(connection).await?;
+    let mut settings = http1::Builder::new();
+    settings.max_buf_size(HEAD_BYTES_MAX);
+    let (mut sender, connection) = settings.handshake(connection).await?;
     let connection = runtime::spawn(connection);
     let response = sender.send_request(request).await?;
     let body = |incoming| WasiBody::new(Received::new(incoming, options.between_bytes_timeout));
