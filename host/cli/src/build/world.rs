@@ -13,6 +13,7 @@ use wit_bindgen_core::wit_parser::{
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding};
 
+use super::wit;
 use crate::failure::{Failure, Kind};
 
 /// What a host offers, for plugins that import it without a copy in their `wit/deps`.
@@ -137,13 +138,15 @@ fn parse(wit: &Path) -> Result<(Resolve, PackageId), String> {
             Err(error) => Err(resolve.render_error(&error)),
         }
     };
-    attempt(false).or_else(|error: String| {
+    let parsed = attempt(false).or_else(|error: String| {
         if error.contains("flowstone:plugin") {
             attempt(true)
         } else {
             Err(error)
         }
-    })
+    })?;
+    wit::check_types(&parsed.0)?;
+    Ok(parsed)
 }
 
 /// What the generators of bindings cannot work with, nor a flow, if there is any of it.
@@ -172,7 +175,7 @@ fn unsupported(resolve: &Resolve, world: &World) -> Option<String> {
 }
 
 /// What a type is made of.
-fn parts(kind: &TypeDefKind) -> Vec<Type> {
+pub(super) fn parts(kind: &TypeDefKind) -> Vec<Type> {
     match kind {
         TypeDefKind::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
         TypeDefKind::Variant(variant) => variant.cases.iter().filter_map(|case| case.ty).collect(),
@@ -184,7 +187,7 @@ fn parts(kind: &TypeDefKind) -> Vec<Type> {
 }
 
 /// The functions of all interfaces and worlds.
-fn functions(resolve: &Resolve) -> impl Iterator<Item = &Function> {
+pub(super) fn functions(resolve: &Resolve) -> impl Iterator<Item = &Function> {
     let items = resolve
         .worlds
         .iter()
