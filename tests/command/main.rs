@@ -12,6 +12,7 @@ mod guests;
 mod held;
 mod history;
 mod hostile;
+mod hostile_cases;
 mod interpreters;
 mod kill;
 mod languages;

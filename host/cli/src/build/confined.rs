@@ -75,9 +75,9 @@ impl Look<'_> {
         if is_link && (is_wit || (self.is_source)(relative)) {
             let inside = path.canonicalize();
             if !inside.is_ok_and(|path| path.starts_with(self.root)) {
-                return Err(self.refused(relative, "leads out of its folder").hint(
-                    "a plugin is built from the files of its folder: copy the file there",
-                ));
+                return Err(self
+                    .refused(relative, "leads out of its folder")
+                    .hint("a plugin is built from the files of its folder: copy the file there"));
             }
             if is_wit && meta.is_dir() {
                 return Err(self.refused(relative, "is a link to a folder").hint(
@@ -173,7 +173,8 @@ mod tests {
     fn a_world_is_not_larger_than_people_write() {
         let (_root, plugin) = folder();
         let file = fs::File::create(plugin.join("wit/large.wit")).expect("it can be made");
-        file.set_len(WIT_BYTES_MAX + 1).expect("a hole takes no room");
+        file.set_len(WIT_BYTES_MAX + 1)
+            .expect("a hole takes no room");
         assert_eq!(
             said(&plugin),
             Err("plugin `p`: `wit` has more than 4 MiB".to_owned())

@@ -131,6 +131,17 @@ impl Language {
         }
     }
 
+    /// How that file names a world, where there are several.
+    pub(super) fn world_setting(self) -> &'static str {
+        match self {
+            Self::Rust => "world: \"NAME\"",
+            Self::Python => "[tool.flowstone] world = \"NAME\"",
+            Self::JavaScript => "\"flowstone\": { \"world\": \"NAME\" }",
+            Self::C => "world = \"NAME\"",
+            Self::Go => "//flowstone:world NAME",
+        }
+    }
+
     /// Whether all that a plugin is built from lies in its folder. Cargo has rules of its own, and runs what it builds.
     pub(super) fn is_confined(self) -> bool {
         self != Self::Rust

@@ -38,9 +38,10 @@ pub(super) fn check_types(resolve: &Resolve) -> Result<(), String> {
                 depth: all.depth.max(part.depth + usize::from(!is_alias(&ty.kind))),
             },
         );
-        let name = ty.name.as_deref().map_or("a type".to_owned(), |name| {
-            format!("the type `{name}`")
-        });
+        let name = ty
+            .name
+            .as_deref()
+            .map_or("a type".to_owned(), |name| format!("the type `{name}`"));
         if extent.parts > PARTS_MAX {
             return Err(format!(
                 "{name} has more than {PARTS_MAX} parts when it is written out; make it smaller"

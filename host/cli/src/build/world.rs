@@ -13,6 +13,7 @@ use wit_bindgen_core::wit_parser::{
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding};
 
+use super::language::Language;
 use super::wit;
 use crate::failure::{Failure, Kind};
 
@@ -52,7 +53,7 @@ impl<'a> PluginWorld<'a> {
         let id = resolve.select_world(&[package], name).map_err(|error| {
             failed("which world it is of is not clear".to_owned())
                 .detail(format!("{error:#}"))
-                .hint("name it in the manifest: `world = \"NAME\"`")
+                .hint(name_the_world(folder, name))
         })?;
         match unsupported(&resolve, &resolve.worlds[id]) {
             Some(what) => Err(failed(format!("`{}` has {what}", wit.display()))
@@ -123,6 +124,18 @@ impl<'a> PluginWorld<'a> {
 
     fn failed(&self, what: &str) -> Failure {
         Failure::new(Kind::Build, format!("plugin `{}`: {what}", self.plugin))
+    }
+}
+
+/// What to do where a folder's manifest names no world that is there.
+fn name_the_world(folder: &Path, name: Option<&str>) -> String {
+    let manifest = Language::of(folder).map_or("the manifest", Language::manifest);
+    let how = Language::of(folder).map_or("its name", Language::world_setting);
+    match name {
+        Some(name) => format!(
+            "`{manifest}` asks for the world `{name}`: name one there that `wit/` has, with `{how}`"
+        ),
+        None => format!("name it in `{manifest}`: `{how}`"),
     }
 }
 
@@ -258,6 +271,23 @@ mod tests {
                 "{}",
                 failure.message
             );
+        }
+    }
+
+    #[test]
+    fn how_a_world_is_named_is_said_in_the_words_of_the_manifest() {
+        for (manifest, hint) in [
+            ("go.mod", "name it in `go.mod`: `//flowstone:world NAME`"),
+            (
+                "plugin.toml",
+                "name it in `plugin.toml`: `world = \"NAME\"`",
+            ),
+        ] {
+            let root = tempfile::tempdir().expect("a folder for the test");
+            fs::write(root.path().join(manifest), "").expect("it can be written to");
+            assert_eq!(name_the_world(root.path(), None), hint);
+            let other = name_the_world(root.path(), Some("x"));
+            assert!(other.contains("asks for the world `x`"), "{other}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Trying cases: each is called twice, in two instances with other random numbers, and once more in an instance that the
+//! Trying cases: each is called twice, in two instances with other random numbers, and twice more in an instance that the
 //! other cases were called in before.
 
 use std::time::{Duration, Instant};
@@ -123,7 +123,7 @@ fn differ(first: &Outcome, second: &Outcome, function: &Function) -> Option<Comp
 }
 
 impl Broken {
-    fn is_limit(&self) -> bool {
+    pub(super) fn is_limit(&self) -> bool {
         matches!(
             self.kind,
             FailureKind::Timeout | FailureKind::OutOfMemory | FailureKind::ArgumentTooLarge
@@ -193,7 +193,8 @@ fn unexpected(case: &Case, outcome: &Outcome) -> Option<Fault> {
     }
 }
 
-/// Calls the cases once more, last to first, in an instance that is kept: what it keeps of a call shows in the next ones.
+/// Calls each case twice more, last to first, in an instance that is kept: what it keeps of a call shows in the next ones,
+/// also where there is but one case.
 fn after_others(component: &Component, cases: &[&Case], limits: &Limits, verdicts: &mut [Verdict]) {
     let mut instance = Instance::new(component, *limits);
     for (case, verdict) in cases.iter().zip(verdicts).rev() {
@@ -201,11 +202,14 @@ fn after_others(component: &Component, cases: &[&Case], limits: &Limits, verdict
         if is_undetermined || verdict.outcome.is_err() {
             continue;
         }
-        let Some(outcome) = instance.call(case) else {
-            return;
-        };
-        if let Some(compared) = differ(&verdict.outcome, &outcome, &case.function) {
-            verdict.fault = Some(Fault::Ordered(compared));
+        for _ in 0..2 {
+            let Some(outcome) = instance.call(case) else {
+                return;
+            };
+            if let Some(compared) = differ(&verdict.outcome, &outcome, &case.function) {
+                verdict.fault = Some(Fault::Ordered(compared));
+                break;
+            }
         }
     }
 }
