@@ -2,7 +2,7 @@
 //!
 //! Only files of the plugin's own folder are taken. Their times and the order of the folder are left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,11 @@ impl Sources {
     /// One of the files.
     pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
+    }
+
+    /// Where the files lie in their folder.
+    pub(super) fn paths(&self, root: &Path) -> BTreeSet<PathBuf> {
+        self.0.keys().map(|name| root.join(name)).collect()
     }
 
     /// Those of the files that are `wanted`.

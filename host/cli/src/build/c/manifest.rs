@@ -101,6 +101,11 @@ impl Manifest {
         }
         sources.sort();
         sources.dedup();
+        if written.sources.is_empty() {
+            return Err(
+                "`sources` is empty: name `.c` files, or folders that have some".to_owned(),
+            );
+        }
         if sources.is_empty() {
             let folders = written.sources.join("`, `");
             return Err(format!("no `.c` file is in `{folders}`"));
@@ -394,6 +399,8 @@ mod tests {
         let error = resolve(&root, "source = ['src']").expect_err("it is no setting");
         assert!(error.contains("unknown field `source`"), "{error}");
         resolve(&folder(&["src/a.h"]), "").expect_err("there is no source");
+        let error = resolve(&root, "sources = []").expect_err("none is named");
+        assert!(error.starts_with("`sources` is empty"), "{error}");
         let error = resolve(&folder(&["a.S"]), "sources = ['a.S']").expect_err("it is assembly");
         assert_eq!(error, "`a.S` is no `.c` file");
     }

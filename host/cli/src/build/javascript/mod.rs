@@ -42,7 +42,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let component = kept::component(&identity, || make(job, &manifest, &folder))?;
     Ok(Made {
         component,
-        inputs: Some([].into()),
+        inputs: Some(sources.paths(job.folder)),
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let component = kept::component(&identity, || make(job, &manifest, &sources, &packages))?;
     Ok(Made {
         component,
-        inputs: Some([].into()),
+        inputs: Some(sources.paths(job.folder)),
     })
 }
 

@@ -6,8 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use crate::failure::{Failure, Kind};
 
-/// How many lines of what a program said are shown: the last ones, where compilers and interpreters say what it was.
+/// How many lines of what a program said are shown, and how many of them are its first ones. Most are the last ones, where
+/// compilers and interpreters say what it was.
 const LINES_MAX: usize = 40;
+const FIRST_LINES: usize = 12;
 
 /// How many characters of a line are shown.
 const LINE_MAX: usize = 300;
@@ -123,27 +125,39 @@ fn said(output: &Output, failed: impl Fn() -> String) -> Result<String, Failure>
     Err(Failure::new(Kind::Build, failed()).detail(short(&said)))
 }
 
-/// The last lines, none of them long.
+/// The first and the last lines, none of them long: some programs begin with what it was, others end with it.
 fn short(said: &str) -> String {
+    let said = without_stack(said);
     let lines: Vec<_> = said
         .lines()
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect();
-    let left_out = lines.len().saturating_sub(LINES_MAX);
-    let mut shown = Vec::with_capacity(LINES_MAX + 1);
-    if left_out > 0 {
-        shown.push(format!("... {left_out} lines before"));
+    let line = |line: &&str| match line.char_indices().nth(LINE_MAX) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => (*line).to_owned(),
+    };
+    if lines.len() <= LINES_MAX {
+        return lines.iter().map(line).collect::<Vec<_>>().join("\n");
     }
-    shown.extend(
-        lines[left_out..]
-            .iter()
-            .map(|line| match line.char_indices().nth(LINE_MAX) {
-                Some((end, _)) => format!("{}...", &line[..end]),
-                None => (*line).to_owned(),
-            }),
+    let (first, last) = (
+        &lines[..FIRST_LINES],
+        &lines[lines.len() + FIRST_LINES - LINES_MAX..],
     );
-    shown.join("\n")
+    let between = format!("... {} lines more", lines.len() - LINES_MAX);
+    let shown = first.iter().map(line);
+    let shown = shown.chain([between]).chain(last.iter().map(line));
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Without what Node.js says of itself when a program that it ran has failed, and said why.
+fn without_stack(said: &str) -> &str {
+    let starts = ["\nnode:internal/", "\nnode:child_process:"];
+    let stack = starts.iter().filter_map(|start| said.find(start)).min();
+    match stack {
+        Some(at) if !said[..at].trim().is_empty() => &said[..at],
+        _ => said,
+    }
 }
 
 #[cfg(test)]
@@ -151,19 +165,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_long_output_the_last_lines_are_shown() {
+    fn of_a_long_output_the_first_and_the_last_lines_are_shown() {
         let said: Vec<_> = (1..=50).map(|line| format!("line {line}")).collect();
         let shown = short(&said.join("\n\n"));
+        assert!(shown.starts_with("line 1\nline 2\n"), "{shown}");
         assert!(
-            shown.starts_with("... 10 lines before\nline 11\n"),
+            shown.contains("\nline 12\n... 10 lines more\nline 23\n"),
             "{shown}"
         );
-        assert!(shown.ends_with("line 50"), "{shown}");
+        assert!(shown.ends_with("\nline 50"), "{shown}");
+        assert_eq!(short(&said[..40].join("\n")), said[..40].join("\n"));
         assert_eq!(
             short(&"ä".repeat(LINE_MAX + 1)),
             "ä".repeat(LINE_MAX) + "..."
         );
         assert_eq!(short("\n"), "");
+    }
+
+    #[test]
+    fn the_stack_of_what_ran_a_program_is_left_out() {
+        let said = "Could not resolve \"x\"\n1 error\nnode:internal/errors:985\n  throw err;\n    at a (b:1:2)\n";
+        assert_eq!(short(said), "Could not resolve \"x\"\n1 error");
+        let alone = "\nnode:internal/modules/loader:1\n  throw err;";
+        assert_eq!(short(alone), alone.trim_start(), "nothing else was said");
     }
 
     #[test]
