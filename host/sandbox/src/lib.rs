@@ -47,6 +47,7 @@ mod lift;
 mod log;
 mod lower;
 mod network;
+mod panics;
 mod plugin;
 #[cfg(test)]
 mod reference;

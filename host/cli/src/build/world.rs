@@ -71,6 +71,14 @@ impl<'a> PluginWorld<'a> {
         &self.resolve.worlds[self.id]
     }
 
+    /// The names of what it exports: functions, and interfaces with their packages.
+    pub(super) fn exports(&self) -> Vec<String> {
+        let keys = self.world().exports.iter();
+        keys.filter(|(_, item)| !matches!(item, WorldItem::Type { .. }))
+            .map(|(key, _)| self.resolve.name_world_key(key))
+            .collect()
+    }
+
     /// The types and packages that it is made of.
     pub(super) fn resolve(&self) -> &Resolve {
         &self.resolve

@@ -1,6 +1,7 @@
 //! Plugins in C: flowstone makes the bindings, `zig cc` with its wasi-libc compiles them, and the component is put
 //! around the core module.
 
+mod flags;
 mod includes;
 mod manifest;
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
+use super::world::PluginWorld;
 use super::{step, tools};
 use crate::failure::{Failure, Kind};
 
@@ -93,8 +94,27 @@ fn bundle(
             "name the package in `dependencies` of `package.json`, or copy the file into the plugin's folder",
         )
     })?;
+    // What is wrong with the world itself is said by the tool.
+    if let Ok(world) = PluginWorld::read(job.plugin, job.folder, manifest.world.as_deref()) {
+        let missing = inputs::missing(&list, &world.exports());
+        if !missing.is_empty() {
+            return Err(not_exported(job, manifest, &missing));
+        }
+    }
     let file = folder.join(BUNDLE);
     std::fs::read_to_string(&file).map_err(|error| cannot_read(&file, &error))
+}
+
+fn not_exported(job: &Job<'_>, manifest: &Manifest, missing: &[String]) -> Failure {
+    let message = format!(
+        "plugin `{}`: `{}` does not export `{}`, which `wit/` asks for",
+        job.plugin,
+        manifest.main,
+        missing.join("`, `")
+    );
+    Failure::new(Kind::Build, message).hint(
+        "a function `word-count` is `export function wordCount(...)`, an interface `my-shapes` is `export const myShapes = { ... }`",
+    )
 }
 
 /// The namespaces of the packages in `wit/`: what a module imports of these is offered by the host.
