@@ -1,5 +1,6 @@
 //! `flowstone test` with cases that are many, large, or not what they seem: it ends soon, and harms no file.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Output;
@@ -57,7 +58,7 @@ fn cases_of(project: &Project) -> String {
 fn of_many_wrong_cases_the_first_are_told_and_the_functions_once() {
     let mut cases = String::new();
     for number in 0..50_000 {
-        cases += &format!("[[case]]\nfunction = \"nexd{number}\"\n");
+        let _ = writeln!(cases, "[[case]]\nfunction = \"nexd{number}\"");
     }
     let (status, said) = test(&project(&cases), &[]);
     assert_eq!(status, Some(2), "{said}");

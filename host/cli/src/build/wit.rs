@@ -29,7 +29,7 @@ struct Extent {
 pub(super) fn check_types(resolve: &Resolve) -> Result<(), String> {
     let mut extents = HashMap::new();
     // A type comes after those that it is made of.
-    for (id, ty) in resolve.types.iter() {
+    for (id, ty) in &resolve.types {
         let of_parts = parts(&ty.kind);
         let extent = of_parts.iter().map(|part| of(part, &extents)).fold(
             Extent { parts: 1, depth: 1 },

@@ -15,7 +15,7 @@ const PREFIX: &str = ".making-";
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Between its making and its locking a folder has no lock.
-const MAKING: Duration = Duration::from_secs(60);
+const MAKING: Duration = Duration::from_mins(1);
 
 /// A folder that is removed when it is dropped.
 #[derive(Debug)]

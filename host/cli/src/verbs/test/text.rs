@@ -45,8 +45,8 @@ impl Lines {
             Some(_) => (self.at, self.before),
             None => (0, 0),
         };
-        let between = &text.as_bytes()[from..place.min(text.len())];
-        let newlines = between.iter().filter(|byte| **byte == b'\n').count();
+        let between = text.get(from..place.min(text.len())).unwrap_or_default();
+        let newlines = between.matches('\n').count();
         *self = Self {
             at: place,
             before: before + newlines,
