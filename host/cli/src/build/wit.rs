@@ -1,9 +1,9 @@
 //! How large the types of a `wit/` are when they are written out. A few lines of aliases can stand for more than a machine
 //! holds, and generators of bindings write them out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use wit_bindgen_core::wit_parser::{Resolve, Type, TypeDefKind};
+use wit_bindgen_core::wit_parser::{Resolve, Type, TypeDefKind, World, WorldItem};
 
 use super::world::{functions, parts};
 
@@ -69,6 +69,39 @@ pub(super) fn check_types(resolve: &Resolve) -> Result<(), String> {
     Ok(())
 }
 
+/// The exported functions that take or give integers of 64 bits, by their names.
+pub(super) fn with_wide_integers<'a>(resolve: &'a Resolve, world: &'a World) -> Vec<&'a str> {
+    let functions = world.exports.values().flat_map(|item| match item {
+        WorldItem::Function(function) => vec![function],
+        WorldItem::Interface { id, .. } => resolve.interfaces[*id].functions.values().collect(),
+        WorldItem::Type { .. } => Vec::new(),
+    });
+    functions
+        .filter(|function| {
+            let parameters = function.params.iter().map(|parameter| parameter.ty);
+            is_wide(resolve, parameters.chain(function.result).collect())
+        })
+        .map(|function| &*function.name)
+        .collect()
+}
+
+fn is_wide(resolve: &Resolve, mut types: Vec<Type>) -> bool {
+    let mut seen = HashSet::new();
+    while let Some(ty) = types.pop() {
+        match ty {
+            Type::U64 | Type::S64 => return true,
+            // The time that a `failure` of ours asks for is never so long.
+            Type::Id(id)
+                if seen.insert(id) && resolve.types[id].name.as_deref() != Some("failure") =>
+            {
+                types.extend(parts(&resolve.types[id].kind));
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
 fn of(ty: &Type, extents: &HashMap<Type, Extent>) -> Extent {
     let one = Extent { parts: 1, depth: 1 };
     extents.get(ty).copied().unwrap_or(one)
@@ -125,6 +158,19 @@ mod tests {
     fn what_is_nested_too_deep_is_refused() {
         let error = check(&chain(2000, |t| format!("list<{t}>"))).expect_err("it is too deep");
         assert!(error.contains("nested deeper than 64"), "{error}");
+    }
+
+    #[test]
+    fn functions_with_wide_integers_are_found_wherever_these_are() {
+        let text = "package a:b; interface i { record r { x: option<list<s64>> } g: func(a: r); h: func(a: u32); }
+            world w { variant failure { again(tuple<u64, string>) } export i;
+            export f: func() -> u64; export k: func() -> result<u32, failure>; }";
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("world.wit", text).expect("it is WIT");
+        let world = resolve.select_world(&[package], None).expect("it is there");
+        let mut found = with_wide_integers(&resolve, &resolve.worlds[world]);
+        found.sort_unstable();
+        assert_eq!(found, ["f", "g"]);
     }
 
     #[test]

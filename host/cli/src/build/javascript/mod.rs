@@ -15,7 +15,7 @@ use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
 use super::world::PluginWorld;
-use super::{step, tools};
+use super::{step, tools, wit};
 use crate::failure::{Failure, Kind};
 
 use manifest::{Manifest, Tool};
@@ -99,6 +99,14 @@ fn bundle(
         let missing = inputs::missing(&list, &world.exports());
         if !missing.is_empty() {
             return Err(not_exported(job, manifest, &missing));
+        }
+        let wide = wit::with_wide_integers(world.resolve(), world.world());
+        if manifest.tool == Tool::ComponentizeQjs && !wide.is_empty() {
+            job.output.note(&format!(
+                "plugin `{}`: integers of 64 bits are exact only up to 2^53 here, in `{}`; with `\"tool\": \"componentize-js\"` they are `bigint`",
+                job.plugin,
+                wide.join("`, `")
+            ));
         }
     }
     let file = folder.join(BUNDLE);
