@@ -181,6 +181,63 @@ fn a_source_that_includes_what_is_not_in_its_folder_is_refused() {
 }
 
 #[test]
+fn nothing_is_shown_of_a_file_elsewhere_that_a_source_includes() {
+    if languages_are_off() {
+        return;
+    }
+    for (source, secret) in [
+        ("#include \"../../secret.h\"\n", "key: 12 secret 34\n"),
+        ("#define F \"../../secret.h\"\n#include F\n", "# secret\n"),
+    ] {
+        let mut files = with(&C, ("mirror/src/mirror.c", source));
+        files.push(("secret.h", secret));
+        let said = refused(&files);
+        assert!(said.contains("which is not in its folder"), "{said}");
+        assert!(!said.contains("34") && !said.contains("# secret"), "{said}");
+    }
+}
+
+#[test]
+fn modules_that_lie_elsewhere_are_refused() {
+    if languages_are_off() {
+        return;
+    }
+    let module = "module local/mirror\n\ngo 1.24\n\nrequire example.com/x v0.0.0\n\nreplace example.com/x => PLACE\n";
+    let source = |place: &str| {
+        let source = format!("{}\nvar _ = x.X\n", include_str!("mirror/mirror.go"));
+        let source = source.replacen("import (", "import (\n\t\"example.com/x\"", 1);
+        let folder = if place == "./x" { "mirror/x" } else { "outmod" };
+        let project = Project::new();
+        write(&project, &with(&GO, ("mirror/mirror.go", &source)));
+        write(
+            &project,
+            &[
+                ("mirror/go.mod", &*module.replace("PLACE", place)),
+                (
+                    &*format!("{folder}/go.mod"),
+                    "module example.com/x\n\ngo 1.24\n",
+                ),
+                (&*format!("{folder}/x.go"), "package x\n\nconst X = 1\n"),
+            ],
+        );
+        let output = command(&project)
+            .args(["build", "mirror"])
+            .output()
+            .expect("the command starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (status, said) = source("../outmod");
+    assert_eq!(status, Some(2), "{said}");
+    assert!(
+        said.contains("outmod/") && said.contains("which is not in its folder"),
+        "{said}"
+    );
+    let (status, said) = source("./x");
+    assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
 fn the_cases_of_the_plugins_of_this_repository_pass() {
     if languages_are_off() {
         return;

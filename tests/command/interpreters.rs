@@ -219,7 +219,10 @@ fn what_the_tools_say_of_a_mistake_is_shown() {
     assert!(missing.contains("no-such-package"), "{missing}");
     let thrown = said(&[
         manifest,
-        ("plug/index.js", "throw new Error(\"at the start\");"),
+        (
+            "plug/index.js",
+            "export const f = 1; throw new Error(\"at the start\");",
+        ),
     ]);
     assert!(thrown.contains("at the start"), "{thrown}");
     let python = said(&[

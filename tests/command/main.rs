@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check_plugin;
+mod confined;
 mod drift;
 mod examples;
 mod explain;
@@ -14,6 +15,7 @@ mod guests;
 mod held;
 mod history;
 mod hostile;
+mod hostile_cases;
 mod interpreters;
 mod kill;
 mod languages;

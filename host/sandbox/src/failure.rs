@@ -10,6 +10,7 @@ use crate::host::{MemoryRefused, bytes_text};
 use crate::lift::Refused;
 use crate::log::LogLine;
 use crate::lower::Mismatch;
+use crate::panics;
 use crate::wasi::Exit;
 
 /// How many functions of the plugin a reason names, innermost first.
@@ -215,21 +216,11 @@ fn is_runtime(name: &str) -> bool {
             .any(|start| name.starts_with(start))
 }
 
-/// What a Rust plugin wrote to standard error when it panicked: where, and the message.
-fn panic(log: &[LogLine]) -> Option<String> {
-    let at = log
-        .iter()
-        .position(|line| line.text.starts_with("thread '") && line.text.contains("panicked at "))?;
-    let (_, place) = log[at].text.split_once("panicked at ")?;
-    let message = log.get(at + 1).map_or("", |line| line.text.as_str());
-    Some(format!("the plugin panicked at {place} {message}"))
-}
-
 impl CallError {
     /// Adds the log, and what it says about a panic.
     pub(crate) fn with_log(mut self, log: Vec<LogLine>) -> Self {
         if self.kind == FailureKind::Trap
-            && let Some(reason) = panic(&log)
+            && let Some(reason) = panics::reason(&log)
         {
             self.reason = reason;
         }

@@ -49,6 +49,7 @@ mod log;
 mod lower;
 mod memories;
 mod network;
+mod panics;
 mod plugin;
 #[cfg(test)]
 mod reference;

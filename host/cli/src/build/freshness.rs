@@ -140,9 +140,19 @@ fn nanoseconds(time: SystemTime) -> Option<u64> {
 /// Folders of build tools, which hold no sources. Hidden ones are none either.
 pub(super) const BUILD_FOLDERS: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
-/// Every file below `folder` but hidden ones and those of build folders. None when there are too many.
-fn files_of(folder: &Path) -> Option<BTreeSet<PathBuf>> {
-    let (mut files, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+/// What is read by people and by tests, by its path in a plugin's folder. Where a component is made of it all the same,
+/// the builder names it.
+fn is_beside(path: &Path) -> bool {
+    let of_cases = path.parent() == Some(Path::new("cases"));
+    let is_toml = path
+        .extension()
+        .is_some_and(|extension| extension == "toml");
+    [Path::new("cases.toml"), Path::new("README.md")].contains(&path) || (of_cases && is_toml)
+}
+
+/// Every file below `folder` but hidden ones, those of build folders, and what is beside. None when there are too many.
+fn files_of(root: &Path) -> Option<BTreeSet<PathBuf>> {
+    let (mut files, mut folders) = (BTreeSet::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).ok()? {
             let entry = entry.ok()?;
@@ -156,7 +166,7 @@ fn files_of(folder: &Path) -> Option<BTreeSet<PathBuf>> {
             // A symbolic link is looked at as what it leads to, but not walked into.
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if !entry.path().strip_prefix(root).is_ok_and(is_beside) {
                 files.insert(entry.path());
             }
         }
@@ -251,6 +261,24 @@ mod tests {
             !record.is_fresh(&built.path("plugin"), TOOLS),
             "a deleted file"
         );
+    }
+
+    #[test]
+    fn cases_and_the_readme_count_only_where_they_are_built_in() {
+        let built = Built::new();
+        let record = built.record();
+        for name in ["cases.toml", "README.md", "cases/more.toml"] {
+            built.write(&format!("plugin/{name}"), "other");
+            assert!(record.is_fresh(&built.path("plugin"), TOOLS), "{name}");
+        }
+        built.write("plugin/cases/a.c", "");
+        assert!(!record.is_fresh(&built.path("plugin"), TOOLS), "a source");
+        let inputs = [built.path("plugin/README.md")].into();
+        let later = SystemTime::now() + Duration::from_mins(1);
+        let record = Record::of(&built.path("plugin"), &inputs, TOOLS, later);
+        built.write("plugin/README.md", "another one");
+        let is_fresh = record.map(|record| record.is_fresh(&built.path("plugin"), TOOLS));
+        assert_eq!(is_fresh, Some(false), "it is named");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A language is a row in the methods below and a module of its own; everything else of a build is the same for all.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -127,6 +128,33 @@ impl Language {
             Self::JavaScript => "package.json",
             Self::C => c::MANIFEST,
             Self::Go => go::MANIFEST,
+        }
+    }
+
+    /// How that file names a world, where there are several.
+    pub(super) fn world_setting(self) -> &'static str {
+        match self {
+            Self::Rust => "world: \"NAME\"",
+            Self::Python => "[tool.flowstone] world = \"NAME\"",
+            Self::JavaScript => "\"flowstone\": { \"world\": \"NAME\" }",
+            Self::C => "world = \"NAME\"",
+            Self::Go => "//flowstone:world NAME",
+        }
+    }
+
+    /// Whether all that a plugin is built from lies in its folder. Cargo has rules of its own, and runs what it builds.
+    pub(super) fn is_confined(self) -> bool {
+        self != Self::Rust
+    }
+
+    /// Whether a file of the folder, by its name, is a source that its compiler would follow a link for. Those of the
+    /// others are read by us, and their links with them.
+    pub(super) fn is_own(self, path: &Path) -> bool {
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        match self {
+            Self::C => ["c", "h"].contains(&extension),
+            Self::Go => ["go", "s", "h", "mod", "sum"].contains(&extension),
+            Self::Rust | Self::Python | Self::JavaScript => false,
         }
     }
 

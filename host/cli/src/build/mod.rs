@@ -7,6 +7,7 @@
 //! ```
 
 mod c;
+mod confined;
 mod exports;
 mod freshness;
 mod generated;
@@ -20,6 +21,7 @@ mod rust;
 mod sources;
 mod step;
 mod tools;
+mod wit;
 mod work;
 mod world;
 
@@ -75,6 +77,9 @@ pub(crate) fn build(
     let Some(language) = Language::of(folder) else {
         return Err(no_manifest(plugin, folder));
     };
+    if language.is_confined() {
+        confined::check(plugin, folder, |path| language.is_own(path))?;
+    }
     let recipe = language.recipe();
     let place = Place::new(plugin, folder, store);
     let built = |bytes, fresh| Built {

@@ -2,7 +2,7 @@
 //!
 //! Only files of the plugin's own folder are taken. Their times and the order of the folder are left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,11 @@ impl Sources {
     /// Adds a file that is not in the folder.
     pub(super) fn add(&mut self, name: &str, text: &str) {
         self.0.insert(name.to_owned(), text.into());
+    }
+
+    /// Where the files lie in their folder.
+    pub(super) fn paths(&self, root: &Path) -> BTreeSet<PathBuf> {
+        self.0.keys().map(|name| root.join(name)).collect()
     }
 
     /// Those of the files that are `wanted`.

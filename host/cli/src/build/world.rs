@@ -13,8 +13,9 @@ use wit_bindgen_core::wit_parser::{
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding};
 
-use super::exports;
+use super::language::Language;
 use super::sources::Sources;
+use super::{exports, wit};
 use crate::failure::{Failure, Kind};
 
 /// What a host offers, for plugins that import it without a copy in their `wit/deps`.
@@ -78,7 +79,7 @@ impl<'a> PluginWorld<'a> {
         let id = id.map_err(|error| {
             failed("which world it is of is not clear".to_owned())
                 .detail(format!("{error:#}"))
-                .hint("name it in the manifest: `world = \"NAME\"`")
+                .hint(name_the_world(folder, name))
         })?;
         Ok(Self {
             plugin,
@@ -97,14 +98,21 @@ impl<'a> PluginWorld<'a> {
 
     /// A component that a tool made, without what the tool left among the exports.
     pub(super) fn only_exports(&self, component: &[u8]) -> Result<Vec<u8>, Failure> {
-        let names = self.world().exports.iter();
-        let names = names.map(|(key, _)| self.resolve.name_world_key(key));
-        exports::only(component, &names.collect()).map_err(|error| self.no_component(&error))
+        let names = self.exports().into_iter().collect();
+        exports::only(component, &names).map_err(|error| self.no_component(&error))
     }
 
     /// Everything that it imports and exports.
     pub(super) fn world(&self) -> &World {
         &self.resolve.worlds[self.id]
+    }
+
+    /// The names of what it exports: functions, and interfaces with their packages.
+    pub(super) fn exports(&self) -> Vec<String> {
+        let keys = self.world().exports.iter();
+        keys.filter(|(_, item)| !matches!(item, WorldItem::Type { .. }))
+            .map(|(key, _)| self.resolve.name_world_key(key))
+            .collect()
     }
 
     /// The types and packages that it is made of.
@@ -170,6 +178,18 @@ struct Parsed {
     is_offered: bool,
 }
 
+/// What to do where a folder's manifest names no world that is there.
+fn name_the_world(folder: &Path, name: Option<&str>) -> String {
+    let manifest = Language::of(folder).map_or("the manifest", Language::manifest);
+    let how = Language::of(folder).map_or("its name", Language::world_setting);
+    match name {
+        Some(name) => format!(
+            "`{manifest}` asks for the world `{name}`: name one there that `wit/` has, with `{how}`"
+        ),
+        None => format!("name it in `{manifest}`: `{how}`"),
+    }
+}
+
 /// The package of a folder. Its file names stay out of the messages of the parser, which shows the lines.
 fn parse(wit: &Path) -> Result<Parsed, String> {
     let attempt = |is_offered: bool| {
@@ -186,13 +206,15 @@ fn parse(wit: &Path) -> Result<Parsed, String> {
             Err(error) => Err(resolve.render_error(&error)),
         }
     };
-    attempt(false).or_else(|error: String| {
+    let parsed = attempt(false).or_else(|error: String| {
         if error.contains("flowstone:plugin") {
             attempt(true)
         } else {
             Err(error)
         }
-    })
+    })?;
+    wit::check_types(&parsed.resolve)?;
+    Ok(parsed)
 }
 
 /// What the generators of bindings cannot work with, nor a flow, if there is any of it.
@@ -221,7 +243,7 @@ fn unsupported(resolve: &Resolve, world: &World) -> Option<String> {
 }
 
 /// What a type is made of.
-fn parts(kind: &TypeDefKind) -> Vec<Type> {
+pub(super) fn parts(kind: &TypeDefKind) -> Vec<Type> {
     match kind {
         TypeDefKind::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
         TypeDefKind::Variant(variant) => variant.cases.iter().filter_map(|case| case.ty).collect(),
@@ -233,7 +255,7 @@ fn parts(kind: &TypeDefKind) -> Vec<Type> {
 }
 
 /// The functions of all interfaces and worlds.
-fn functions(resolve: &Resolve) -> impl Iterator<Item = &Function> {
+pub(super) fn functions(resolve: &Resolve) -> impl Iterator<Item = &Function> {
     let items = resolve
         .worlds
         .iter()
@@ -304,6 +326,23 @@ mod tests {
                 "{}",
                 failure.message
             );
+        }
+    }
+
+    #[test]
+    fn how_a_world_is_named_is_said_in_the_words_of_the_manifest() {
+        for (manifest, hint) in [
+            ("go.mod", "name it in `go.mod`: `//flowstone:world NAME`"),
+            (
+                "plugin.toml",
+                "name it in `plugin.toml`: `world = \"NAME\"`",
+            ),
+        ] {
+            let root = tempfile::tempdir().expect("a folder for the test");
+            fs::write(root.path().join(manifest), "").expect("it can be written to");
+            assert_eq!(name_the_world(root.path(), None), hint);
+            let other = name_the_world(root.path(), Some("x"));
+            assert!(other.contains("asks for the world `x`"), "{other}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use flowstone::core::printable;
 use serde_json::json;
 
 use super::component;
@@ -62,7 +63,7 @@ fn text(built: &Built, file: &Path, digest: &str, seconds: f64, output: Output) 
         "{} ({}, {size}, {how})\ndigest {digest}\n",
         output
             .paint()
-            .text(Style::Bold, &file.display().to_string()),
+            .text(Style::Bold, &printable(&file.display().to_string(), &[])),
         built.language.name(),
     )
 }

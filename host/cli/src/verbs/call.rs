@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::component;
 use super::given::{self, Files};
+use super::inspect::signature;
 use crate::args::CallArgs;
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, Failure, Kind};
 use crate::output::{Output, Style};
@@ -65,6 +66,9 @@ fn failed(function: &Function, error: &CallError, output: Output) -> Failure {
         flowstone::FailureKind::Timeout => failure.hint("`--time-limit TIME` gives it more time"),
         flowstone::FailureKind::OutOfMemory | flowstone::FailureKind::ArgumentTooLarge => {
             failure.hint("`--memory-limit SIZE` gives it more memory")
+        }
+        flowstone::FailureKind::Trap => {
+            failure.hint(format!("the function is `{}`", signature(function)))
         }
         _ => failure,
     }

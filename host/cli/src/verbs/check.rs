@@ -27,6 +27,9 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<u8, Failure> {
     if let Some(plugin) = plugin::meant(&args.flow) {
         return plugin::check(&plugin, args.flow.engine.store.as_deref(), output);
     }
+    if let Some(failure) = plugin::neither(&args.flow) {
+        return Err(failure);
+    }
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
     let pins = pins(&opened)?;

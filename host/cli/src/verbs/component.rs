@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use flowstone::core::printable;
+
 use crate::args::{ComponentArgs, EngineArgs};
 use crate::build::{self, Built};
 use crate::failure::{Failure, Kind};
@@ -44,6 +46,10 @@ pub(super) fn built(folder: &Path, store: Option<&Path>, output: Output) -> Resu
     opening::make_store(store)?;
     let name = folder.canonicalize().ok();
     let name = name.as_deref().and_then(Path::file_name);
-    let name = name.map_or_else(|| "plugin".into(), |name| name.to_string_lossy());
+    // It stands in messages, and in the name of the component's file.
+    let name = name.map_or_else(
+        || "plugin".to_owned(),
+        |name| printable(&name.to_string_lossy(), &[]),
+    );
     build::build(&name, folder, store, output)
 }

@@ -6,6 +6,7 @@ mod granted;
 mod json;
 mod judge;
 mod report;
+mod text;
 
 use std::path::{Path, PathBuf};
 
@@ -65,8 +66,9 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
 fn case_files(args: &TestArgs) -> Result<Vec<PathBuf>, Failure> {
     if let Some(path) = &args.cases {
         let files = if path.is_dir() {
-            in_folder(path)?
+            in_folder(path, path)?
         } else {
+            // Whoever names a file means what it leads to.
             vec![path.clone()]
         };
         return some(files, &format!("`{}` has no case files", path.display()));
@@ -78,14 +80,15 @@ fn case_files(args: &TestArgs) -> Result<Vec<PathBuf>, Failure> {
     }
     let mut files = Vec::new();
     let single = folder.join("cases.toml");
-    if single.is_file() {
+    let shown = args.plugin.as_deref().unwrap_or(Path::new("."));
+    if single.exists() {
+        lies_in(&single, shown)?;
         files.push(single);
     }
     let several = folder.join("cases");
     if several.is_dir() {
-        files.extend(in_folder(&several)?);
+        files.extend(in_folder(&several, shown)?);
     }
-    let shown = args.plugin.as_deref().unwrap_or(Path::new("."));
     some(files, &format!("`{}` has no cases", shown.display()))
 }
 
@@ -98,8 +101,8 @@ fn some(files: Vec<PathBuf>, message: &str) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// The case files of a folder, by name.
-fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The case files of a folder, by name. All of them lie in `root`.
+fn in_folder(folder: &Path, root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let listed = std::fs::read_dir(folder).and_then(|entries| {
         entries
             .map(|entry| Ok(entry?.path()))
@@ -111,7 +114,28 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     })?;
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
     files.sort_unstable();
+    files.iter().try_for_each(|file| lies_in(file, root))?;
     Ok(files)
+}
+
+/// Refuses what is no file of a folder, wherever links lead: cases are shown, and `--accept` writes to them.
+fn lies_in(file: &Path, root: &Path) -> Result<(), Failure> {
+    let wrong = |what: &str| {
+        let message = format!("`{}` {what}", file.display());
+        Failure::new(Kind::Usage, message)
+    };
+    if !file.is_file() {
+        return Err(wrong("is not a file"));
+    }
+    let root = root.canonicalize();
+    let inside = file
+        .canonicalize()
+        .and_then(|file| Ok(file.starts_with(root?)));
+    if inside.is_ok_and(|inside| inside) {
+        return Ok(());
+    }
+    Err(wrong("leads out of the folder that is tested")
+        .hint("copy the file there, or name it: `--cases FILE`"))
 }
 
 fn is_chosen(case: &Case, only: &[String]) -> bool {
@@ -160,9 +184,12 @@ fn accept_all(
     verdicts: &[Verdict],
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let position = |case: &Case| cases.iter().position(|tried| std::ptr::eq(*tried, case));
+    // Those that are tried are in the order of the files.
+    let mut next = cases.iter().enumerate().peekable();
+    let mut position =
+        |case: &Case| Some(next.next_if(|(_, tried)| std::ptr::eq(**tried, case))?.0);
     for file in files {
-        let tried = file.cases.iter().map(position).collect::<Vec<_>>();
+        let tried = file.cases.iter().map(&mut position).collect::<Vec<_>>();
         let of_file = tried.iter().map(|at| Some(&verdicts[(*at)?]));
         let accepted = accept::accept(file, &of_file.collect::<Vec<_>>())?;
         for (at, accepted) in tried.into_iter().zip(accepted) {

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::flags::allowed;
 use crate::build::freshness::BUILD_FOLDERS;
 use crate::build::generated;
 use crate::build::language::Job;
@@ -18,29 +19,6 @@ const DEPTH_MAX: usize = 16;
 
 /// More sources than that are no plugin.
 const SOURCES_MAX: usize = 1000;
-
-/// Flags that are taken as they are.
-const FLAGS: [&str; 19] = [
-    "-O0",
-    "-O1",
-    "-O2",
-    "-O3",
-    "-Os",
-    "-Oz",
-    "-pedantic",
-    "-pedantic-errors",
-    "-ansi",
-    "-w",
-    "-ffast-math",
-    "-fno-builtin",
-    "-fno-strict-aliasing",
-    "-fwrapv",
-    "-fsigned-char",
-    "-funsigned-char",
-    "-fshort-enums",
-    "-msimd128",
-    "-mtail-call",
-];
 
 /// What a build needs to know.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,6 +79,11 @@ impl Manifest {
         }
         sources.sort();
         sources.dedup();
+        if written.sources.is_empty() {
+            return Err(
+                "`sources` is empty: name `.c` files, or folders that have some".to_owned(),
+            );
+        }
         if sources.is_empty() {
             let folders = written.sources.join("`, `");
             return Err(format!("no `.c` file is in `{folders}`"));
@@ -197,39 +180,6 @@ fn collect(
         }
     }
     Ok(())
-}
-
-/// Whether a flag only says how to translate: others run programs (`-fplugin`), read files (`@file`, `-include`) or
-/// write them (`-o`).
-fn allowed(flag: &str) -> Result<(), String> {
-    let define = ["-D", "-U"]
-        .iter()
-        .find_map(|start| flag.strip_prefix(start));
-    let ok = FLAGS.contains(&flag)
-        || flag.strip_prefix("-std=").is_some_and(is_word)
-        || flag.strip_prefix("-W").is_some_and(is_warning)
-        || define
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
-    if ok {
-        return Ok(());
-    }
-    Err(format!(
-        "the flag `{flag}` is not one of those that a plugin may have: -D..., -U..., -std=..., -W..., {}",
-        FLAGS.join(", ")
-    ))
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-+_".contains(c))
-}
-
-/// `-Wl,`, `-Wa,` and `-Wp,` hand on flags to other programs.
-fn is_warning(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-=+_".contains(c))
 }
 
 #[cfg(test)]
@@ -346,54 +296,13 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_do_more_than_translate_are_refused() {
-        for flag in [
-            "-O2",
-            "-std=c17",
-            "-std=gnu++20",
-            "-Wall",
-            "-Wno-unused",
-            "-Werror=format",
-            "-DNAME",
-            "-DNAME=\"a b\"",
-            "-UNAME",
-            "-msimd128",
-            "-w",
-        ] {
-            assert_eq!(allowed(flag), Ok(()), "{flag}");
-        }
-        for flag in [
-            "-fplugin=evil.so",
-            "-Wl,--import-memory",
-            "-Wa,x",
-            "-Wp,-MD,x",
-            "-o",
-            "@file",
-            "-include",
-            "-I/etc",
-            "-std=",
-            "-D",
-            "-D@x",
-            "-x",
-            "-B.",
-            "--sysroot=/",
-            "-Xclang",
-            "-load",
-            "evil.c",
-            "-wrapper",
-            "",
-            "-fuse-ld=x",
-        ] {
-            assert!(allowed(flag).is_err(), "{flag}");
-        }
-    }
-
-    #[test]
     fn what_is_not_known_is_refused() {
         let root = folder(&["src/a.c"]);
         let error = resolve(&root, "source = ['src']").expect_err("it is no setting");
         assert!(error.contains("unknown field `source`"), "{error}");
         resolve(&folder(&["src/a.h"]), "").expect_err("there is no source");
+        let error = resolve(&root, "sources = []").expect_err("none is named");
+        assert!(error.starts_with("`sources` is empty"), "{error}");
         let error = resolve(&folder(&["a.S"]), "sources = ['a.S']").expect_err("it is assembly");
         assert_eq!(error, "`a.S` is no `.c` file");
     }

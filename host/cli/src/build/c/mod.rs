@@ -1,6 +1,8 @@
 //! Plugins in C: flowstone makes the bindings, `zig cc` with its wasi-libc compiles them, and the component is put
 //! around the core module.
 
+mod flags;
+mod includes;
 mod manifest;
 
 use std::collections::BTreeSet;
@@ -57,8 +59,12 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
             .map(|(path, _)| Path::new(generated::NAME).join(path));
         let made = made.filter(|path| is(path, "c"));
         let mut inputs = BTreeSet::new();
-        for source in manifest.sources.iter().cloned().chain(made) {
-            objects.push(compiler.compile(&source, objects.len(), &manifest, &mut inputs)?);
+        let sources: Vec<_> = manifest.sources.iter().cloned().chain(made).collect();
+        for source in &sources {
+            inputs.extend(compiler.included(source, &manifest)?);
+        }
+        for source in &sources {
+            objects.push(compiler.compile(source, objects.len(), &manifest)?);
         }
         let module = compiler.link(&objects)?;
         Ok(Made {
@@ -113,55 +119,84 @@ impl Compiler<'_> {
         tools::run_installed(command, failed).map(drop)
     }
 
-    /// Compiles one source; its object file. What it includes is added to `inputs`.
-    fn compile(
-        &self,
-        source: &Path,
-        number: usize,
-        manifest: &Manifest,
-        inputs: &mut BTreeSet<PathBuf>,
-    ) -> Result<PathBuf, Failure> {
-        let object = self.job.work.path().join(format!("{number}.o"));
-        let listed = object.with_extension("d");
+    /// The compiler with what all sources of a plugin are translated with.
+    fn translating(&self, manifest: &Manifest) -> Command {
         let mut command = self.command();
+        let include = manifest.include.iter();
         command
-            .args(["-c", "-iquote", generated::NAME])
-            .args(
-                manifest
-                    .include
-                    .iter()
-                    .flat_map(|folder| [Path::new("-I"), folder]),
-            )
-            .args(&manifest.flags)
-            .args(["-g0", "-MMD", "-MF"])
-            .arg(&listed)
-            .arg(source)
-            .arg("-o")
-            .arg(&object);
-        self.run(&mut command)?;
-        let listed = String::from_utf8_lossy(&read(&listed)?).into_owned();
-        for path in dependencies(&listed) {
-            inputs.insert(self.inside(source, &path)?);
-        }
-        Ok(object)
+            .args(["-iquote", generated::NAME])
+            .args(include.flat_map(|folder| [Path::new("-I"), folder]))
+            .args(&manifest.flags);
+        command
     }
 
-    /// A file that a source includes. Like the sources, it lies in the plugin's folder: else the component would be
-    /// another one on another machine.
-    fn inside(&self, source: &Path, path: &str) -> Result<PathBuf, Failure> {
-        let full = self.job.folder.join(path);
-        if full
-            .canonicalize()
-            .is_ok_and(|found| found.starts_with(self.job.folder))
-        {
-            return Ok(full);
+    /// The files of the folder that a source includes. It is asked for before the compiler looks at more than that: it
+    /// shows lines of what it does not understand.
+    fn included(&self, source: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Failure> {
+        let list = self.job.work.path().join("included.d");
+        let mut command = self.translating(manifest);
+        command.args(["-M", "-w", "-MF"]).arg(&list).arg(source);
+        self.run(&mut command).map_err(|failure| {
+            let said = failure.detail.as_deref().unwrap_or_default();
+            let elsewhere = includes::in_messages(said)
+                .into_iter()
+                .find(|path| matches!(self.place(path), Place::Elsewhere));
+            match elsewhere {
+                Some(path) => self.leads_out(source, path),
+                None => failure,
+            }
+        })?;
+        let mut files = Vec::new();
+        for path in includes::listed(&String::from_utf8_lossy(&read(&list)?)) {
+            match self.place(&path) {
+                Place::Folder => files.push(self.job.folder.join(path)),
+                Place::Tool => {}
+                Place::Elsewhere | Place::Nowhere => return Err(self.leads_out(source, &path)),
+            }
         }
+        Ok(files)
+    }
+
+    fn place(&self, path: &str) -> Place {
+        let is_of_tool = |found: &Path| {
+            let tool = self.tool.canonicalize();
+            tool.is_ok_and(|tool| found.starts_with(tool))
+        };
+        match includes::place(self.job.folder, path) {
+            Some(found) if found.starts_with(self.job.folder) => Place::Folder,
+            Some(found) if is_of_tool(&found) => Place::Tool,
+            Some(_) => Place::Elsewhere,
+            None => Place::Nowhere,
+        }
+    }
+
+    /// Like the sources, what they include lies in the plugin's folder: else the component would be another one on
+    /// another machine.
+    fn leads_out(&self, source: &Path, path: &str) -> Failure {
         let message = format!(
             "plugin `{}`: `{}` includes `{path}`, which is not in its folder",
             self.job.plugin,
             source.display()
         );
-        Err(Failure::new(Kind::Build, message).hint("copy the file into the plugin's folder"))
+        Failure::new(Kind::Build, message).hint("copy the file into the plugin's folder")
+    }
+
+    /// Compiles one source; its object file.
+    fn compile(
+        &self,
+        source: &Path,
+        number: usize,
+        manifest: &Manifest,
+    ) -> Result<PathBuf, Failure> {
+        let object = self.job.work.path().join(format!("{number}.o"));
+        let mut command = self.translating(manifest);
+        command
+            .args(["-g0", "-c"])
+            .arg(source)
+            .arg("-o")
+            .arg(&object);
+        self.run(&mut command)?;
+        Ok(object)
     }
 
     /// The core module of these object files. It has no `main`: it waits for calls.
@@ -183,32 +218,10 @@ impl Compiler<'_> {
     }
 }
 
-/// The files in a dependency file of make: `object: file file \`, with `\ ` for a space.
-fn dependencies(text: &str) -> impl Iterator<Item = String> {
-    let joined = text
-        .replace("\\\r\n", " ")
-        .replace("\\\n", " ")
-        .replace("\\ ", "\0");
-    let list = joined
-        .split_once(": ")
-        .map(|(_, list)| list.to_owned())
-        .unwrap_or_default();
-    let files: Vec<_> = list
-        .split_whitespace()
-        .map(|file| file.replace('\0', " "))
-        .collect();
-    files.into_iter()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_source_includes_is_read_from_its_list() {
-        let listed = "0.o: src/a.c gen/a.h \\\n  include/my\\ own.h\n";
-        let files: Vec<_> = dependencies(listed).collect();
-        assert_eq!(files, ["src/a.c", "gen/a.h", "include/my own.h"]);
-        assert_eq!(dependencies("").count(), 0);
-    }
+/// Where an included file lies.
+enum Place {
+    Folder,
+    Tool,
+    Elsewhere,
+    Nowhere,
 }

@@ -9,6 +9,7 @@
 //!   wit/types, wit/runtime    option, result, tuples; memory
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use wit_bindgen_core::wit_parser::{Resolve, WorldItem, WorldKey};
@@ -79,6 +80,24 @@ impl Bindings {
         files.extend(SUPPORT.map(|(path, text)| (path.to_owned(), text.into())));
         Ok(Self { files, wanted })
     }
+}
+
+/// The functions for people, with the imports of the packages that they name.
+pub(super) fn wanted(functions: &[String], module: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut packages = BTreeSet::new();
+    for function in functions {
+        for (at, _) in function.match_indices('.') {
+            let before = &function[..at];
+            packages.insert(&before[before.rfind(|c| !word(c)).map_or(0, |at| at + 1)..]);
+        }
+    }
+    let imports = packages.into_iter().map(|package| match package {
+        "witTypes" => format!("import witTypes \"{module}/gen/wit/types\""),
+        package => format!("import \"{module}/gen/{package}\""),
+    });
+    let lines: Vec<_> = imports.chain(functions.iter().cloned()).collect();
+    lines.join("\n")
 }
 
 /// The exported interface whose functions a generated package has; none is the world itself.
@@ -259,4 +278,28 @@ fn at_commas(text: &str) -> Vec<&str> {
         parts.push(last);
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_shown_with_the_imports_that_they_need() {
+        let functions = [
+            "func Count(text string) uint32",
+            "func Find(a witTypes.Option[local_ty_shapes.Shape]) []wit_world.Point",
+        ];
+        assert_eq!(
+            wanted(&functions.map(str::to_owned), "local/ty"),
+            "import \"local/ty/gen/local_ty_shapes\"\nimport witTypes \"local/ty/gen/wit/types\"\n\
+             import \"local/ty/gen/wit_world\"\n\
+             func Count(text string) uint32\n\
+             func Find(a witTypes.Option[local_ty_shapes.Shape]) []wit_world.Point"
+        );
+        assert_eq!(
+            wanted(&functions.map(str::to_owned)[..1], "a"),
+            functions[0]
+        );
+    }
 }

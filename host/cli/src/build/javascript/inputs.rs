@@ -3,9 +3,10 @@
 //! esbuild looks for a package in every folder above, and follows any path. What it finds there is not of the plugin:
 //! somewhere else the component would be another one, or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
+use heck::ToLowerCamelCase;
 use serde::Deserialize;
 
 /// What esbuild writes with `--metafile`. Paths are below its folder.
@@ -26,6 +27,48 @@ struct Import {
     path: String,
     /// What the module says.
     original: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Bundled {
+    outputs: BTreeMap<String, Module>,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(default)]
+    exports: Vec<String>,
+}
+
+/// What a world exports that the bundle does not, by the names of WIT. A tool takes such a bundle all the same, and each call
+/// is a trap.
+pub(super) fn missing(list: &[u8], wanted: &[String]) -> Vec<String> {
+    let Ok(bundled) = serde_json::from_slice::<Bundled>(list) else {
+        return Vec::new();
+    };
+    let exports: BTreeSet<_> = bundled
+        .outputs
+        .values()
+        .flat_map(|module| &module.exports)
+        .collect();
+    // A module of the older kind is one value; what is in it is not known before it runs.
+    if exports.contains(&"default".to_owned()) {
+        return Vec::new();
+    }
+    let is_there = |name: &&String| {
+        exports.contains(name) || exports.contains(&short(name).to_lower_camel_case())
+    };
+    wanted
+        .iter()
+        .filter(|name| !is_there(name))
+        .cloned()
+        .collect()
+}
+
+/// The name of an interface without its package and version: `shapes` of `local:ty/shapes@1.0.0`.
+fn short(name: &str) -> &str {
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    name.split_once('@').map_or(name, |(name, _)| name)
 }
 
 /// Sees to it that all files lie below the folder that the bundle is made in.
@@ -85,6 +128,21 @@ mod tests {
             "outputs": {}}"#;
         assert_eq!(check(list.as_bytes()), Ok(()));
         check(b"{}").expect_err("it lists nothing");
+    }
+
+    #[test]
+    fn what_the_world_has_and_the_bundle_has_not_is_found() {
+        let wanted = ["word-count", "to-utf8", "local:ty/my-shapes@1.0.0", "gone"];
+        let wanted = wanted.map(str::to_owned);
+        let list = |exports: &str| {
+            format!(r#"{{"inputs": {{}}, "outputs": {{"bundle.js": {{"exports": [{exports}]}}}}}}"#)
+        };
+        let all = list(r#""wordCount", "toUtf8", "myShapes", "other""#);
+        assert_eq!(missing(all.as_bytes(), &wanted), ["gone"]);
+        let full = list(r#""local:ty/my-shapes@1.0.0""#);
+        assert_eq!(missing(full.as_bytes(), &wanted[2..]), ["gone"]);
+        let older = list(r#""default""#);
+        assert!(missing(older.as_bytes(), &wanted).is_empty());
     }
 
     #[test]

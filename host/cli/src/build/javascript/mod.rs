@@ -15,7 +15,7 @@ use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
 use super::world::PluginWorld;
-use super::{step, tools};
+use super::{step, tools, wit};
 use crate::failure::{Failure, Kind};
 
 use manifest::{Manifest, Tool};
@@ -35,7 +35,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let folder = job.work.path().join("sources");
     sources.lay_out(&folder)?;
     let modules = packages::installed(job, &manifest, &sources)?;
-    let bundle = bundle(job, &manifest, &sources, &folder, modules)?;
+    let bundle = bundle((job, &manifest), &world, &sources, &folder, modules)?;
     // What counts is the module that was made of them: comments, types, and what is never used are not in it.
     let wit = sources.only(|name| name.starts_with("wit/"));
     let tool = manifest.tool.of_table();
@@ -49,7 +49,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     })?;
     Ok(Made {
         component,
-        inputs: Some([].into()),
+        inputs: Some(sources.paths(job.folder)),
     })
 }
 
@@ -60,8 +60,8 @@ fn is_source(name: &str) -> bool {
 
 /// One module of all, written beside the sources.
 fn bundle(
-    job: &Job<'_>,
-    manifest: &Manifest,
+    (job, manifest): (&Job<'_>, &Manifest),
+    world: &PluginWorld<'_>,
     sources: &Sources,
     folder: &Path,
     modules: Option<PathBuf>,
@@ -100,8 +100,32 @@ fn bundle(
             "name the package in `dependencies` of `package.json`, or copy the file into the plugin's folder",
         )
     })?;
+    let missing = inputs::missing(&list, &world.exports());
+    if !missing.is_empty() {
+        return Err(not_exported(job, manifest, &missing));
+    }
+    let wide = wit::with_wide_integers(world.resolve(), world.world());
+    if manifest.tool == Tool::ComponentizeQjs && !wide.is_empty() {
+        job.output.note(&format!(
+            "plugin `{}`: integers of 64 bits are exact only up to 2^53 here, in `{}`; with `\"tool\": \"componentize-js\"` they are `bigint`",
+            job.plugin,
+            wide.join("`, `")
+        ));
+    }
     let file = folder.join(BUNDLE);
     std::fs::read_to_string(&file).map_err(|error| cannot_read(&file, &error))
+}
+
+fn not_exported(job: &Job<'_>, manifest: &Manifest, missing: &[String]) -> Failure {
+    let message = format!(
+        "plugin `{}`: `{}` does not export `{}`, which `wit/` asks for",
+        job.plugin,
+        manifest.main,
+        missing.join("`, `")
+    );
+    Failure::new(Kind::Build, message).hint(
+        "a function `word-count` is `export function wordCount(...)`, an interface `my-shapes` is `export const myShapes = { ... }`",
+    )
 }
 
 /// The namespaces of the packages in `wit/`: what a module imports of these is offered by the host.

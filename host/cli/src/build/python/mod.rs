@@ -45,7 +45,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     })?;
     Ok(Made {
         component,
-        inputs: Some([].into()),
+        inputs: Some(sources.paths(job.folder)),
     })
 }
 

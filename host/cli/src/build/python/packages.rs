@@ -22,6 +22,9 @@ use crate::failure::{Failure, Kind};
 /// The lock file: exact versions with the hashes of the files, as pip reads them.
 const LOCK: &str = "requirements.lock";
 
+/// How a lock file of ours begins.
+const MADE: &str = "# Made by flowstone for ";
+
 /// The Python that componentize-py puts into components.
 const PYTHON_VERSION: &str = "3.14";
 
@@ -47,9 +50,10 @@ impl Packages {
         };
         let first = first_line(&manifest.dependencies);
         let there = read(&path).map_err(refused)?;
-        let lock = match there.filter(|lock| lock.lines().next() == Some(&*first)) {
-            Some(lock) => lock,
-            None => written(job, manifest, &path, &first)?,
+        let lock = match there {
+            Some(lock) if lock.lines().next() == Some(&*first) => lock,
+            Some(lock) if !is_ours(&lock) => return Err(not_ours(job, &first)),
+            _ => written(job, manifest, &path, &first)?,
         };
         let lock = lock::exact(&lock).map_err(refused)?;
         Ok(Self { lock })
@@ -72,6 +76,19 @@ impl Packages {
         };
         kept::packages(&identity, install).map(Some)
     }
+}
+
+/// Whether flowstone wrote a lock file, and may write it anew for other packages.
+fn is_ours(lock: &str) -> bool {
+    lock.trim().is_empty() || lock.starts_with(MADE)
+}
+
+fn not_ours(job: &Job<'_>, first: &str) -> Failure {
+    job.wrong_manifest(LOCK, "does not say for which packages it was made")
+        .hint("remove it to have it made anew")
+        .hint(format!(
+            "or, if it is for those of the manifest, begin it with the line `{first}`"
+        ))
 }
 
 /// A new lock file, which is left in the plugin's folder.
@@ -103,7 +120,7 @@ fn read(path: &Path) -> Result<Option<String>, String> {
 /// The lock file says for what it was made.
 fn first_line(dependencies: &[String]) -> String {
     format!(
-        "# Made by flowstone for {}. Remove it for newer versions.",
+        "{MADE}{}. Remove it for newer versions.",
         dependencies.join(", ")
     )
 }
@@ -210,6 +227,15 @@ mod tests {
              a==1.2 --hash=sha256:ab\nb==1.2 --hash=sha256:ab\n"
         );
         assert!(lock_of("WARNING: no", &first).is_err());
+    }
+
+    #[test]
+    fn a_lock_file_of_somebody_else_is_not_written_over() {
+        assert!(is_ours(&first_line(&["a".to_owned()])));
+        assert!(is_ours("\n"));
+        for text in ["a==1 --hash=sha256:ab\n", "# by pip-compile\n", "# Made by"] {
+            assert!(!is_ours(text), "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::output::Output;
 pub(super) use self::install::{make_private, npm, pip};
 pub(super) use self::run::{NODE, NPM, PYTHON, hint_if_it_ran, run_installed};
 
+/// What names the folder of the tools.
+const VARIABLE: &str = "FLOWSTONE_TOOLS";
+
 /// A tool of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tool {
@@ -118,7 +121,10 @@ pub(super) fn folder() -> Result<PathBuf, Failure> {
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let own = absolute("FLOWSTONE_TOOLS");
+    let own = match std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+        Some(path) => Some(own(PathBuf::from(path))?),
+        None => None,
+    };
     let cache = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
     own.or_else(|| Some(cache()?.join("flowstone/tools")))
         .ok_or_else(|| {
@@ -127,7 +133,35 @@ pub(super) fn folder() -> Result<PathBuf, Failure> {
         })
 }
 
+/// The folder that was asked for. A relative one would be another one in every folder that builds are begun in.
+fn own(path: PathBuf) -> Result<PathBuf, Failure> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let message = format!(
+        "`{VARIABLE}` is `{}`: it has to be an absolute path",
+        path.display()
+    );
+    Err(Failure::new(Kind::Usage, message))
+}
+
 /// Sees to it that a tool is there. Its folder.
 pub(super) fn require(tool: &Tool, output: Output) -> Result<PathBuf, Failure> {
     install::installed(&folder()?, tool, output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_folder_of_tools_is_refused_and_not_passed_over() {
+        let failure = own(PathBuf::from("rel/tools")).expect_err("it is relative");
+        assert_eq!(
+            failure.message,
+            "`FLOWSTONE_TOOLS` is `rel/tools`: it has to be an absolute path"
+        );
+        let absolute = PathBuf::from("/a/tools");
+        assert_eq!(own(absolute.clone()), Ok(absolute));
+    }
 }

@@ -1,16 +1,28 @@
 //! Runs a program of a build, and says what went wrong in as few of its words as help.
 
 use std::io::ErrorKind;
+#[cfg(target_os = "linux")]
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::failure::{Failure, Kind};
 
-/// How many lines of what a program said are shown: the last ones, where compilers and interpreters say what it was.
+/// How many lines of what a program said are shown, and how many of them are its first ones. Most are the last ones, where
+/// compilers and interpreters say what it was.
 const LINES_MAX: usize = 40;
+const FIRST_LINES: usize = 12;
 
 /// How many characters of a line are shown.
 const LINE_MAX: usize = 300;
+
+/// How much of the processor a program may use that loads a plugin's modules, or installs some: ten times what the slowest
+/// takes.
+const PROCESSOR_MAX: Duration = Duration::from_mins(10);
 
 /// What a Python without pip says, as Debian's is.
 const NO_PIP: &str = "No module named pip";
@@ -62,7 +74,7 @@ impl Base {
         failed: impl Fn() -> String,
     ) -> Result<String, Failure> {
         let fault = |message: String| Failure::new(Kind::Build, message);
-        let output = ended(command).map_err(|error| match error.kind() {
+        let output = ended(command, Some(PROCESSOR_MAX)).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 fault(format!("there is no `{}` to build it with", self.name)).hint(self.get)
             }
@@ -97,7 +109,7 @@ pub(in crate::build) fn run_installed(
     command: &mut Command,
     failed: impl Fn() -> String,
 ) -> Result<String, Failure> {
-    let output = ended(command).map_err(|error| {
+    let output = ended(command, None).map_err(|error| {
         let program = Path::new(command.get_program());
         let message = format!("cannot run `{}`: {error}", program.display());
         Failure::new(Kind::Build, message)
@@ -106,8 +118,43 @@ pub(in crate::build) fn run_installed(
     said(&output, failed)
 }
 
-fn ended(command: &mut Command) -> std::io::Result<Output> {
-    command.stdin(Stdio::null()).output()
+/// Runs a program to its end, with so much of the processor where that is said.
+fn ended(command: &mut Command, processor: Option<Duration>) -> std::io::Result<Output> {
+    let pipes = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = pipes.stderr(Stdio::piped()).spawn()?;
+    if let Some(processor) = processor {
+        limit(&child, processor);
+    }
+    child.wait_with_output()
+}
+
+/// Has the system end a program when it has used so much of the processor, also when nobody waits for it any more. What it
+/// begins later has the same limit. Where it cannot be limited it runs on.
+#[cfg(target_os = "linux")]
+fn limit(child: &Child, processor: Duration) {
+    let seconds = processor.as_secs();
+    let limit = Rlimit {
+        current: Some(seconds),
+        // The first signal could be passed over.
+        maximum: Some(seconds + 10),
+    };
+    let _ = prlimit(Some(Pid::from_child(child)), Resource::Cpu, limit);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit(_: &Child, _: Duration) {}
+
+/// Whether the system ended a program at its limit.
+fn is_limited(output: &Output) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        output.status.signal() == Some(Signal::XCPU.as_raw())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = output;
+        false
+    }
 }
 
 /// What a program wrote to standard output where all went well, else what it said of what went wrong.
@@ -119,31 +166,52 @@ fn said(output: &Output, failed: impl Fn() -> String) -> Result<String, Failure>
     if output.status.success() {
         return Ok(also.into_owned());
     }
+    if is_limited(output) {
+        let message = format!(
+            "{}: it took more than {} s of the processor, and was ended",
+            failed(),
+            PROCESSOR_MAX.as_secs()
+        );
+        return Err(Failure::new(Kind::Build, message)
+            .hint("modules are loaded while a component is built: does one of them never end?"));
+    }
     let said = if said.trim().is_empty() { also } else { said };
     Err(Failure::new(Kind::Build, failed()).detail(short(&said)))
 }
 
-/// The last lines, none of them long.
+/// The first and the last lines, none of them long: some programs begin with what it was, others end with it.
 fn short(said: &str) -> String {
+    let said = without_stack(said);
     let lines: Vec<_> = said
         .lines()
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect();
-    let left_out = lines.len().saturating_sub(LINES_MAX);
-    let mut shown = Vec::with_capacity(LINES_MAX + 1);
-    if left_out > 0 {
-        shown.push(format!("... {left_out} lines before"));
+    let line = |line: &&str| match line.char_indices().nth(LINE_MAX) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => (*line).to_owned(),
+    };
+    if lines.len() <= LINES_MAX {
+        return lines.iter().map(line).collect::<Vec<_>>().join("\n");
     }
-    shown.extend(
-        lines[left_out..]
-            .iter()
-            .map(|line| match line.char_indices().nth(LINE_MAX) {
-                Some((end, _)) => format!("{}...", &line[..end]),
-                None => (*line).to_owned(),
-            }),
+    let (first, last) = (
+        &lines[..FIRST_LINES],
+        &lines[lines.len() + FIRST_LINES - LINES_MAX..],
     );
-    shown.join("\n")
+    let between = format!("... {} lines more", lines.len() - LINES_MAX);
+    let shown = first.iter().map(line);
+    let shown = shown.chain([between]).chain(last.iter().map(line));
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Without what Node.js says of itself when a program that it ran has failed, and said why.
+fn without_stack(said: &str) -> &str {
+    let starts = ["\nnode:internal/", "\nnode:child_process:"];
+    let stack = starts.iter().filter_map(|start| said.find(start)).min();
+    match stack {
+        Some(at) if !said[..at].trim().is_empty() => &said[..at],
+        _ => said,
+    }
 }
 
 #[cfg(test)]
@@ -151,19 +219,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_long_output_the_last_lines_are_shown() {
+    fn of_a_long_output_the_first_and_the_last_lines_are_shown() {
         let said: Vec<_> = (1..=50).map(|line| format!("line {line}")).collect();
         let shown = short(&said.join("\n\n"));
+        assert!(shown.starts_with("line 1\nline 2\n"), "{shown}");
         assert!(
-            shown.starts_with("... 10 lines before\nline 11\n"),
+            shown.contains("\nline 12\n... 10 lines more\nline 23\n"),
             "{shown}"
         );
-        assert!(shown.ends_with("line 50"), "{shown}");
+        assert!(shown.ends_with("\nline 50"), "{shown}");
+        assert_eq!(short(&said[..40].join("\n")), said[..40].join("\n"));
         assert_eq!(
             short(&"ä".repeat(LINE_MAX + 1)),
             "ä".repeat(LINE_MAX) + "..."
         );
         assert_eq!(short("\n"), "");
+    }
+
+    #[test]
+    fn the_stack_of_what_ran_a_program_is_left_out() {
+        let said = "Could not resolve \"x\"\n1 error\nnode:internal/errors:985\n  throw err;\n    at a (b:1:2)\n";
+        assert_eq!(short(said), "Could not resolve \"x\"\n1 error");
+        let alone = "\nnode:internal/modules/loader:1\n  throw err;";
+        assert_eq!(short(alone), alone.trim_start(), "nothing else was said");
     }
 
     #[test]
@@ -180,6 +258,23 @@ mod tests {
             "there is no `no-such-program-anywhere` to build it with"
         );
         assert_eq!(failure.hints, ["install it"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_that_takes_too_much_of_the_processor_is_ended() {
+        let mut command = Command::new("sh");
+        // Some twenty seconds: where it is not ended the test fails, and does not hang.
+        command.args(["-c", "n=0; while [ $n -lt 20000000 ]; do n=$((n+1)); done"]);
+        let output = ended(&mut command, Some(Duration::from_secs(1))).expect("it starts");
+        let failure = said(&output, || "it failed".to_owned()).expect_err("it never ends");
+        assert!(
+            failure
+                .message
+                .starts_with("it failed: it took more than 600 s"),
+            "{}",
+            failure.message
+        );
     }
 
     #[cfg(unix)]

@@ -31,6 +31,23 @@ pub(super) fn meant(args: &FlowArgs) -> Option<PathBuf> {
     is_plugin.then(|| path.to_owned())
 }
 
+/// What is said of a folder that was named and is neither a flow nor a plugin.
+pub(super) fn neither(args: &FlowArgs) -> Option<Failure> {
+    let folder = args.flow.as_deref().filter(|path| path.is_dir())?;
+    if folder.join(FLOW_FILE).exists() {
+        return None;
+    }
+    let manifests = Language::ALL.map(|language| format!("`{}`", language.manifest()));
+    let message = format!(
+        "`{}` has neither a flow nor a plugin in it",
+        folder.display()
+    );
+    Some(Failure::new(Kind::NotFound, message).hint(format!(
+        "a flow has a `{FLOW_FILE}`, a plugin one of {}",
+        manifests.join(", ")
+    )))
+}
+
 /// Whether a file begins as WebAssembly does, or is called like it.
 fn is_component(path: &Path) -> bool {
     let mut start = [0; 4];

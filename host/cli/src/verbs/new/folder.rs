@@ -46,6 +46,11 @@ impl Folder {
                 path: path.to_owned(),
                 name,
             }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                let message = format!("`{}` is there, and is no folder", path.display());
+                Err(Failure::new(Kind::Usage, message)
+                    .hint("give a name that is not there yet, or an empty folder"))
+            }
             Err(error) => Err(Failure::cannot(Kind::Machine, "look at", path, &error)),
         }
     }
@@ -109,6 +114,11 @@ mod tests {
             Folder::new(&empty.join(".")).expect("it is empty").name(),
             "empty"
         );
-        Folder::new(&path.join("a")).expect_err("it is a file, with no name");
+        let refused = Folder::new(&path.join("a")).expect_err("it is a file");
+        assert!(
+            refused.message.ends_with("is there, and is no folder"),
+            "{}",
+            refused.message
+        );
     }
 }

@@ -7,7 +7,8 @@ use crate::failure::{Failure, Kind};
 /// So long may a name be.
 const LENGTH_MAX: usize = 64;
 
-/// Words that WIT, a language or its build tool keeps for itself, of those that are names otherwise.
+/// Words that WIT, a language or its build tool keeps for itself, of those that are names otherwise. Go takes a package
+/// `vendor` for a folder of others, and cargo none for one that it depends on.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
     "abstract", "alignas", "alignof", "alloc", "and", "arguments", "as", "asm", "assert", "async",
@@ -15,7 +16,7 @@ const RESERVED: &[&str] = &[
     "class", "const", "constexpr", "constructor", "continue", "core", "crate", "debugger", "def",
     "default", "defer", "del", "delete", "do", "double", "dyn", "elif", "else", "enum",
     "error-context", "eval", "except", "export", "extends", "extern", "f128", "f16", "f32", "f64",
-    "fallthrough", "false", "final", "finally", "flags", "float", "fn", "for", "from", "func",
+    "fallthrough", "false", "final", "finally", "flags", "float", "flowstone-sdk", "fn", "for", "from", "func",
     "function", "future", "gen", "global", "go", "goto", "i128", "i16", "i32", "i64", "i8", "if",
     "impl", "implements", "import", "in", "include", "init", "inline", "instanceof", "int",
     "interface", "is", "isize", "lambda", "let", "list", "long", "loop", "macro", "main", "map",
@@ -26,7 +27,7 @@ const RESERVED: &[&str] = &[
     "sizeof", "static", "std", "str", "stream", "string", "struct", "super", "switch", "test",
     "tests", "this", "thread-local", "throw", "trait", "true", "try", "tuple", "type", "typedef",
     "typeof", "u128", "u16", "u32", "u64", "u8", "undefined", "union", "unsafe", "unsigned",
-    "unsized", "use", "usize", "var", "variant", "virtual", "void", "volatile", "where", "while",
+    "unsized", "use", "usize", "var", "variant", "vendor", "virtual", "void", "volatile", "where", "while",
     "with", "world", "yield",
 ];
 

@@ -1,30 +1,50 @@
 //! Accepting: what cases gave is written into their file. All else in it, comments too, stays as it is.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
-use flowstone::core::to_wave;
+use flowstone::core::{format_size, to_wave};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::cases::{Case, CaseFile, Expected};
-use super::judge::{Fault, Verdict, reason};
+use super::judge::{Broken, Fault, Verdict, reason};
+use super::text::{FILE_BYTES_MAX, too_large};
 use crate::failure::{Failure, Kind};
+
+/// So many bytes may a result have that is written down: people read them.
+const RESULT_BYTES_MAX: usize = 1 << 20;
 
 /// Writes what is new; for each case whether it is now expected.
 pub(super) fn accept(file: &CaseFile, verdicts: &[Option<&Verdict>]) -> Result<Vec<bool>, Failure> {
     let cases = file.cases.iter().zip(verdicts).enumerate();
     let edits = cases.filter_map(|(at, (case, verdict))| Some((at, setting(case, (*verdict)?)?)));
     let edits = edits.collect::<Vec<_>>();
-    let is_edited = |at| edits.iter().any(|(edited, _)| *edited == at);
-    let accepted = (0..file.cases.len()).map(is_edited).collect();
+    let at = edits.iter().map(|(at, _)| *at).collect::<BTreeSet<_>>();
+    let accepted = (0..file.cases.len())
+        .map(|case| at.contains(&case))
+        .collect();
     if edits.is_empty() {
         return Ok(accepted);
     }
-    let text = edited(file, &edits);
     let shown = &file.text.name;
+    let is_large = |(_, (_, value)): &&(usize, Setting)| value.len() > RESULT_BYTES_MAX;
+    if let Some((at, (_, value))) = edits.iter().find(is_large) {
+        let size = format_size(value.len() as u64);
+        let message = format!(
+            "what the case at {shown}:{} gives is too large to be written down: {size}, and at most 1 MiB is",
+            file.cases[*at].line
+        );
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("give it less, or test a function that tells a part of it; nothing was accepted in this file"));
+    }
+    let text = edited(file, &edits);
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(too_large(&format!("with what came `{shown}`")));
+    }
     if !has_settings(&text, file.cases.len(), &edits) {
         let message = format!("the cases of `{shown}` cannot be edited as they are written");
         return Err(Failure::new(Kind::Usage, message)
@@ -38,11 +58,15 @@ pub(super) fn accept(file: &CaseFile, verdicts: &[Option<&Verdict>]) -> Result<V
 /// A setting by its name, with its value as TOML.
 type Setting = (&'static str, String);
 
-/// The setting that expects what the case gave; none where it already does, or where it gave nothing that can be expected.
+/// The setting that expects what the case gave; none where it already does, or where it gave nothing that can be expected:
+/// that a call came to a limit says nothing of what it gives elsewhere.
 fn setting(case: &Case, verdict: &Verdict) -> Option<Setting> {
     match verdict.fault.as_ref()? {
         Fault::Undetermined(_) | Fault::Ordered(_) => return None,
         Fault::Other(_) | Fault::NotFailed { .. } | Fault::Broken(_) | Fault::Unsaid(_) => {}
+    }
+    if verdict.outcome.as_ref().is_err_and(Broken::is_limit) {
+        return None;
     }
     if let Expected::Failure(_) = case.expected
         && let Some(reason) = reason(&verdict.outcome, &case.function)
@@ -84,13 +108,14 @@ fn edited(file: &CaseFile, edits: &[(usize, Setting)]) -> String {
         .iter()
         .map(|(at, setting)| edit(text, &file.cases[*at], setting))
         .collect::<Vec<_>>();
-    // From the end, so that the places before stay as they are.
     places.sort_by_key(|(place, _)| place.start);
-    let mut edited = text.clone();
-    for (place, new) in places.into_iter().rev() {
-        edited.replace_range(place, &new);
+    let (mut edited, mut taken) = (String::with_capacity(text.len()), 0);
+    for (place, new) in places {
+        edited.push_str(&text[taken..place.start]);
+        edited.push_str(&new);
+        taken = place.end;
     }
-    edited
+    edited + &text[taken..]
 }
 
 /// The place in the text that a setting goes to, and what is written there.

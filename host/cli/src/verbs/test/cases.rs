@@ -1,8 +1,6 @@
 //! Case files: TOML with `[[case]]` tables, read against what the component offers. All that is wrong with a file is told
 //! at once, with its place.
 
-use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -13,12 +11,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::granted::Granted;
 use super::json::json;
+use super::text::{self, Lines};
 use crate::failure::{Failure, FlowText, Kind};
 use crate::verbs::given::{self, Files};
 use crate::verbs::inspect::signature;
 
-/// How many bytes a case file may have; large arguments lie in files of their own.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+/// How many faults of a file are told; those after them mostly are the same.
+const FAULTS_MAX: usize = 20;
 
 /// What a case may say.
 const SETTINGS: [&str; 7] = [
@@ -78,7 +77,7 @@ pub(super) fn read(
 ) -> Result<CaseFile, Failure> {
     let text = FlowText {
         name: path.display().to_string(),
-        text: text(path)?,
+        text: text::read(path)?,
     };
     let own = path
         .parent()
@@ -90,6 +89,8 @@ pub(super) fn read(
         files: Files::In(own),
         accept,
         faults: Vec::new(),
+        is_listed: false,
+        lines: Lines::default(),
     };
     let cases = reader.file();
     let mut faults = reader.faults;
@@ -107,29 +108,15 @@ pub(super) fn read(
     Err(failure.in_flow(&text))
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
-    let shown = path.display();
-    let failed = |error| Failure::new(Kind::Usage, format!("cannot read `{shown}`: {error}"));
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        let message = format!("`{shown}` has more than 16 MiB");
-        return Err(Failure::new(Kind::Usage, message)
-            .hint("put large arguments into files beside it, and name them: `args = ['@FILE']`"));
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| Failure::new(Kind::Usage, format!("`{shown}` is not UTF-8 text")))
-}
-
 struct Reader<'a> {
     interface: &'a Interface,
     text: &'a str,
     files: Files<'a>,
     accept: bool,
     faults: Vec<Diagnostic>,
+    /// Whether the functions of the component were listed.
+    is_listed: bool,
+    lines: Lines,
 }
 
 /// The settings of a case, as they stand in the file.
@@ -176,7 +163,15 @@ impl<'a> Reader<'a> {
         for (key, value) in table.get_ref() {
             match (&**key.get_ref(), value.get_ref()) {
                 ("case", DeValue::Array(items)) => {
-                    cases.extend(items.iter().filter_map(|item| self.item(item)));
+                    for (number, item) in items.iter().enumerate() {
+                        if self.faults.len() >= FAULTS_MAX {
+                            let left = items.len() - number;
+                            let message = format!("{left} more cases were not looked at");
+                            self.fault(Diagnostic::at(&item.span(), message));
+                            break;
+                        }
+                        cases.extend(self.item(item));
+                    }
                 }
                 // Read when all cases are.
                 ("grants", _) => {}
@@ -224,13 +219,13 @@ impl<'a> Reader<'a> {
             let says = ["expect", "expect-json", "fails"].contains(&&**key.get_ref());
             says.then(|| key.span().start..value.span().end)
         });
-        let line = Diagnostic::at(&settings.span, "").position(self.text);
+        let line = self.lines.of(settings.span.start, self.text);
         Some(Case {
             name: name.flatten(),
             function: function.clone(),
             arguments: arguments?,
             expected: expected?,
-            line: line.map_or(1, |(line, _)| line),
+            line,
             place: Place {
                 expectation,
                 end: values.max().unwrap_or(settings.span.end),
@@ -257,7 +252,14 @@ impl<'a> Reader<'a> {
         match given::function(self.interface, &name) {
             Ok(function) => Some(function),
             Err(failure) => {
-                self.fault(refused(&value.span(), &failure));
+                let mut fault = refused(&value.span(), &failure);
+                if failure.kind == Kind::NotFound {
+                    // The list of all functions is told once.
+                    if std::mem::replace(&mut self.is_listed, true) {
+                        fault.help = fault.help.and_then(|help| nearest_of(&help));
+                    }
+                }
+                self.fault(fault);
                 None
             }
         }
@@ -373,6 +375,12 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// The part of an advice that names what is near, without the list after it.
+fn nearest_of(help: &str) -> Option<String> {
+    let (nearest, _) = help.split_once("? ")?;
+    Some(format!("{nearest}?"))
 }
 
 fn refused(span: &Range<usize>, failure: &Failure) -> Diagnostic {

@@ -1,4 +1,4 @@
-//! Trying cases: each is called twice, in two instances with other random numbers, and once more in an instance that the
+//! Trying cases: each is called twice, in two instances with other random numbers, and twice more in an instance that the
 //! other cases were called in before.
 
 use std::time::{Duration, Instant};
@@ -135,7 +135,7 @@ fn differ(first: &Outcome, second: &Outcome, function: &Function) -> Option<Comp
 }
 
 impl Broken {
-    fn is_limit(&self) -> bool {
+    pub(super) fn is_limit(&self) -> bool {
         matches!(
             self.kind,
             FailureKind::Timeout | FailureKind::OutOfMemory | FailureKind::ArgumentTooLarge
@@ -205,7 +205,8 @@ fn unexpected(case: &Case, outcome: &Outcome) -> Option<Fault> {
     }
 }
 
-/// Calls the cases once more, last to first, in an instance that is kept: what it keeps of a call shows in the next ones.
+/// Calls each case twice more, last to first, in an instance that is kept: what it keeps of a call shows in the next ones,
+/// also where there is but one case.
 fn after_others<'a>(
     component: &'a Component,
     chosen: &[(&'a CaseFile, &Case)],
@@ -218,11 +219,14 @@ fn after_others<'a>(
         if is_undetermined || verdict.is_impure || verdict.outcome.is_err() {
             continue;
         }
-        let Some(outcome) = instance.call(case, &file.granted) else {
-            return;
-        };
-        if let Some(compared) = differ(&verdict.outcome, &outcome, &case.function) {
-            verdict.fault = Some(Fault::Ordered(compared));
+        for _ in 0..2 {
+            let Some(outcome) = instance.call(case, &file.granted) else {
+                return;
+            };
+            if let Some(compared) = differ(&verdict.outcome, &outcome, &case.function) {
+                verdict.fault = Some(Fault::Ordered(compared));
+                break;
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What came of the cases: the ones that failed, and a line per function with its times and its memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use flowstone::core::{Interface, format_size, printable};
-use flowstone::{Compared, printable as printable_lines};
+use flowstone::{Compared, LogLine, printable as printable_lines};
 use serde_json::{Value as Json, json};
 
 use super::cases::{Case, CaseFile};
@@ -13,8 +13,11 @@ use super::judge::{Fault, Verdict, text};
 use crate::failure::Failure;
 use crate::output::{Output, Paint, Style};
 use crate::table::{Table, count, short};
-use crate::verbs::call::{log_object, say_log};
+use crate::verbs::call::log_object;
 use crate::verbs::verify::pair;
+
+/// How many lines of its log are shown of a case that failed.
+const LOG_LINES_MAX: usize = 30;
 
 /// Cases with what came of them.
 pub(super) struct Report<'a> {
@@ -79,9 +82,6 @@ impl<'a> Report<'a> {
         let paint = output.paint();
         let mut text = String::new();
         for tried in &self.tried {
-            if tried.is_failed() && !output.quiet {
-                say_log(&tried.verdict.log, output);
-            }
             text.push_str(&tried.text(output));
         }
         if !text.is_empty() {
@@ -158,11 +158,9 @@ impl<'a> Report<'a> {
     fn untested(&self, all: bool) -> Vec<&str> {
         let functions = self.interface.functions.iter().filter(|_| all);
         let functions = functions.map(|function| &*function.name);
-        let is_tried = |name: &&str| {
-            let mut tried = self.tried.iter();
-            tried.any(|tried| tried.case.function.name == *name)
-        };
-        functions.filter(|name| !is_tried(name)).collect()
+        let tried = self.tried.iter().map(|tried| &*tried.case.function.name);
+        let tried = tried.collect::<BTreeSet<_>>();
+        functions.filter(|name| !tried.contains(name)).collect()
     }
 
     fn object(&self, all: bool) -> Json {
@@ -238,6 +236,9 @@ impl Tried<'_> {
         text.push('\n');
         if let Some(fault) = self.verdict.fault.as_ref().filter(|_| !self.accepted) {
             text.push_str(&said(fault, paint));
+            if !output.quiet {
+                text.push_str(&logged(&self.verdict.log));
+            }
         }
         text
     }
@@ -281,6 +282,19 @@ fn said(fault: &Fault, paint: Paint) -> String {
                 + &beside(compared, ["alone", "after"], paint)
         }
     }
+}
+
+/// The last lines of what a call logged, where interpreters say what went wrong.
+fn logged(log: &[LogLine]) -> String {
+    let from = log.len().saturating_sub(LOG_LINES_MAX);
+    let mut text = String::new();
+    if from > 0 {
+        let _ = writeln!(text, "  log       {} before", count(from as u64, "line"));
+    }
+    for line in &log[from..] {
+        let _ = writeln!(text, "  log       {}", indented(&line.to_string()));
+    }
+    text
 }
 
 fn indented(text: &str) -> String {
