@@ -9,8 +9,6 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use flowstone::Component;
-
 use self::cases::{Case, CaseFile};
 use self::judge::Verdict;
 use self::report::Report;
@@ -32,7 +30,7 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
     } else {
         component::bytes(&named, output)?
     };
-    let component = Component::load(&named.component, &bytes)?;
+    let component = component::load(&named.component, &bytes, output)?;
     let interface = component.interface();
     let folder = plugin.is_dir().then_some(plugin);
     let files = paths
