@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check_plugin;
+mod compiled;
 mod drift;
 mod examples;
 mod explain;

@@ -18,14 +18,19 @@ fn component(answer: u32) -> Vec<u8> {
 }
 
 fn padded(answer: u32, bytes: usize) -> Vec<u8> {
-    let padding = " ".repeat(bytes);
     let text = format!(
-        r#"(component
-          (core module $m (func (export "answer") (result i32) (i32.const {answer})))
-          (core module (memory 1) (data (i32.const 0) "{padding}"))
+        r#"(core module $m (func (export "answer") (result i32) (i32.const {answer})))
           (core instance $i (instantiate $m))
-          (func (export "answer") (result u32) (canon lift (core func $i "answer"))))"#
+          (func (export "answer") (result u32) (canon lift (core func $i "answer")))"#
     );
+    with(&text, bytes)
+}
+
+/// A component with these parts, and as much padding.
+fn with(parts: &str, bytes: usize) -> Vec<u8> {
+    let padding = " ".repeat(bytes);
+    let text =
+        format!(r#"(component {parts} (core module (memory 1) (data (i32.const 0) "{padding}")))"#);
     wat::parse_str(text).expect("it is a component")
 }
 
@@ -89,9 +94,10 @@ fn a_small_component_or_one_that_is_refused_leaves_no_folder() {
     let small = padded(1, 0);
     let loaded = Component::load_from(&place.folder(), "plug", &small);
     assert!(matches!(loaded, Ok((_, KeptCode::NotKept(None)))));
-    let mut refused = component(1);
-    let last = refused.len() - 1;
-    refused[last] ^= 0xff;
+    let refused = with(
+        r#"(import "acme:other/api" (instance (export "f" (func))))"#,
+        COMPONENT_BYTES_MIN,
+    );
     let of_folder = Component::load_from(&place.folder(), "plug", &refused).err();
     let alone = Component::load("plug", &refused).err();
     let said = alone.expect("it is refused").to_string();
