@@ -53,8 +53,8 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a change. Waking nobody takes a system call as well.
-    fn tell(&self, state: MutexGuard<'_, State>) {
+    /// Tells of a change. Waking nobody takes a system call as well.
+    fn tell(&self, state: &State) {
         if state.waiting > 0 {
             self.changed.notify_all();
         }
@@ -85,7 +85,7 @@ impl Calls {
     pub(crate) fn finish(&self, key: MemoKey, called: Called) {
         let mut state = self.state();
         state.slots.insert(key, Slot::Done(called));
-        self.tell(state);
+        self.tell(&state);
     }
 
     /// Forgets the answers that the store remembers by now. Failures, which it never remembers, stand for this round.
@@ -98,7 +98,7 @@ impl Calls {
                 slot.remove();
             }
         }
-        self.tell(state);
+        self.tell(&state);
     }
 
     /// Gives claims back unfinished.
@@ -107,14 +107,14 @@ impl Calls {
         for key in keys {
             state.slots.remove(key);
         }
-        self.tell(state);
+        self.tell(&state);
     }
 
     /// Lets nobody wait any longer: whoever was to hand in a result may be gone.
     pub(crate) fn abort(&self) {
         let state = self.state();
         self.aborted.store(true, Ordering::Release);
-        self.tell(state);
+        self.tell(&state);
     }
 
     /// Waits for the result of somebody else's claim; none when they gave it back, or it has been committed since.
