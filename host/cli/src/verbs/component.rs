@@ -66,14 +66,14 @@ pub(super) fn load(shown: &str, bytes: &[u8], output: Output) -> Result<Componen
     };
     let folder = CompiledFolder::new(path, key);
     let (component, kept) = Component::load_from(&folder, shown, bytes)?;
+    let path = folder.path().display();
+    let note = match kept {
+        KeptCode::Used => format!("its compiled code was taken from `{path}`"),
+        KeptCode::Added => format!("compiled; the code is kept in `{path}`"),
+        KeptCode::NotKept(Some(error)) => format!("compiled; the code is not kept: {error}"),
+        KeptCode::NotKept(None) => return Ok(component),
+    };
     if output.verbose && !output.json {
-        let path = folder.path().display();
-        let note = match kept {
-            KeptCode::Used => format!("its compiled code was taken from `{path}`"),
-            KeptCode::Added => format!("compiled; the code is kept in `{path}`"),
-            KeptCode::NotKept(None) => "compiled".to_owned(),
-            KeptCode::NotKept(Some(error)) => format!("compiled; the code is not kept: {error}"),
-        };
         output.note(&output.paint_notes().text(Style::Dim, &note));
     }
     Ok(component)
