@@ -243,7 +243,22 @@ impl Component {
     ///
     /// When it is no component, or needs what the sandbox does not offer.
     pub fn load(name: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let plugin = SandboxCell::new(SandboxConfig::for_threads(1))
+        Self::load_trusting(name, bytes, None)
+    }
+
+    /// As [`Component::load`], for requests that trust `authorities`: as in [`EngineConfig::authorities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Component::load`].
+    pub fn load_trusting(
+        name: &str,
+        bytes: &[u8],
+        authorities: Option<PathBuf>,
+    ) -> Result<Self, Error> {
+        let mut config = SandboxConfig::for_threads(1);
+        config.authorities = authorities;
+        let plugin = SandboxCell::new(config)
             .get()?
             .load(bytes)
             .map_err(|error| Error::Plugin {

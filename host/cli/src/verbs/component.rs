@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use flowstone::core::printable;
+use flowstone::{Component, Error};
 
 use crate::args::{ComponentArgs, EngineArgs};
 use crate::build::{self, Built};
 use crate::failure::{Failure, Kind};
 use crate::opening;
 use crate::output::Output;
-use crate::settings::{FlowSettings, STORE_FOLDER};
+use crate::settings::{FlowSettings, STORE_FOLDER, authorities};
 
 /// The component's bytes; built where it is a folder.
 pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Failure> {
@@ -52,4 +53,9 @@ pub(super) fn built(folder: &Path, store: Option<&Path>, output: Output) -> Resu
         |name| printable(&name.to_string_lossy(), &[]),
     );
     build::build(&name, folder, store, output)
+}
+
+/// Loads a component that is to be called. Its requests trust the authorities that those of flows trust.
+pub(super) fn load(shown: &str, bytes: &[u8]) -> Result<Component, Error> {
+    Component::load_trusting(shown, bytes, authorities())
 }

@@ -10,8 +10,6 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use flowstone::Component;
-
 use self::cases::{Case, CaseFile};
 use self::judge::Verdict;
 use self::report::Report;
@@ -33,7 +31,7 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
     } else {
         component::bytes(&named, output)?
     };
-    let component = Component::load(&named.component, &bytes)?;
+    let component = component::load(&named.component, &bytes)?;
     let interface = component.interface();
     let folder = plugin.is_dir().then_some(plugin);
     let files = paths
