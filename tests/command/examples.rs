@@ -64,6 +64,7 @@ fn the_examples_are_flows_that_are_right() {
             .arg(&store)
             .arg(root.join("examples").join(example))
             .env("XDG_STATE_HOME", project.path("state"))
+            .env("FLOWSTONE_COMPILED", project.path("state/compiled"))
             .output()
             .expect("the command starts");
         assert_eq!(

@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check_plugin;
+mod compiled;
 mod confined;
 mod drift;
 mod examples;

@@ -13,6 +13,7 @@ pub(crate) fn command(project: &Project) -> Command {
         .current_dir(project.path(""))
         .env("NO_COLOR", "1")
         .env("XDG_STATE_HOME", project.path("state"))
+        .env("FLOWSTONE_COMPILED", project.path("state/compiled"))
         .stdin(Stdio::null());
     command
 }

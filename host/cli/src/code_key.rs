@@ -8,21 +8,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::folders;
 
 /// The secret of this account, made on first use. Without one components are compiled in every process.
 pub(crate) fn code_key() -> Option<[u8; 32]> {
-    let folder = state_folder()?.join("flowstone");
+    let folder = folders::state()?;
     read(&folder.join("code.key")).or_else(|| make(&folder))
-}
-
-fn state_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
 }
 
 /// The key in a file that nobody else could have read or written.

@@ -7,6 +7,7 @@ mod bar;
 mod build;
 mod code_key;
 mod failure;
+mod folders;
 mod graph;
 mod metrics;
 mod opening;

@@ -9,14 +9,17 @@ use flowstone_core::{
     Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
     RelationRef, Stage, TargetPlan, Value,
 };
-use flowstone_sandbox::{CallError, Kept, Limits, Output, Plugin, SandboxConfig, World, scan};
+use flowstone_sandbox::{
+    CallError, Kept, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig, World, scan,
+};
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
+use crate::compiled::{CompiledFolder, KeptCode, LoadFault, load_plugin};
 use crate::error::Error;
 use crate::granted::Granted;
 use crate::recipe::IDENTITY;
-use crate::stage::{LoadFault, PluginCode, SandboxCell, load_plugin};
+use crate::stage::{PluginCode, SandboxCell};
 
 /// The part of the memory given that the store's cache takes, and the least and the most that makes sense. Lookups come
 /// sorted, so more would save little time.
@@ -138,10 +141,7 @@ impl Engine {
         plugin: &str,
         bytes: &[u8],
     ) -> Result<(ComponentDigest, Interface, Option<Plugin>), Error> {
-        let fault = |error| Error::Plugin {
-            plugin: plugin.to_owned(),
-            error,
-        };
+        let fault = |error| refused(plugin, error);
         let digest = scan(bytes).map_err(fault)?.digest;
         if let Some(interface) = self.store.snapshot()?.interface(&digest)? {
             return Ok((digest, interface, None));
@@ -256,16 +256,27 @@ impl Component {
         bytes: &[u8],
         authorities: Option<PathBuf>,
     ) -> Result<Self, Error> {
-        let mut config = SandboxConfig::for_threads(1);
-        config.authorities = authorities;
-        let plugin = SandboxCell::new(config)
-            .get()?
-            .load(bytes)
-            .map_err(|error| Error::Plugin {
-                plugin: name.to_owned(),
-                error,
-            })?;
+        let sandbox = sandbox_trusting(authorities)?;
+        let plugin = sandbox.load(bytes).map_err(|error| refused(name, error))?;
         Ok(Self { plugin })
+    }
+
+    /// As [`Component::load_trusting`], but the code that an earlier process compiled it to is used where `folder` has it, and kept
+    /// there where it has not. Whatever is wrong with the folder, the component is compiled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Component::load`].
+    pub fn load_from(
+        folder: &CompiledFolder,
+        name: &str,
+        bytes: &[u8],
+        authorities: Option<PathBuf>,
+    ) -> Result<(Self, KeptCode), Error> {
+        let sandbox = sandbox_trusting(authorities)?;
+        let loaded = folder.load(bytes, &sandbox);
+        let (plugin, kept) = loaded.map_err(|error| refused(name, error))?;
+        Ok((Self { plugin }, kept))
     }
 
     /// What it offers.
@@ -309,6 +320,20 @@ impl Component {
     ) -> Option<Result<Output, CallError>> {
         let callable = self.plugin.function(function)?;
         Some(kept.call(&callable, arguments, [0; 32]))
+    }
+}
+
+/// The sandbox of a component by itself.
+fn sandbox_trusting(authorities: Option<PathBuf>) -> Result<Sandbox, Error> {
+    let mut config = SandboxConfig::for_threads(1);
+    config.authorities = authorities;
+    Ok(Sandbox::new(config)?)
+}
+
+fn refused(name: &str, error: LoadError) -> Error {
+    Error::Plugin {
+        plugin: name.to_owned(),
+        error,
     }
 }
 

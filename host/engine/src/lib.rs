@@ -16,6 +16,7 @@ mod catalog;
 mod chunks;
 mod commit;
 mod compared;
+mod compiled;
 mod drift;
 mod engine;
 mod error;
@@ -58,6 +59,7 @@ pub use cache::{
     PutReport, RemoveReport, RemovedGroup,
 };
 pub use compared::Compared;
+pub use compiled::{CompiledFolder, KeptCode};
 pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text};
 pub use error::Error;
 pub use event::{Change, Drift, Event, Observer, WatchKind};

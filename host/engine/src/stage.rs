@@ -9,13 +9,14 @@ use flowstone_core::{
     CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, RecipeRecord,
     RunId, Stage, Transform, Type, Value, format_size,
 };
-use flowstone_sandbox::{Callable, Limits, LoadError, Plugin, Row, Sandbox, SandboxConfig, World};
+use flowstone_sandbox::{Callable, Limits, Plugin, Row, Sandbox, SandboxConfig, World};
 use flowstone_store::{CollectionId, RecipeId, RowHead, RowState, Store, TargetId};
 
 use crate::answer::Typed;
 use crate::batch::Root;
 use crate::calls::Calls;
 use crate::commit::DueRows;
+use crate::compiled::{LoadFault, load_plugin};
 use crate::engine::Flow;
 use crate::error::Error;
 use crate::event::Observer;
@@ -60,35 +61,6 @@ impl PluginCode {
         *loaded = Some(plugin.clone());
         Ok(plugin)
     }
-}
-
-pub(crate) enum LoadFault {
-    Load(LoadError),
-    Other(Error),
-}
-
-/// Loads a component with the store's compiled code where it has it, and keeps the code where it has not.
-pub(crate) fn load_plugin(
-    bytes: &[u8],
-    digest: &ComponentDigest,
-    sandbox: &Sandbox,
-    store: &Store,
-) -> Result<Plugin, LoadFault> {
-    let other = |error: flowstone_store::StoreError| LoadFault::Other(error.into());
-    let compatibility = sandbox.compatibility();
-    if let Some((code, hash)) = store.compiled(digest, &compatibility).map_err(other)?
-        && let Ok(plugin) = sandbox.load_compiled(bytes, &code, &hash)
-    {
-        return Ok(plugin);
-    }
-    let plugin = sandbox.load(bytes).map_err(LoadFault::Load)?;
-    let code = plugin
-        .compiled()
-        .map_err(|error| LoadFault::Other(error.into()))?;
-    store
-        .put_compiled(digest, &compatibility, &code)
-        .map_err(other)?;
-    Ok(plugin)
 }
 
 /// The sandbox, made on first use: a run in which nothing changed needs none.

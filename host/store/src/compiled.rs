@@ -4,6 +4,11 @@
 //! caller's key fits, and the file and its folder belong to this user and are closed to all others. Everything else is
 //! a miss, and the file is removed.
 
+use std::cmp::Reverse;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
 use cap_std::fs::{Dir, DirBuilder};
 use flowstone_core::ComponentDigest;
 
@@ -15,6 +20,8 @@ use crate::store::Store;
 pub(crate) const FOLDER: &str = "aot";
 const READ: &str = "reading compiled code";
 const WRITE: &str = "writing compiled code";
+const NOTE_USE: &str = "noting the use of compiled code";
+const PRUNE: &str = "removing compiled code";
 
 /// The longest compatibility text that is used in a file name as it is.
 const COMPATIBILITY_BYTES_MAX: usize = 64;
@@ -90,6 +97,91 @@ impl Store {
         };
         self.write(|writer| writer.put_compiled(&record_key(digest, compatibility), &record))
     }
+
+    /// Whether a store in the folder `dir` has a file by the name that this code would have. Nothing is opened, so it is
+    /// cheap, and says nothing of whether the code can be used.
+    pub fn has_compiled_file(dir: &Path, digest: &ComponentDigest, compatibility: &str) -> bool {
+        dir.join(file_name(digest, compatibility)).is_file()
+    }
+
+    /// Notes that compiled code was used now: [`Store::prune_compiled`] goes by that. The time is that of the file, so
+    /// this is no write transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn note_compiled_use(
+        &self,
+        digest: &ComponentDigest,
+        compatibility: &str,
+    ) -> Result<(), StoreError> {
+        let place = &*self.place;
+        let file = place.dir().open(file_name(digest, compatibility));
+        file.and_then(|file| file.into_std().set_modified(SystemTime::now()))
+            .map_err(|error| place.io(NOTE_USE, error))
+    }
+
+    /// Removes compiled code until at most `files_max` files of `bytes_max` bytes in all are left: what was not made or
+    /// used for longest goes first. How many files went.
+    ///
+    /// For stores that hold nothing else. In that of a flow the collection knows which code is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
+    pub fn prune_compiled(&self, files_max: usize, bytes_max: u64) -> Result<usize, StoreError> {
+        let place = &*self.place;
+        let mut kept = code_files(place.dir()).map_err(|error| place.io(PRUNE, error))?;
+        kept.sort_by_key(|file| Reverse(file.used));
+        let mut bytes: u64 = 0;
+        let fitting = kept.iter().take(files_max).take_while(|file| {
+            bytes = bytes.saturating_add(file.len);
+            bytes <= bytes_max
+        });
+        let fitting = fitting.count();
+        let old = kept.split_off(fitting);
+        if old.is_empty() {
+            return Ok(0);
+        }
+        // Records first: a file without one is only taken up here, and one that is never used is not missed.
+        let names = kept.into_iter().map(|file| file.name).collect();
+        self.write(|writer| writer.retain_compiled(&names))?;
+        for file in &old {
+            (place.dir().remove_file(&file.name)).map_err(|error| place.io(PRUNE, error))?;
+        }
+        Ok(old.len())
+    }
+}
+
+/// A file of compiled code.
+struct CodeFile {
+    /// Its name in the store's folder.
+    name: String,
+    len: u64,
+    /// When it was written, or last used.
+    used: SystemTime,
+}
+
+/// The files of compiled code, whether or not there is a record of them.
+fn code_files(dir: &Dir) -> io::Result<Vec<CodeFile>> {
+    let entries = match dir.read_dir(FOLDER) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if digest_in(&name).is_some() && !metadata.is_dir() {
+            files.push(CodeFile {
+                name: format!("{FOLDER}/{name}"),
+                len: metadata.len(),
+                used: metadata.modified()?.into_std(),
+            });
+        }
+    }
+    Ok(files)
 }
 
 fn record_key(digest: &ComponentDigest, compatibility: &str) -> Vec<u8> {
@@ -125,7 +217,7 @@ fn file_name(digest: &ComponentDigest, compatibility: &str) -> String {
 }
 
 /// Makes the folder, closed to others. One that is there and is not is taken away first, with what is in it.
-fn make_private_folder(dir: &Dir) -> std::io::Result<()> {
+fn make_private_folder(dir: &Dir) -> io::Result<()> {
     if let Ok(metadata) = dir.symlink_metadata(FOLDER) {
         match (metadata.is_dir(), is_private(&metadata)) {
             (true, true) => return Ok(()),
@@ -143,7 +235,7 @@ fn make_private_folder(dir: &Dir) -> std::io::Result<()> {
     dir.create_dir_with(FOLDER, &builder)
 }
 
-fn read(dir: &Dir, name: &str, len: u64) -> std::io::Result<Option<Vec<u8>>> {
+fn read(dir: &Dir, name: &str, len: u64) -> io::Result<Option<Vec<u8>>> {
     match dir.symlink_metadata(FOLDER) {
         Ok(folder) if folder.is_dir() && is_private(&folder) => {}
         _ => return Ok(None),

@@ -16,7 +16,7 @@ use crate::output::{Output, Style};
 /// Calls a function.
 pub(crate) fn call(args: &CallArgs, output: Output) -> Result<u8, Failure> {
     let bytes = component::bytes(&args.component, output)?;
-    let component = component::load(&args.component.component, &bytes)?;
+    let component = component::load(&args.component.component, &bytes, output)?;
     let function = given::function(component.interface(), &args.function)?;
     let arguments = given::arguments(function, &args.arguments, Files::Any)?;
     let limits = args.limits.limits();

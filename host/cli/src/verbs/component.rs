@@ -1,15 +1,18 @@
-//! The component that `call` and `inspect` are given: a file, a folder with sources, or a plugin of a flow.
+//! The component that a verb is given: a file, a folder with sources, or a plugin of a flow. It is compiled once and not
+//! for each command: where a flow keeps its compiled code in its store, here is a folder of the user's.
 
 use std::path::Path;
 
 use flowstone::core::printable;
-use flowstone::{Component, Error};
+use flowstone::{CompiledFolder, Component, Error, KeptCode};
 
 use crate::args::{ComponentArgs, EngineArgs};
 use crate::build::{self, Built};
+use crate::code_key::code_key;
 use crate::failure::{Failure, Kind};
+use crate::folders;
 use crate::opening;
-use crate::output::Output;
+use crate::output::{Output, Style};
 use crate::settings::{FlowSettings, STORE_FOLDER, authorities};
 
 /// The component's bytes; built where it is a folder.
@@ -55,7 +58,24 @@ pub(super) fn built(folder: &Path, store: Option<&Path>, output: Output) -> Resu
     build::build(&name, folder, store, output)
 }
 
-/// Loads a component that is to be called. Its requests trust the authorities that those of flows trust.
-pub(super) fn load(shown: &str, bytes: &[u8]) -> Result<Component, Error> {
-    Component::load_trusting(shown, bytes, authorities())
+/// Loads a component, with the code that an earlier command compiled it to where that is kept. Its requests
+/// trust the authorities that those of flows trust.
+pub(super) fn load(shown: &str, bytes: &[u8], output: Output) -> Result<Component, Error> {
+    let folder = folders::compiled().zip(code_key());
+    let Some((path, key)) = folder else {
+        return Component::load_trusting(shown, bytes, authorities());
+    };
+    let folder = CompiledFolder::new(path, key);
+    let (component, kept) = Component::load_from(&folder, shown, bytes, authorities())?;
+    if output.verbose && !output.json {
+        let path = folder.path().display();
+        let note = match kept {
+            KeptCode::Used => format!("its compiled code was taken from `{path}`"),
+            KeptCode::Added => format!("compiled; the code is kept in `{path}`"),
+            KeptCode::NotKept(None) => "compiled".to_owned(),
+            KeptCode::NotKept(Some(error)) => format!("compiled; the code is not kept: {error}"),
+        };
+        output.note(&output.paint_notes().text(Style::Dim, &note));
+    }
+    Ok(component)
 }

@@ -50,7 +50,7 @@ fn read(args: &ComponentArgs, output: Output) -> Result<Inspected, Failure> {
         error,
     };
     let scan = flowstone::scan_component(&bytes).map_err(fault)?;
-    let loaded = flowstone::Component::load(shown, &bytes)?;
+    let loaded = component::load(shown, &bytes, output)?;
     Ok(Inspected {
         shown: shown.clone(),
         bytes: bytes.len() as u64,

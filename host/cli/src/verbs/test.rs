@@ -31,7 +31,7 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
     } else {
         component::bytes(&named, output)?
     };
-    let component = component::load(&named.component, &bytes)?;
+    let component = component::load(&named.component, &bytes, output)?;
     let interface = component.interface();
     let folder = plugin.is_dir().then_some(plugin);
     let files = paths

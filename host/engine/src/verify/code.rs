@@ -6,12 +6,12 @@ use flowstone_core::{Function, Maker, Recipe, RecipeRecord, Value, row_function}
 use flowstone_sandbox::{Callable, scan};
 use flowstone_store::RecipeId;
 
+use crate::compiled::{LoadFault, load_plugin};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::lists::Lists;
 use crate::pins::{align, origin, pin_of, read, same_code};
 use crate::recipe::Recipes;
-use crate::stage::{LoadFault, load_plugin};
 
 /// What is called.
 pub(super) enum Code {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use flowstone_core::ComponentDigest;
 use tempfile::TempDir;
@@ -152,4 +153,72 @@ fn the_folder_and_its_files_are_closed_to_others() {
     put();
     assert!(get().is_some());
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+/// A store with the code of three components of 10 bytes each, used 1, 2 and 3 hours ago.
+fn aged(dir: &TempDir) -> Store {
+    let store = open(dir.path(), Some([1; 32]));
+    for hours in 1..=3 {
+        let digest = ComponentDigest::from_bytes(hash(hours));
+        store.put_compiled(&digest, "x86", &[0; 10]).unwrap();
+        let file = dir.path().join(format!("aot/{digest}-x86.cwasm"));
+        let used = SystemTime::now() - Duration::from_secs(3600 * hours);
+        fs::File::open(file).unwrap().set_modified(used).unwrap();
+    }
+    store
+}
+
+/// Which of the three are left: by record and content, and by the file's name alone.
+fn left(dir: &TempDir, store: &Store) -> (Vec<u64>, Vec<u64>) {
+    let digest = |hours| ComponentDigest::from_bytes(hash(hours));
+    let usable = (1..=3).filter(|hours| store.compiled(&digest(*hours), "x86").unwrap().is_some());
+    let there =
+        (1..=3).filter(|hours| Store::has_compiled_file(dir.path(), &digest(*hours), "x86"));
+    (usable.collect(), there.collect())
+}
+
+#[test]
+fn the_code_that_was_not_used_for_longest_goes_first() {
+    for (files_max, bytes_max, expected) in [
+        (3, 30, &[1, 2, 3][..]),
+        (2, 30, &[1, 2]),
+        (3, 29, &[1, 2]),
+        (3, 10, &[1]),
+        (3, 9, &[]),
+        (0, 30, &[]),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let store = aged(&dir);
+        let removed = store.prune_compiled(files_max, bytes_max).unwrap();
+        assert_eq!(removed, 3 - expected.len());
+        assert_eq!(left(&dir, &store), (expected.to_vec(), expected.to_vec()));
+        let records = store.size().unwrap().compiled;
+        assert_eq!(records, 10 * expected.len() as u64);
+    }
+}
+
+#[test]
+fn code_that_is_used_stays_and_files_without_a_record_go() {
+    let dir = TempDir::new().unwrap();
+    let store = aged(&dir);
+    let oldest = ComponentDigest::from_bytes(hash(3));
+    store.note_compiled_use(&oldest, "x86").unwrap();
+    let stray = dir.path().join(format!(
+        "aot/{}-x86.cwasm",
+        ComponentDigest::from_bytes(hash(4))
+    ));
+    fs::write(&stray, b"left by a process that was killed").unwrap();
+    let file = fs::File::open(&stray).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(store.prune_compiled(2, 100).unwrap(), 2);
+    assert_eq!(left(&dir, &store), (vec![1, 3], vec![1, 3]));
+    assert!(!stray.exists());
+    let nothing = ComponentDigest::from_bytes(hash(5));
+    assert!(store.note_compiled_use(&nothing, "x86").is_err());
+}
+
+#[test]
+fn a_store_without_compiled_code_is_pruned_to_itself() {
+    let dir = TempDir::new().unwrap();
+    assert_eq!(open(dir.path(), None).prune_compiled(0, 0).unwrap(), 0);
 }

@@ -1,19 +1,20 @@
 //! Writing what is remembered of calls and of code: results, how often they were used, recipes, digests.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flowstone_core::{
     ComponentDigest, Fingerprint, FunctionDigest, Interface, MemoKey, RecipeRecord, RunId,
 };
 
 use super::Writer;
+use crate::compiled::file_of_record;
 use crate::encoding::{BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, Raw};
 use crate::error::StoreError;
 use crate::objects;
 use crate::read::Found;
 use crate::record::{INLINE_BYTES_MAX, MemoRecord, Outcome, RecipeId, Stored, Usage};
-use crate::slots::{Session, Tables, limit};
+use crate::slots::{Session, Tables, WRITE, limit};
 use crate::store::NEXT_RECIPE_ENTRY;
 use crate::tables::{META, usage_key};
 
@@ -188,6 +189,18 @@ impl Writer<'_> {
         record: &CompiledRecord,
     ) -> Result<(), StoreError> {
         self.change(|tables, session, buffer| tables.compiled.put(session, buffer, key, record))
+    }
+
+    /// Forgets all compiled code whose file is not one of these.
+    pub(crate) fn retain_compiled(&mut self, files: &BTreeSet<String>) -> Result<(), StoreError> {
+        self.run(|tables, session, _| {
+            let table = tables.compiled.open(session)?;
+            let is_kept =
+                |key: &[u8]| file_of_record(key).is_some_and(|file| files.contains(&file));
+            table
+                .retain(|key, _| is_kept(key))
+                .map_err(|error| session.place.redb(WRITE, error))
+        })
     }
 
     pub(crate) fn put_build(

@@ -15,6 +15,7 @@ mod run;
 use std::path::PathBuf;
 
 use crate::failure::{Failure, Kind};
+use crate::folders;
 use crate::output::Output;
 
 pub(super) use self::install::{make_private, npm, pip};
@@ -117,21 +118,13 @@ impl Tool {
 
 /// The folder of the tools, and of the packages that plugins ask for.
 pub(super) fn folder() -> Result<PathBuf, Failure> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let own = match std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-        Some(path) => Some(own(PathBuf::from(path))?),
-        None => None,
-    };
-    let cache = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    own.or_else(|| Some(cache()?.join("flowstone/tools")))
-        .ok_or_else(|| {
-            Failure::new(Kind::Build, "there is no folder to install tools into")
-                .hint("set `FLOWSTONE_TOOLS` to an absolute path, or `HOME`")
-        })
+    if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+        return own(PathBuf::from(path));
+    }
+    folders::tools().ok_or_else(|| {
+        Failure::new(Kind::Build, "there is no folder to install tools into")
+            .hint("set `FLOWSTONE_TOOLS` to an absolute path, or `HOME`")
+    })
 }
 
 /// The folder that was asked for. A relative one would be another one in every folder that builds are begun in.

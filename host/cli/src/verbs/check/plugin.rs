@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use flowstone::core::{Function, Interface, ResultShape, Type, row_function};
-use flowstone::{Component, Error, LoadError};
+use flowstone::{Error, LoadError};
 use serde_json::{Value as Json, json};
 
 use super::wit::Wit;
@@ -72,7 +72,7 @@ pub(super) fn check(path: &Path, store: Option<&Path>, output: Output) -> Result
         )?
     };
     let wit = Wit::of(&bytes);
-    let report = match Component::load(&shown, &bytes) {
+    let report = match component::load(&shown, &bytes, output) {
         Ok(loaded) => Report::of_loaded(&shown, loaded.interface(), &wit),
         Err(error) => Report::of_refused(&shown, error, wit)?,
     };
