@@ -72,8 +72,9 @@ fn a_world_that_lies_elsewhere_is_refused_in_every_language() {
 
 #[test]
 fn a_pipe_among_the_sources_is_refused_in_every_language() {
-    for manifest in MANIFESTS {
-        for name in ["plug/src/y.c", "plug/f.go", "plug/wit/y.wit"] {
+    let sources = ["plug/src/y.c", "plug/f.go", "plug/y.js", "plug/y.py"];
+    for (manifest, source) in MANIFESTS.into_iter().zip(sources) {
+        for name in [source, "plug/wit/y.wit"] {
             let project = plugin(manifest);
             pipe(&project.path(name));
             refused(&project, "is a pipe, a socket or a device");

@@ -100,6 +100,37 @@ fn what_the_compilers_say_is_shown() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn included_files_that_never_end_are_not_read() {
+    if languages_are_off() {
+        return;
+    }
+    let said = refused(&with(
+        &C,
+        ("mirror/src/mirror.c", "#include \"/dev/zero\"\n"),
+    ));
+    assert!(
+        said.contains("`src/mirror.c` includes `/dev/zero`, which is not in its folder"),
+        "{said}"
+    );
+    let project = Project::new();
+    write(&project, &C);
+    let include = ("mirror/src/mirror.c", "#include \".git/pipe\"\n");
+    write(&project, &[include, ("mirror/src/.git/a", "")]);
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(project.path("mirror/src/.git/pipe"))
+        .status();
+    assert!(pipe.expect("mkfifo starts").success());
+    let output = build(&project, &["mirror"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("includes `.git/pipe`, which is a pipe, a socket or a device"),
+        "{said}"
+    );
+}
+
 #[test]
 fn worlds_that_are_none_are_shown_where_they_are_wrong() {
     let said = refused(&with(

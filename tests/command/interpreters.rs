@@ -8,7 +8,7 @@ use flowstone_tests::Project;
 
 use crate::build::{build, built, write};
 use crate::guest::Guest;
-use crate::support::languages_are_off;
+use crate::support::{command, languages_are_off};
 
 /// A copy of a plugin of this repository, but for what a build leaves there.
 fn copy(project: &Project, plugin: &str, to: &str) {
@@ -178,6 +178,27 @@ fn the_types_of_a_world_in_python_are_written_for_editors() {
         (&true.into(), &first["digest"])
     );
     assert_eq!(fs::read_to_string(&types).expect("they are back"), text);
+
+    // A component that is kept needs no Python, and types that cannot be written are no reason not to build it.
+    edit(&project, "plug/app.py", str::to_owned);
+    let output = command(&project)
+        .args(["build", "plug", "--json"])
+        .env("PATH", "")
+        .output()
+        .expect("the command starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+    fs::remove_dir_all(project.path("plug/gen")).expect("they are there");
+    write(&project, &[("plug/gen", "in the way")]);
+    let output = build(&project, &["plug"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("there are no new types for editors"),
+        "{said}"
+    );
+    fs::remove_file(project.path("plug/gen")).expect("it is there");
+    built(&project, &["plug"]);
 
     // A package of that name is the author's.
     fs::remove_dir_all(project.path("plug/gen")).expect("they are there");

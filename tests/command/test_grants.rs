@@ -22,13 +22,17 @@ fn project(cases: &str) -> Project {
     project
 }
 
+/// What lets cases have what they could send away, and send it.
+const ALLOWED: [&str; 1] = ["--allow-grants"];
+
 const TEST: [&str; 4] = ["test", "sample.wasm", "--cases", "cases.toml"];
 
 /// What `test --json` says, with its exit status.
-fn tested(project: &Project) -> (i32, Value) {
+fn tested(project: &Project, also: &[&str]) -> (i32, Value) {
     let output = command(project)
         .args(TEST)
         .arg("--json")
+        .args(also)
         .env("FLOWSTONE_TEST_WORD", "from outside")
         .output()
         .expect("the command starts");
@@ -80,12 +84,12 @@ fn cases_see_what_they_are_granted_and_nothing_else() {
     let grants = "[grants]\nread = [\"data/words\"]\nenv = { HOME = \"/nowhere\" }\n";
     let with_value = CASES.replace("from outside", "within");
     let grants_both = grants.replace("{ HOME", "{ FLOWSTONE_TEST_WORD = \"within\", HOME");
-    let (status, said) = tested(&project(&(grants_both + &with_value)));
+    let (status, said) = tested(&project(&(grants_both + &with_value)), &[]);
     assert_eq!((status, &said["passed"]), (0, &3.into()), "{said:#}");
     assert_eq!(said["functions"][0]["deterministic"], true);
 
     let inherited = "[grants]\nread = [\"data/words/en.txt\"]\nenv = [\"FLOWSTONE_TEST_WORD\"]\n";
-    let (status, said) = tested(&project(&format!("{inherited}{CASES}{OTHERS}")));
+    let (status, said) = tested(&project(&format!("{inherited}{CASES}{OTHERS}")), &ALLOWED);
     assert_eq!((status, &said["passed"]), (1, &2.into()), "{said:#}");
     let got = got(&said);
     assert_eq!(got[..2], ["\"the\"", "\"from outside\""]);
@@ -96,8 +100,65 @@ fn cases_see_what_they_are_granted_and_nothing_else() {
 }
 
 #[test]
+fn what_could_be_sent_away_is_not_granted_by_the_cases_alone() {
+    for grants in [
+        "env = [\"FLOWSTONE_TEST_WORD\"]",
+        "network = [\"127.0.0.1:1\"]",
+    ] {
+        let project = project(&format!("[grants]\n{grants}\n{CASES}"));
+        let (status, said) = tested(&project, &ALLOWED);
+        assert_eq!(status, 1, "they are tried: {said:#}");
+        let output = command(&project)
+            .args(TEST)
+            .output()
+            .expect("the command starts");
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(output.stdout, b"", "nothing was tried");
+    }
+    let project = project(&format!(
+        "[grants]\nenv = [\"HOME\", \"KEY\"]\nnetwork = [\"example.org:443\"]\n{CASES}"
+    ));
+    assert_seen!(&project, "test_grants_not_allowed", &TEST);
+}
+
+#[test]
+fn free_grants_need_no_leave() {
+    let free = "[grants]\nclock = true\nrandom = true\nread = [\"data/words\"]\nenv = { HOME = \"/nowhere\" }\n";
+    let (_, said) = tested(&project(&format!("{free}{CASES}")), &[]);
+    assert_eq!(said["passed"], 2, "{said:#}");
+}
+
+/// A request asks for the authorities first: a plain server is enough to see whether they are asked for.
+#[test]
+fn the_authorities_to_trust_are_those_of_flows() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let address = listener.local_addr().expect("it is bound");
+    let project = project(&format!(
+        "[grants]\nnetwork = [\"{address}\"]\n[[case]]\nfunction = \"probe\"\nargs = [\"get https://{address}/\"]\n"
+    ));
+    // Nobody answers: whoever comes is let go.
+    let server = thread::spawn(move || {
+        for stream in listener.incoming() {
+            drop(stream);
+        }
+    });
+    let output = command(&project)
+        .args(TEST)
+        .args(["--json", "--allow-grants"])
+        .env("SSL_CERT_FILE", project.path("no-such.pem"))
+        .output()
+        .expect("the command starts");
+    let said: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(
+        got(&said),
+        ["\"error: Other: ErrorCode::ConfigurationError\""]
+    );
+    drop(server);
+}
+
+#[test]
 fn without_grants_there_is_nothing() {
-    let (status, said) = tested(&project(CASES));
+    let (status, said) = tested(&project(CASES), &[]);
     assert_eq!((status, &said["failed"]), (1, &3.into()), "{said:#}");
     assert!(
         got(&said).iter().all(|got| got.starts_with("\"error: ")),
@@ -126,12 +187,12 @@ fn what_differs_from_call_to_call_is_called_once() {
     let case = format!(
         "[[case]]\nfunction = \"probe\"\nargs = [\"tcp {address}\"]\nexpect = '\"call 1\"'\n"
     );
-    let (status, said) = tested(&project(&case));
+    let (status, said) = tested(&project(&case), &ALLOWED);
     assert_eq!(status, 1);
     assert!(got(&said)[0].starts_with("\"error: "), "{said:#}");
 
     let grants = format!("[grants]\nnetwork = [\"{address}\"]\n");
-    let (status, said) = tested(&project(&(grants + &case)));
+    let (status, said) = tested(&project(&(grants + &case)), &ALLOWED);
     assert_eq!((status, got(&said)), (0, vec!["\"call 1\""]), "{said:#}");
     let function = &said["functions"][0];
     for unknown in ["deterministic", "independent_of_order"] {

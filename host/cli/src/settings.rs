@@ -94,11 +94,15 @@ pub(crate) fn engine_config() -> EngineConfig {
         .take_while(|word| word != "--")
         .find(|word| !word.starts_with('-'));
     engine.holder = Some(format!("flowstone {}", verb.unwrap_or_default()));
-    // What other programs that encrypt call it.
-    engine.authorities = std::env::var_os("SSL_CERT_FILE")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from);
+    engine.authorities = authorities();
     engine
+}
+
+/// The file of the authorities that encrypted requests trust, by the variable that other programs know too.
+pub(crate) fn authorities() -> Option<PathBuf> {
+    std::env::var_os("SSL_CERT_FILE")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
 }
 
 /// The flow file that is meant: the one named, the one in the folder named, or the one here.

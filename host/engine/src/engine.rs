@@ -243,12 +243,25 @@ impl Component {
     ///
     /// When it is no component, or needs what the sandbox does not offer.
     pub fn load(name: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let sandbox = Sandbox::new(SandboxConfig::for_threads(1))?;
+        Self::load_trusting(name, bytes, None)
+    }
+
+    /// As [`Component::load`], for requests that trust `authorities`: as in [`EngineConfig::authorities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Component::load`].
+    pub fn load_trusting(
+        name: &str,
+        bytes: &[u8],
+        authorities: Option<PathBuf>,
+    ) -> Result<Self, Error> {
+        let sandbox = sandbox_trusting(authorities)?;
         let plugin = sandbox.load(bytes).map_err(|error| refused(name, error))?;
         Ok(Self { plugin })
     }
 
-    /// As [`Component::load`], but the code that an earlier process compiled it to is used where `folder` has it, and kept
+    /// As [`Component::load_trusting`], but the code that an earlier process compiled it to is used where `folder` has it, and kept
     /// there where it has not. Whatever is wrong with the folder, the component is compiled.
     ///
     /// # Errors
@@ -258,8 +271,9 @@ impl Component {
         folder: &CompiledFolder,
         name: &str,
         bytes: &[u8],
+        authorities: Option<PathBuf>,
     ) -> Result<(Self, KeptCode), Error> {
-        let sandbox = Sandbox::new(SandboxConfig::for_threads(1))?;
+        let sandbox = sandbox_trusting(authorities)?;
         let loaded = folder.load(bytes, &sandbox);
         let (plugin, kept) = loaded.map_err(|error| refused(name, error))?;
         Ok((Self { plugin }, kept))
@@ -307,6 +321,13 @@ impl Component {
         let callable = self.plugin.function(function)?;
         Some(kept.call(&callable, arguments, [0; 32]))
     }
+}
+
+/// The sandbox of a component by itself.
+fn sandbox_trusting(authorities: Option<PathBuf>) -> Result<Sandbox, Error> {
+    let mut config = SandboxConfig::for_threads(1);
+    config.authorities = authorities;
+    Ok(Sandbox::new(config)?)
 }
 
 fn refused(name: &str, error: LoadError) -> Error {

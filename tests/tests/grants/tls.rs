@@ -11,6 +11,10 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, Stream};
 
+use flowstone::core::{Grants, Value};
+use flowstone::{Component, Limits, granted_world};
+use flowstone_tests::prober;
+
 use crate::serve::{granted, greet, reply, server, server_at};
 use crate::{probe, project};
 
@@ -57,6 +61,31 @@ fn a_server_that_a_trusted_authority_vouches_for_answers() {
     for (line, host) in lines.iter().zip(["127.0.0.1", "localhost"]) {
         let greeting = format!("200: GET / HTTP/1.1 host: {host}:{port}");
         assert_eq!(found[*line], greeting);
+    }
+}
+
+#[test]
+fn a_component_without_a_flow_trusts_the_authorities_that_it_is_given() {
+    let address = encrypted("127.0.0.1");
+    let table = format!("[grants]\nnetwork = [\"{address}\"]\n");
+    let grants = Grants::of_file(&table, "the test", "its folder").expect("they are grants");
+    let world = granted_world(&grants, Path::new("."), 1 << 20).expect("there is nothing to read");
+    for (authorities, found) in [
+        (
+            Some(fixture("authority.pem")),
+            format!("200: GET / HTTP/1.1 host: {address}"),
+        ),
+        (
+            None,
+            "error: Other: ErrorCode::TlsCertificateError".to_owned(),
+        ),
+    ] {
+        let component =
+            Component::load_trusting("prober", prober(), authorities).expect("it is a component");
+        let get = Value::str(format!("get https://{address}/"));
+        let output = component.call("probe", &[get], &Limits::default(), world.clone());
+        let output = output.expect("it has the function").expect("it returns");
+        assert_eq!(output.value, Some(Value::str(found)));
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) struct TestArgs {
     /// Write what came of the cases into their file, where something else or nothing was expected
     #[arg(long)]
     pub(crate) accept: bool,
+    /// Let cases have the network and the variables of this process that their `[grants]` ask for
+    #[arg(long)]
+    pub(crate) allow_grants: bool,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     /// The store's folder, where the component is kept [default: .flowstone in the plugin's folder]

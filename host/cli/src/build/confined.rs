@@ -1,11 +1,12 @@
-//! What a plugin's folder may not have, whatever its language: sources that lie elsewhere, and pipes, which never end.
+//! What a plugin's folder may not have, whatever its language: sources that lie elsewhere, or that are pipes, which never
+//! end.
 //!
 //! It is looked for before anything of the folder is read.
 
 use std::fs;
 use std::path::Path;
 
-use super::freshness::BUILD_FOLDERS;
+use super::freshness::{BUILD_FOLDERS, FILES_MAX};
 use crate::failure::{Failure, Kind};
 
 /// So many bytes may the files of `wit/` have together: people write them.
@@ -30,12 +31,19 @@ pub(super) fn check(
         root,
         is_source: &is_source,
     };
-    let mut wit_bytes = 0;
+    let (mut wit_bytes, mut entries) = (0, 0);
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let cannot = |error| Failure::cannot(Kind::Build, "list", &folder, &error);
         for entry in fs::read_dir(&folder).map_err(cannot)? {
             let entry = entry.map_err(cannot)?;
+            entries += 1;
+            if entries > FILES_MAX {
+                let message =
+                    format!("plugin `{plugin}`: its folder has more than {FILES_MAX} files");
+                return Err(Failure::new(Kind::Build, message)
+                    .hint("it is for sources: files of other kinds are better kept elsewhere"));
+            }
             let (path, name) = (entry.path(), entry.file_name());
             let kind = entry.file_type().map_err(cannot)?;
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
@@ -69,10 +77,14 @@ impl Look<'_> {
         let Ok(meta) = fs::metadata(path) else {
             return Ok(0);
         };
+        // Nobody reads what is none: sockets of programs that run here, say.
+        if !is_wit && !(self.is_source)(relative) {
+            return Ok(0);
+        }
         if !meta.is_file() && !meta.is_dir() {
             return Err(self.refused(relative, "is a pipe, a socket or a device"));
         }
-        if is_link && (is_wit || (self.is_source)(relative)) {
+        if is_link {
             let inside = path.canonicalize();
             if !inside.is_ok_and(|path| path.starts_with(self.root)) {
                 return Err(self
@@ -156,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn pipes_are_refused_also_behind_a_link() {
-        for name in ["src/y.c", "wit/x.wit", ".hidden"] {
+    fn pipes_among_the_sources_are_refused_also_behind_a_link() {
+        for name in ["src/y.go", "wit/x.wit", "wit/.y.wit"] {
             let (_root, plugin) = folder();
             let made = Command::new("mkfifo").arg(plugin.join(name)).status();
             assert!(made.expect("mkfifo starts").success());
@@ -165,8 +177,33 @@ mod tests {
             assert_eq!(said(&plugin), Err(message));
         }
         let (_root, plugin) = folder();
-        symlink("/dev/zero", plugin.join("src/z.c")).expect("it can be made");
+        symlink("/dev/zero", plugin.join("src/z.go")).expect("it can be made");
         said(&plugin).expect_err("it has no end");
+    }
+
+    #[test]
+    fn pipes_that_nobody_reads_are_let_be() {
+        let (_root, plugin) = folder();
+        for name in ["src/notes", ".hidden", ".git/y.go"] {
+            let made = Command::new("mkfifo").arg(plugin.join(name)).status();
+            assert!(made.expect("mkfifo starts").success());
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(plugin.join("s")).expect("it is made");
+        assert_eq!(said(&plugin), Ok(()));
+    }
+
+    #[test]
+    fn a_folder_that_is_no_plugins_is_not_looked_through() {
+        let (_root, plugin) = folder();
+        let many = plugin.join("many");
+        fs::create_dir(&many).expect("it can be made");
+        for number in 0..FILES_MAX {
+            fs::create_dir(many.join(number.to_string())).expect("it can be made");
+        }
+        assert_eq!(
+            said(&plugin),
+            Err("plugin `p`: its folder has more than 20000 files".to_owned())
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 const VERSION: u32 = 2;
 
 /// So many files are looked at; a folder with more is built each time.
-const FILES_MAX: usize = 20_000;
+pub(super) const FILES_MAX: usize = 20_000;
 
 /// What the file system's clock may be off from the system's.
 const CLOCK_SLACK: Duration = Duration::from_millis(50);

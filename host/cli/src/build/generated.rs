@@ -33,9 +33,20 @@ pub(super) fn write(
     })
 }
 
-fn write_all(folder: &Path, manifest: &str, files: &[(String, Vec<u8>)]) -> io::Result<()> {
+/// Whether there are such files, as new as what they are made of.
+pub(super) fn is_up_to_date(folder: &Path, manifest: &str) -> bool {
+    let made = newest(&folder.join(NAME));
+    made.is_ok_and(|made| age(folder, manifest).is_ok_and(|age| made >= age))
+}
+
+/// How old what they are made of is.
+fn age(folder: &Path, manifest: &str) -> io::Result<SystemTime> {
     let made_of = folder.join(manifest).metadata()?.modified()?;
-    let age = newest(&folder.join("wit"))?.max(made_of);
+    Ok(newest(&folder.join("wit"))?.max(made_of))
+}
+
+fn write_all(folder: &Path, manifest: &str, files: &[(String, Vec<u8>)]) -> io::Result<()> {
+    let age = age(folder, manifest)?;
     let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
     for (path, bytes) in files {
         let path = Path::new(NAME).join(path);
@@ -111,6 +122,7 @@ mod tests {
         let file = root.path().join("gen/a/b.go");
         let write =
             |text: &str| write_all(root.path(), "go.mod", &[("a/b.go".to_owned(), text.into())]);
+        assert!(!is_up_to_date(root.path(), "go.mod"), "there are none");
         write("one").expect("it can be written");
         let age = |path: &Path| {
             path.metadata()
@@ -118,6 +130,7 @@ mod tests {
                 .expect("it is there")
         };
         assert_eq!(age(&file), then);
+        assert!(is_up_to_date(root.path(), "go.mod"));
         let later = then + Duration::from_mins(1);
         let world = fs::File::options()
             .write(true)
@@ -125,6 +138,7 @@ mod tests {
         world
             .and_then(|world| world.set_modified(later))
             .expect("it is ours");
+        assert!(!is_up_to_date(root.path(), "go.mod"));
         write("one").expect("it is there already");
         assert_eq!(age(&file), then, "what stays as it is is not written");
         write("two").expect("it can be written");

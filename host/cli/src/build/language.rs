@@ -109,7 +109,7 @@ impl Language {
         Self::ALL.into_iter().find(has)
     }
 
-    /// Its name for people and in `--json`.
+    /// Its name in recipes and in `--json`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
@@ -117,6 +117,14 @@ impl Language {
             Self::JavaScript => "javascript",
             Self::C => "c",
             Self::Go => "go",
+        }
+    }
+
+    /// Its name for people who look at this folder: TypeScript is built as JavaScript is.
+    pub(crate) fn shown(self, folder: &Path) -> &'static str {
+        match self {
+            Self::JavaScript if javascript::is_typescript(folder) => "typescript",
+            _ => self.name(),
         }
     }
 
@@ -218,5 +226,27 @@ mod tests {
         let python = tools::COMPONENTIZE_PY.shown();
         assert_eq!(Language::Python.recipe(), format!("python 3, {python}"));
         assert_eq!(Language::Rust.recipe(), "rust 1");
+    }
+    #[test]
+    fn people_are_told_of_typescript_where_the_functions_are_written_in_it() {
+        let root = tempfile::tempdir().expect("a folder for the test");
+        let folder = root.path();
+        let shown = |manifest: &str, module: &str| {
+            for (name, text) in [("package.json", manifest), (module, "")] {
+                std::fs::write(folder.join(name), text).expect("it can be written to");
+            }
+            let shown = Language::JavaScript.shown(folder);
+            std::fs::remove_file(folder.join(module)).expect("it is there");
+            shown
+        };
+        assert_eq!(
+            shown("{\"main\": \"./plugin.ts\"}", "plugin.ts"),
+            "typescript"
+        );
+        assert_eq!(shown("{}", "index.ts"), "typescript");
+        assert_eq!(shown("{}", "index.js"), "javascript");
+        assert_eq!(shown("{\"main\": \"a.mjs\"}", "index.ts"), "javascript");
+        assert_eq!(shown("none", "index.ts"), "javascript");
+        assert_eq!(Language::Go.shown(folder), "go");
     }
 }

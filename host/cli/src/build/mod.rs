@@ -46,6 +46,8 @@ pub(crate) struct Built {
     pub(crate) file: PathBuf,
     /// What it was built from.
     pub(crate) language: Language,
+    /// The same as people call it.
+    pub(crate) language_shown: &'static str,
     /// Whether it was as new as its sources, so that nothing had to be built.
     pub(crate) fresh: bool,
 }
@@ -86,6 +88,7 @@ pub(crate) fn build(
         bytes,
         file: place.wasm.clone(),
         language,
+        language_shown: language.shown(folder),
         fresh,
     };
     if let Some(bytes) = place.fresh(folder, &recipe) {

@@ -45,6 +45,10 @@ impl Sources {
                         folders.push((path, format!("{name}/")));
                     }
                 } else if wanted(&name) {
+                    if is_endless(&path) {
+                        let what = format!("`{name}` is a pipe, a socket or a device");
+                        return Err(refused(what));
+                    }
                     if !is_inside(&path, root) {
                         return Err(refused(format!("`{name}` leads out of its folder")).hint(
                             "a plugin is built from the files of its folder: copy the file there",
@@ -134,6 +138,11 @@ fn entries(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
         }
     }
     Ok(entries)
+}
+
+/// Whether it is something that may never end; what leads nowhere is not.
+fn is_endless(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| !meta.is_file())
 }
 
 fn is_inside(path: &Path, folder: &Path) -> bool {

@@ -64,6 +64,6 @@ fn text(built: &Built, file: &Path, digest: &str, seconds: f64, output: Output) 
         output
             .paint()
             .text(Style::Bold, &printable(&file.display().to_string(), &[])),
-        built.language.name(),
+        built.language_shown,
     )
 }

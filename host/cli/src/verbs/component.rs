@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::folders;
 use crate::opening;
 use crate::output::{Output, Style};
-use crate::settings::{FlowSettings, STORE_FOLDER};
+use crate::settings::{FlowSettings, STORE_FOLDER, authorities};
 
 /// The component's bytes; built where it is a folder.
 pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Failure> {
@@ -58,14 +58,15 @@ pub(super) fn built(folder: &Path, store: Option<&Path>, output: Output) -> Resu
     build::build(&name, folder, store, output)
 }
 
-/// Loads a component, with the code that an earlier command compiled it to where that is kept.
+/// Loads a component, with the code that an earlier command compiled it to where that is kept. Its requests
+/// trust the authorities that those of flows trust.
 pub(super) fn load(shown: &str, bytes: &[u8], output: Output) -> Result<Component, Error> {
     let folder = folders::compiled().zip(code_key());
     let Some((path, key)) = folder else {
-        return Component::load(shown, bytes);
+        return Component::load_trusting(shown, bytes, authorities());
     };
     let folder = CompiledFolder::new(path, key);
-    let (component, kept) = Component::load_from(&folder, shown, bytes)?;
+    let (component, kept) = Component::load_from(&folder, shown, bytes, authorities())?;
     let path = folder.path().display();
     let note = match kept {
         KeptCode::Used => format!("its compiled code was taken from `{path}`"),

@@ -1,6 +1,8 @@
 //! Functions and arguments as people name them, on the command line and in cases.
 
-use std::fs;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,13 +36,21 @@ pub(super) fn function<'a>(interface: &'a Interface, name: &str) -> Result<&'a F
     Err(failure)
 }
 
+/// How many bytes the files that a file of cases names may have together, each counted as often as it is named.
+pub(super) const CASES_BYTES_MAX: u64 = 64 << 20;
+
 /// Which files `@FILE` may mean.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Files<'a> {
     /// Any: the person at the terminal may read them anyway.
     Any,
-    /// Those in this folder, where paths begin.
-    In(&'a Path),
+    /// Those of cases: they may be somebody else's.
+    In {
+        /// The folder that they lie in, where paths begin.
+        folder: &'a Path,
+        /// How many bytes more may be read.
+        room: &'a Cell<u64>,
+    },
 }
 
 /// The values that these words stand for, one per parameter.
@@ -94,7 +104,7 @@ fn argument(param: &Param, text: &str, files: Files<'_>) -> Result<Value, String
 }
 
 fn from_file(ty: &Type, file: &str, files: Files<'_>) -> Result<Value, String> {
-    let bytes = fs::read(path(file, files)?).map_err(|error| error.to_string())?;
+    let bytes = bytes(&path(file, files)?, files)?;
     if *ty == Type::bytes() {
         return Ok(Value::bytes(bytes));
     }
@@ -105,10 +115,26 @@ fn from_file(ty: &Type, file: &str, files: Files<'_>) -> Result<Value, String> {
     from_wave(text.trim(), ty).map_err(|error| error.to_string())
 }
 
+/// What a file holds.
+fn bytes(path: &Path, files: Files<'_>) -> Result<Vec<u8>, String> {
+    let read = |most: u64| {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| error.to_string())
+    };
+    let Files::In { room, .. } = files else {
+        return read(u64::MAX);
+    };
+    let bytes = read(room.get() + 1)?;
+    let left = room.get().checked_sub(bytes.len() as u64);
+    room.set(left.ok_or("the files that the cases name have more than 64 MiB together")?);
+    Ok(bytes)
+}
+
 fn path(file: &str, files: Files<'_>) -> Result<PathBuf, String> {
     let folder = match files {
         Files::Any => return Ok(PathBuf::from(file)),
-        Files::In(folder) => folder,
+        Files::In { folder, .. } => folder,
     };
     let inside = |path: &Path| {
         let path = path.canonicalize().map_err(|error| error.to_string())?;
@@ -128,6 +154,7 @@ fn path(file: &str, files: Files<'_>) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn value(ty: Type, text: &str) -> Result<Value, String> {
         let name = "x".to_owned();
@@ -183,13 +210,45 @@ mod tests {
             name: "x".to_owned(),
             ty: Type::String,
         };
-        let read = |text: &str| argument(&param, text, Files::In(&folder));
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.join("pipe"))
+            .status();
+        assert!(made.expect("mkfifo starts").success());
+        let room = &Cell::new(CASES_BYTES_MAX);
+        let folder = &*folder;
+        let read = |text: &str| argument(&param, text, Files::In { folder, room });
         assert_eq!(read("@deep/open"), Ok(Value::str("o")));
         assert_eq!(read("@deep/../deep/open"), Ok(Value::str("o")));
         let secret = format!("@{}/secret", outside.path().display());
-        for text in ["@../secret", "@link", "@deep", "@/dev/zero", &secret] {
+        for text in [
+            "@../secret",
+            "@link",
+            "@deep",
+            "@pipe",
+            "@/dev/zero",
+            &secret,
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn files_of_cases_have_room_for_so_much_together() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let folder = folder.path();
+        fs::write(folder.join("x"), "12345").expect("it can be written to");
+        let param = Param {
+            name: "x".to_owned(),
+            ty: Type::String,
+        };
+        let room = &Cell::new(14);
+        let read = || argument(&param, "@x", Files::In { folder, room });
+        assert_eq!(read(), Ok(Value::str("12345")));
+        assert_eq!(read(), Ok(Value::str("12345")));
+        let full = "`x`: the files that the cases name have more than 64 MiB together";
+        assert_eq!(read(), Err(full.to_owned()));
+        fs::write(folder.join("x"), "1234").expect("it can be written to");
+        assert_eq!(read(), Ok(Value::str("1234")), "to the last byte");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) fn test(args: &TestArgs, output: Output) -> Result<u8, Failure> {
     let folder = plugin.is_dir().then_some(plugin);
     let files = paths
         .iter()
-        .map(|path| cases::read(path, folder, interface, args.accept))
+        .map(|path| cases::read(path, folder, interface, args))
         .collect::<Result<Vec<_>, _>>()?;
     let chosen = files
         .iter()

@@ -64,7 +64,7 @@ impl Place {
 
 /// Loads a component and calls it: it is the right one, wherever its code is from.
 fn load(folder: &CompiledFolder, answer: u32) -> KeptCode {
-    let (component, kept) = Component::load_from(folder, "plug", &component(answer))
+    let (component, kept) = Component::load_from(folder, "plug", &component(answer), None)
         .expect("nothing about the folder is an error");
     let output = component.call("answer", &[], &Limits::default(), [0; 32]);
     let output = output.expect("it has the function").expect("it returns");
@@ -92,13 +92,13 @@ fn the_second_time_kept_code_is_used_and_that_is_noted() {
 fn a_small_component_or_one_that_is_refused_leaves_no_folder() {
     let place = Place::new();
     let small = padded(1, 0);
-    let loaded = Component::load_from(&place.folder(), "plug", &small);
+    let loaded = Component::load_from(&place.folder(), "plug", &small, None);
     assert!(matches!(loaded, Ok((_, KeptCode::NotKept(None)))));
     let refused = with(
         r#"(import "acme:other/api" (instance (export "f" (func))))"#,
         COMPONENT_BYTES_MIN,
     );
-    let of_folder = Component::load_from(&place.folder(), "plug", &refused).err();
+    let of_folder = Component::load_from(&place.folder(), "plug", &refused, None).err();
     let alone = Component::load("plug", &refused).err();
     let said = alone.expect("it is refused").to_string();
     assert_eq!(of_folder.expect("it is refused").to_string(), said);

@@ -39,6 +39,23 @@ pub(super) fn in_messages(said: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The files that a source includes by their names, without those that macros stand for.
+pub(super) fn named(source: &str) -> impl Iterator<Item = &str> {
+    const DIRECTIVES: [&str; 4] = ["include_next", "include", "import", "embed"];
+    source.lines().filter_map(|line| {
+        let directive = line.trim_start().strip_prefix('#')?.trim_start();
+        let is = |name: &&str| directive.strip_prefix(*name);
+        let file = DIRECTIVES.iter().find_map(is)?.trim_start();
+        let (open, file) = (file.chars().next()?, file.get(1..)?);
+        let close = match open {
+            '"' => '"',
+            '<' => '>',
+            _ => return None,
+        };
+        file.split_once(close).map(|(file, _)| file)
+    })
+}
+
 /// Where a file is, if it can be found: `path` begins in `folder`.
 pub(super) fn place(folder: &Path, path: &str) -> Option<PathBuf> {
     folder.join(path).canonicalize().ok()
@@ -53,6 +70,14 @@ mod tests {
         let text = "0.o: src/a.c gen/a.h \\\n  include/my\\ own.h\n";
         assert_eq!(listed(text), ["src/a.c", "gen/a.h", "include/my own.h"]);
         assert_eq!(listed(""), [""; 0]);
+    }
+
+    #[test]
+    fn the_files_that_a_source_names_are_found() {
+        let source = "#include <stdio.h>\nint x; // #include \"no\"\n  #  include_next\t\"a b.h\" // b\n\
+            #embed \"/dev/zero\"\n#import\"c\"\n#include MACRO\n#include\n#include ä\n#include \"open\n#define A\n";
+        let found: Vec<_> = named(source).collect();
+        assert_eq!(found, ["stdio.h", "a b.h", "/dev/zero", "c"]);
     }
 
     #[test]

@@ -6,7 +6,8 @@ mod includes;
 mod manifest;
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,6 +27,9 @@ const TARGET: &str = "--target=wasm32-wasi";
 
 /// How much stack there is. It lies before the data, so that overflowing it is a trap.
 const STACK: &str = "-Wl,-z,stack-size=1048576";
+
+/// So much of a source is looked through for what it names.
+const SOURCE_BYTES_MAX: u64 = 16 << 20;
 
 /// Variables that would have the compiler find or do other things.
 const MISLEADING: [&str; 7] = [
@@ -61,6 +65,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
         let mut inputs = BTreeSet::new();
         let sources: Vec<_> = manifest.sources.iter().cloned().chain(made).collect();
         for source in &sources {
+            compiler.check_named(source, &manifest)?;
             inputs.extend(compiler.included(source, &manifest)?);
         }
         for source in &sources {
@@ -115,8 +120,11 @@ impl Compiler<'_> {
     }
 
     fn run(&self, command: &mut Command) -> Result<(), Failure> {
-        let failed = || format!("plugin `{}`: it does not build", self.job.plugin);
-        tools::run_installed(command, failed).map(drop)
+        tools::run_installed(command, || self.failed()).map(drop)
+    }
+
+    fn failed(&self) -> String {
+        format!("plugin `{}`: it does not build", self.job.plugin)
     }
 
     /// The compiler with what all sources of a plugin are translated with.
@@ -130,13 +138,44 @@ impl Compiler<'_> {
         command
     }
 
+    /// Looks at the files that a source names, before the compiler does: it would wait for a pipe.
+    fn check_named(&self, source: &Path, manifest: &Manifest) -> Result<(), Failure> {
+        let path = self.job.folder.join(source);
+        let mut text = Vec::new();
+        File::open(&path)
+            .and_then(|file| file.take(SOURCE_BYTES_MAX).read_to_end(&mut text))
+            .map_err(|error| Failure::cannot(Kind::Build, "read", &path, &error))?;
+        let beside = source.parent().unwrap_or(Path::new(""));
+        let folders = manifest.include.iter().map(PathBuf::as_path);
+        let folders: Vec<_> = folders.chain([beside]).collect();
+        for named in includes::named(&String::from_utf8_lossy(&text)) {
+            if Path::new(named).is_absolute() {
+                return Err(self.leads_out(source, named));
+            }
+            let is_odd = |folder: &&Path| {
+                let meta = fs::metadata(self.job.folder.join(folder).join(named));
+                meta.is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+            };
+            if folders.iter().any(is_odd) {
+                let message = format!(
+                    "plugin `{}`: `{}` includes `{named}`, which is a pipe, a socket or a device",
+                    self.job.plugin,
+                    source.display()
+                );
+                return Err(Failure::new(Kind::Build, message));
+            }
+        }
+        Ok(())
+    }
+
     /// The files of the folder that a source includes. It is asked for before the compiler looks at more than that: it
     /// shows lines of what it does not understand.
     fn included(&self, source: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Failure> {
         let list = self.job.work.path().join("included.d");
         let mut command = self.translating(manifest);
         command.args(["-M", "-w", "-MF"]).arg(&list).arg(source);
-        self.run(&mut command).map_err(|failure| {
+        let failed = || self.failed();
+        tools::run_looking(&mut command, failed).map_err(|failure| {
             let said = failure.detail.as_deref().unwrap_or_default();
             let elsewhere = includes::in_messages(said)
                 .into_iter()

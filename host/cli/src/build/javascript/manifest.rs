@@ -1,6 +1,9 @@
 //! What a JavaScript or TypeScript plugin says of itself in its `package.json`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +11,9 @@ use super::lock::is_of_the_registry;
 use crate::build::language::{Job, is_name};
 use crate::build::sources::Sources;
 use crate::failure::{Failure, Kind};
+
+/// People write manifests.
+const BYTES_MAX: u64 = 1 << 20;
 
 /// Where the functions are when the manifest does not say.
 const MAINS: [&str; 4] = ["index.js", "index.ts", "src/index.js", "src/index.ts"];
@@ -92,6 +98,25 @@ struct Own {
     fetch: bool,
 }
 
+impl Package {
+    fn main(&self, has: impl Fn(&str) -> bool) -> String {
+        let main = match &self.main {
+            Some(main) => main.strip_prefix("./").unwrap_or(main),
+            None => MAINS.into_iter().find(|name| has(name)).unwrap_or(MAINS[0]),
+        };
+        main.to_owned()
+    }
+}
+
+/// The module with the functions of a plugin, by its folder alone; none where the manifest is none.
+pub(super) fn main_of(folder: &Path) -> Option<String> {
+    let mut text = Vec::new();
+    let manifest = File::open(folder.join("package.json")).ok()?;
+    manifest.take(BYTES_MAX).read_to_end(&mut text).ok()?;
+    let package: Package = serde_json::from_slice(&text).ok()?;
+    Some(package.main(|name| folder.join(name).is_file()))
+}
+
 impl Manifest {
     /// Reads the manifest of a plugin from its sources.
     pub(super) fn read(job: &Job<'_>, sources: &Sources) -> Result<Self, Failure> {
@@ -117,14 +142,7 @@ impl Manifest {
         if let Some(world) = &package.flowstone.world {
             is_name(world)?;
         }
-        let main = match package.main {
-            Some(main) => main.strip_prefix("./").unwrap_or(&main).to_owned(),
-            None => MAINS
-                .into_iter()
-                .find(|name| has(name))
-                .unwrap_or(MAINS[0])
-                .to_owned(),
-        };
+        let main = package.main(&has);
         if !has(&main) {
             return Err(format!(
                 "`main` is `{main}`: there is no such module in the folder"

@@ -53,6 +53,17 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     })
 }
 
+/// Whether the module with the functions of a plugin is written in TypeScript.
+pub(super) fn is_typescript(folder: &Path) -> bool {
+    let main = manifest::main_of(folder);
+    let extension = main.as_deref().map(Path::new).and_then(Path::extension);
+    extension.is_some_and(|extension| {
+        ["ts", "mts", "cts", "tsx"]
+            .iter()
+            .any(|ts| extension == *ts)
+    })
+}
+
 fn is_source(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|name| name.to_str());
     name.starts_with("wit/") || extension.is_some_and(|name| EXTENSIONS.contains(&name))

@@ -9,12 +9,13 @@ mod manifest;
 mod packages;
 
 use std::path::Path;
+use std::process::Command;
 
 use super::kept::{self, Identity};
 use super::language::{Job, Made};
 use super::sources::Sources;
 use super::world::PluginWorld;
-use super::{step, tools};
+use super::{generated, step, tools};
 use crate::failure::{Failure, Kind};
 
 use manifest::Manifest;
@@ -38,11 +39,14 @@ pub(super) fn build(job: &Job<'_>) -> Result<Made, Failure> {
     let named = manifest.world.as_deref().unwrap_or_default();
     let settings = [&*manifest.module, named, &*packages.lock];
     let identity = Identity::new(job.recipe, &settings, &sources);
-    let tool = tools::require(&tools::COMPONENTIZE_PY, job.output)?;
-    bindings::write(job, &manifest, &sources, &tool)?;
+    let mut is_new = false;
     let component = kept::component(&identity, || {
-        world.only_exports(&make(job, &manifest, &sources, &packages, &tool)?)
+        is_new = true;
+        world.only_exports(&make(job, &manifest, &sources, &packages)?)
     })?;
+    if is_new || !generated::is_up_to_date(job.folder, manifest::NAME) {
+        bindings::offer(job, &manifest, &sources);
+    }
     Ok(Made {
         component,
         inputs: Some(sources.paths(job.folder)),
@@ -65,9 +69,9 @@ fn make(
     manifest: &Manifest,
     sources: &Sources,
     packages: &Packages,
-    tool: &Path,
 ) -> Result<Vec<u8>, Failure> {
     let folder = job.work.path().join("sources");
+    let mut command = tool(job, manifest, &folder)?;
     sources.lay_out(&folder)?;
     // The modules run while the component is made, and can write to the folders that they come from: not to the kept one.
     let packages_folder = job.work.path().join("lib/site-packages");
@@ -77,15 +81,9 @@ fn make(
     };
     packages.lay_out(&packages_folder)?;
     let component = job.work.path().join("component.wasm");
-    let mut command = tools::PYTHON.command();
     command
-        .args(ENTRY)
-        .arg(tool.join("lib"))
-        .args(["--quiet", "--wit-path", "wit"])
-        .args(manifest.world.iter().flat_map(|world| ["--world", world]))
         .args(["componentize", &manifest.module, "--output"])
         .arg(&component)
-        .current_dir(&folder)
         // Where it finds the packages; otherwise it takes those of this machine's Python.
         .env("VIRTUAL_ENV", job.work.path());
     step::building(job, &tools::COMPONENTIZE_PY.shown(), || {
@@ -93,6 +91,19 @@ fn make(
     })?;
     std::fs::read(&component)
         .map_err(|error| Failure::cannot(Kind::Build, "read", &component, &error))
+}
+
+/// componentize-py, installed where it is missing, for the world of the sources that lie in `folder`.
+fn tool(job: &Job<'_>, manifest: &Manifest, folder: &Path) -> Result<Command, Failure> {
+    let tool = tools::require(&tools::COMPONENTIZE_PY, job.output)?;
+    let mut command = tools::PYTHON.command();
+    command
+        .args(ENTRY)
+        .arg(tool.join("lib"))
+        .args(["--quiet", "--wit-path", "wit"])
+        .args(manifest.world.iter().flat_map(|world| ["--world", world]))
+        .current_dir(folder);
+    Ok(command)
 }
 
 fn tool_failed(job: &Job<'_>) -> String {

@@ -9,6 +9,7 @@
 //! same bytes. To raise a version, make its lock file anew and change the row here.
 
 mod install;
+mod limits;
 mod run;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::folders;
 use crate::output::Output;
 
 pub(super) use self::install::{make_private, npm, pip};
-pub(super) use self::run::{NODE, NPM, PYTHON, hint_if_it_ran, run_installed};
+pub(super) use self::run::{NODE, NPM, PYTHON, hint_if_it_ran, run_installed, run_looking};
 
 /// What names the folder of the tools.
 const VARIABLE: &str = "FLOWSTONE_TOOLS";

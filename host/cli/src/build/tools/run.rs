@@ -1,15 +1,10 @@
 //! Runs a program of a build, and says what went wrong in as few of its words as help.
 
 use std::io::ErrorKind;
-#[cfg(target_os = "linux")]
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output};
 
-#[cfg(target_os = "linux")]
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
-
+use super::limits::{CLOCK_MAX, Limits, PROCESSOR_MAX, ended, is_limited};
 use crate::failure::{Failure, Kind};
 
 /// How many lines of what a program said are shown, and how many of them are its first ones. Most are the last ones, where
@@ -20,9 +15,8 @@ const FIRST_LINES: usize = 12;
 /// How many characters of a line are shown.
 const LINE_MAX: usize = 300;
 
-/// How much of the processor a program may use that loads a plugin's modules, or installs some: ten times what the slowest
-/// takes.
-const PROCESSOR_MAX: Duration = Duration::from_mins(10);
+/// What to do about a program that was ended.
+const NEVER_ENDS: &str = "while a component is built, modules are loaded and files included: does one of them never end?";
 
 /// What a Python without pip says, as Debian's is.
 const NO_PIP: &str = "No module named pip";
@@ -74,7 +68,11 @@ impl Base {
         failed: impl Fn() -> String,
     ) -> Result<String, Failure> {
         let fault = |message: String| Failure::new(Kind::Build, message);
-        let output = ended(command, Some(PROCESSOR_MAX)).map_err(|error| match error.kind() {
+        let limits = Limits {
+            processor: Some(PROCESSOR_MAX),
+            clock: None,
+        };
+        let output = ended(command, limits).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 fault(format!("there is no `{}` to build it with", self.name)).hint(self.get)
             }
@@ -109,52 +107,38 @@ pub(in crate::build) fn run_installed(
     command: &mut Command,
     failed: impl Fn() -> String,
 ) -> Result<String, Failure> {
-    let output = ended(command, None).map_err(|error| {
+    run_within(command, Limits::default(), failed)
+}
+
+/// As [`run_installed`], for a program that only looks at sources: it is ended where it does not come to an end.
+pub(in crate::build) fn run_looking(
+    command: &mut Command,
+    failed: impl Fn() -> String,
+) -> Result<String, Failure> {
+    let limits = Limits {
+        processor: Some(PROCESSOR_MAX),
+        clock: Some(CLOCK_MAX),
+    };
+    run_within(command, limits, failed)
+}
+
+fn run_within(
+    command: &mut Command,
+    limits: Limits,
+    failed: impl Fn() -> String,
+) -> Result<String, Failure> {
+    let output = ended(command, limits).map_err(|error| {
+        if error.kind() == ErrorKind::TimedOut {
+            let seconds = CLOCK_MAX.as_secs();
+            let message = format!("{}: it took more than {seconds} s, and was ended", failed());
+            return Failure::new(Kind::Build, message).hint(NEVER_ENDS);
+        }
         let program = Path::new(command.get_program());
         let message = format!("cannot run `{}`: {error}", program.display());
         Failure::new(Kind::Build, message)
             .hint("remove the tool's folder to have it installed anew")
     })?;
     said(&output, failed)
-}
-
-/// Runs a program to its end, with so much of the processor where that is said.
-fn ended(command: &mut Command, processor: Option<Duration>) -> std::io::Result<Output> {
-    let pipes = command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let child = pipes.stderr(Stdio::piped()).spawn()?;
-    if let Some(processor) = processor {
-        limit(&child, processor);
-    }
-    child.wait_with_output()
-}
-
-/// Has the system end a program when it has used so much of the processor, also when nobody waits for it any more. What it
-/// begins later has the same limit. Where it cannot be limited it runs on.
-#[cfg(target_os = "linux")]
-fn limit(child: &Child, processor: Duration) {
-    let seconds = processor.as_secs();
-    let limit = Rlimit {
-        current: Some(seconds),
-        // The first signal could be passed over.
-        maximum: Some(seconds + 10),
-    };
-    let _ = prlimit(Some(Pid::from_child(child)), Resource::Cpu, limit);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn limit(_: &Child, _: Duration) {}
-
-/// Whether the system ended a program at its limit.
-fn is_limited(output: &Output) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        output.status.signal() == Some(Signal::XCPU.as_raw())
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = output;
-        false
-    }
 }
 
 /// What a program wrote to standard output where all went well, else what it said of what went wrong.
@@ -172,8 +156,7 @@ fn said(output: &Output, failed: impl Fn() -> String) -> Result<String, Failure>
             failed(),
             PROCESSOR_MAX.as_secs()
         );
-        return Err(Failure::new(Kind::Build, message)
-            .hint("modules are loaded while a component is built: does one of them never end?"));
+        return Err(Failure::new(Kind::Build, message).hint(NEVER_ENDS));
     }
     let said = if said.trim().is_empty() { also } else { said };
     Err(Failure::new(Kind::Build, failed()).detail(short(&said)))
@@ -258,23 +241,6 @@ mod tests {
             "there is no `no-such-program-anywhere` to build it with"
         );
         assert_eq!(failure.hints, ["install it"]);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_program_that_takes_too_much_of_the_processor_is_ended() {
-        let mut command = Command::new("sh");
-        // Some twenty seconds: where it is not ended the test fails, and does not hang.
-        command.args(["-c", "n=0; while [ $n -lt 20000000 ]; do n=$((n+1)); done"]);
-        let output = ended(&mut command, Some(Duration::from_secs(1))).expect("it starts");
-        let failure = said(&output, || "it failed".to_owned()).expect_err("it never ends");
-        assert!(
-            failure
-                .message
-                .starts_with("it failed: it took more than 600 s"),
-            "{}",
-            failure.message
-        );
     }
 
     #[cfg(unix)]

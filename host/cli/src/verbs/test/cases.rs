@@ -1,6 +1,7 @@
 //! Case files: TOML with `[[case]]` tables, read against what the component offers. All that is wrong with a file is told
 //! at once, with its place.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,9 @@ use toml::de::{DeTable, DeValue};
 use super::granted::Granted;
 use super::json::json;
 use super::text::{self, Lines};
+use crate::args::TestArgs;
 use crate::failure::{Failure, FlowText, Kind};
-use crate::verbs::given::{self, Files};
+use crate::verbs::given::{self, CASES_BYTES_MAX, Files};
 use crate::verbs::inspect::signature;
 
 /// How many faults of a file are told; those after them mostly are the same.
@@ -73,7 +75,7 @@ pub(super) fn read(
     path: &Path,
     folder: Option<&Path>,
     interface: &Interface,
-    accept: bool,
+    args: &TestArgs,
 ) -> Result<CaseFile, Failure> {
     let text = FlowText {
         name: path.display().to_string(),
@@ -83,11 +85,15 @@ pub(super) fn read(
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let own = own.unwrap_or(Path::new("."));
+    let room = Cell::new(CASES_BYTES_MAX);
     let mut reader = Reader {
         interface,
         text: &text.text,
-        files: Files::In(own),
-        accept,
+        files: Files::In {
+            folder: own,
+            room: &room,
+        },
+        accept: args.accept,
         faults: Vec::new(),
         is_listed: false,
         lines: Lines::default(),
@@ -95,7 +101,7 @@ pub(super) fn read(
     let cases = reader.file();
     let mut faults = reader.faults;
     if faults.is_empty() {
-        let granted = Granted::read(&text, folder.unwrap_or(own))?;
+        let granted = Granted::read(&text, folder.unwrap_or(own), args.allow_grants)?;
         return Ok(CaseFile {
             path: path.to_owned(),
             text,
