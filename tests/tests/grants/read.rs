@@ -253,7 +253,8 @@ fn what_is_missing_or_too_large_is_said_before_anything_runs() {
     assert_eq!(
         refused(&project),
         [
-            "`data/words` cannot be granted: there is no `data/words`: granted paths start at the flow file's folder"
+            "`data/words` cannot be granted: there is no `data/words`: granted paths start at the folder of the flow file, \
+             in cases at that of the plugin"
         ]
     );
     put(&project, "data/words/en.txt", "the");

@@ -167,7 +167,8 @@ fn a_run_over_all_groups_that_is_cut_off_leaves_nothing_behind() {
         .expect("they can be given");
     let stop = AtomicBool::new(false);
     let observer = |event: &Event<'_>| {
-        if matches!(event, Event::BatchCommitted { .. }) {
+        let target = "joined";
+        if matches!(event, Event::TargetApplied { target: applied, .. } if *applied == target) {
             stop.store(true, Ordering::Relaxed);
         }
     };
