@@ -11,7 +11,6 @@ from suite.places import OUT, ROOT, TARGET
 
 VENV = OUT / "venv"
 WASM = "wasm32-wasip2"
-MEMBERS = 'members = ["host/*", "plugins/*", "tests"]\ndefault-members = ["host/cli"]'
 
 
 class Missing(RuntimeError):
@@ -63,15 +62,15 @@ def plugin(name: str) -> Path:
 
 @cache
 def edited_plugin(name: str, edit: str, file: str, old: str, new: str) -> Path:
-    """The component of a ready plugin whose source was edited: a copy in a workspace and a target folder of its own."""
+    """The component of a ready plugin whose source was edited: in a copy of the workspace, with a target folder of its own."""
     folder = OUT / "edited" / f"{name}-{edit}"
-    shutil.rmtree(folder / "plugins", ignore_errors=True)
-    shutil.copytree(ROOT / "plugins" / name, folder / "plugins" / name)
+    for part in ("host", "plugins", "sdk", "tests", "wit"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("target", "node_modules", "gen"))
+    for part in ("Cargo.toml", "Cargo.lock"):
+        shutil.copy(ROOT / part, folder)
     source = folder / "plugins" / name / file
     source.write_text(replaced(source.read_text(), old, new))
-    manifest = replaced((ROOT / "Cargo.toml").read_text(), MEMBERS, 'members = ["plugins/*"]')
-    (folder / "Cargo.toml").write_text(manifest)
-    shutil.copy(ROOT / "Cargo.lock", folder)
     return _member(folder, folder / "target", name)
 
 
