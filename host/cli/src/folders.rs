@@ -10,9 +10,9 @@
 
 use std::path::PathBuf;
 
-/// Where tools are installed.
+/// Where tools are installed, if `$FLOWSTONE_TOOLS` does not say.
 pub(crate) fn tools() -> Option<PathBuf> {
-    named("FLOWSTONE_TOOLS").or_else(|| Some(cache()?.join("tools")))
+    Some(cache()?.join("tools"))
 }
 
 /// Where the compiled code of components is kept that are used without a flow.

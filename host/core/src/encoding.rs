@@ -45,6 +45,16 @@ pub fn encode(value: &Value, ty: &Type, out: &mut Vec<u8>) {
     write(value, ty, out);
 }
 
+/// Whether two values of a type are the same: by their encodings, so that a number that is none is the same as itself.
+pub fn is_same(a: &Value, b: &Value, ty: &Type) -> bool {
+    let encoded = |value| {
+        let mut bytes = Vec::new();
+        encode(value, ty, &mut bytes);
+        bytes
+    };
+    encoded(a) == encoded(b)
+}
+
 /// The fingerprint of `value`, which is of type `ty`: BLAKE3 of its encoding, keyed by the type's fingerprint.
 ///
 /// `type_fingerprint` is `ty.fingerprint()`, handed in because callers fingerprint many values of few types.

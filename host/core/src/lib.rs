@@ -20,7 +20,9 @@ mod value;
 mod wave;
 
 pub use diagnostic::{Diagnostic, FlowErrors, suggest};
-pub use encoding::{DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint};
+pub use encoding::{
+    DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint, is_same,
+};
 pub use failure::RowFailure;
 pub use flow::{
     Argument, BatchSettings, CacheMode, CacheSettings, Collection, Column, ColumnKind, ColumnRef,

@@ -185,7 +185,7 @@ impl<'a> Committer<'a> {
         let (run, begun) = (self.run, self.begun.take());
         let began = Instant::now();
         self.keep_reused(reused)?;
-        memos.sort_unstable_by_key(|(key, _)| *key);
+        memos.sort_by_key(|(key, _)| *key);
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();

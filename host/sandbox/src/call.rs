@@ -7,7 +7,7 @@ use flowstone_core::{Function, Value};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance};
 
-use crate::clock::{Clock, Deadline};
+use crate::clock::Deadline;
 use crate::config::{Limits, World};
 use crate::failure::{CallError, FailureKind, Phase, explain, result_too_large};
 use crate::host::{HANDLES_MAX, Host, bytes_text};
@@ -163,9 +163,8 @@ impl Loaded {
     /// A store for one instance, with its limits and what it may learn.
     pub(crate) fn store(&self, limits: &Limits, world: World) -> Store<Host> {
         let waits = world.clock || !world.network.is_empty();
-        let timer = waits.then(|| Clock::new(limits, self.sandbox.interrupts()));
-        let deadline = Deadline::new(limits, self.sandbox.interrupts());
-        let host = Host::new(limits, world, (deadline, timer), self.sandbox.outside());
+        let deadline = Deadline::new(limits, self.sandbox.interrupts(), waits);
+        let host = Host::new(limits, world, deadline, self.sandbox.outside());
         let mut store = Store::new(self.sandbox.engine(), host);
         store.limiter(|host| &mut host.memory);
         store.set_epoch_deadline(1);

@@ -1,5 +1,4 @@
-//! Time: when a call has to end; and the real clock, for calls that were granted it: what time it is, and waiting that the
-//! time limit still ends.
+//! Time: when a call has to end, also while it waits; and the real clock, for calls that were granted it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,20 +11,24 @@ use wasmtime_wasi_io::async_trait;
 use crate::config::Limits;
 use crate::turns::TICK_MS;
 
-/// When a call has to end: when its time is up, or when the sandbox is interrupted. Looked at once a tick.
+/// When a call has to end: when its time is up, or when the sandbox is interrupted. Looked at once a tick while the plugin
+/// runs, and while the host waits for it.
 pub(crate) struct Deadline {
     /// None, when that is beyond what the machine can count.
     ends: Option<Instant>,
     interrupts: Arc<AtomicU64>,
     interrupts_before: u64,
+    /// Whether there is anything to wait for.
+    waits: bool,
 }
 
 impl Deadline {
-    pub(crate) fn new(limits: &Limits, interrupts: &Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(limits: &Limits, interrupts: &Arc<AtomicU64>, waits: bool) -> Self {
         Deadline {
             ends: ends(limits),
             interrupts: Arc::clone(interrupts),
             interrupts_before: interrupts.load(Ordering::Relaxed),
+            waits,
         }
     }
 
@@ -35,14 +38,38 @@ impl Deadline {
         self.interrupts_before = self.interrupts.load(Ordering::Relaxed);
     }
 
+    /// Whether there is anything to wait for.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
+    }
+
     /// Looks, once a tick, whether the call may go on. Ticks themselves are not counted: many pass at once while the host
     /// works for the plugin, and on a busy machine they come late.
     pub(crate) fn tick(&self) -> wasmtime::Result<UpdateDeadline> {
+        self.left().map(|_| UpdateDeadline::Continue(1))
+    }
+
+    /// Waits for a moment on behalf of the plugin.
+    ///
+    /// # Errors
+    ///
+    /// When the time limit is over or the sandbox was interrupted: a sleeping plugin passes no other check.
+    pub(crate) fn wait(&self) -> wasmtime::Result<()> {
+        let moment = Duration::from_millis(TICK_MS) / 5;
+        std::thread::sleep(self.left()?.map_or(moment, |left| left.min(moment)));
+        Ok(())
+    }
+
+    /// The time that is left, where it has an end.
+    fn left(&self) -> wasmtime::Result<Option<Duration>> {
+        let left = self
+            .ends
+            .map(|ends| ends.saturating_duration_since(Instant::now()));
         let is_interrupted = self.interrupts.load(Ordering::Relaxed) != self.interrupts_before;
-        if is_interrupted || self.ends.is_some_and(|ends| ends <= Instant::now()) {
+        if is_interrupted || left.is_some_and(|left| left.is_zero()) {
             return Err(Trap::Interrupt.into());
         }
-        Ok(UpdateDeadline::Continue(1))
+        Ok(left)
     }
 }
 
@@ -50,30 +77,16 @@ fn ends(limits: &Limits) -> Option<Instant> {
     Instant::now().checked_add(Duration::from_millis(limits.time_ms_max))
 }
 
-/// The clock of one call. Its monotonic time starts at 0 with the instance.
+/// The real clock. Its monotonic time starts at 0 with the instance.
 pub(crate) struct Clock {
     started: Instant,
-    /// When the time limit ends the call, also if it only sleeps: so long after `started`.
-    time_max: Duration,
-    interrupts: Arc<AtomicU64>,
-    interrupts_before: u64,
 }
 
 impl Clock {
-    pub(crate) fn new(limits: &Limits, interrupts: &Arc<AtomicU64>) -> Self {
+    pub(crate) fn new() -> Self {
         Clock {
             started: Instant::now(),
-            time_max: Duration::from_millis(limits.time_ms_max),
-            interrupts: Arc::clone(interrupts),
-            interrupts_before: interrupts.load(Ordering::Relaxed),
         }
-    }
-
-    /// Begins another call in the same instance, whose monotonic time goes on.
-    pub(crate) fn renew(&mut self, limits: &Limits) {
-        let time = Duration::from_millis(limits.time_ms_max);
-        self.time_max = self.started.elapsed().saturating_add(time);
-        self.interrupts_before = self.interrupts.load(Ordering::Relaxed);
     }
 
     /// Nanoseconds since the instance was made.
@@ -92,20 +105,6 @@ impl Clock {
     /// what the machine can count.
     pub(crate) fn until(&self, when_ns: u64) -> Until {
         Until(self.started.checked_add(Duration::from_nanos(when_ns)))
-    }
-
-    /// Waits for a moment on behalf of the plugin.
-    ///
-    /// # Errors
-    ///
-    /// When the time limit is over or the sandbox was interrupted: a sleeping plugin passes no other check.
-    pub(crate) fn wait(&self) -> wasmtime::Result<()> {
-        let left = self.time_max.saturating_sub(self.started.elapsed());
-        if left.is_zero() || self.interrupts.load(Ordering::Relaxed) != self.interrupts_before {
-            return Err(Trap::Interrupt.into());
-        }
-        std::thread::sleep(left.min(Duration::from_millis(TICK_MS) / 5));
-        Ok(())
     }
 }
 

@@ -28,10 +28,8 @@ pub(crate) struct Host {
     pub(crate) log: SharedLog,
     pub(crate) random: Random,
     pub(crate) deadline: Deadline,
-    /// What bounds waiting, where there is something to wait for.
-    pub(crate) timer: Option<Clock>,
-    /// Whether the clock is real.
-    has_clock: bool,
+    /// The real clock, where it was granted.
+    clock: Option<Clock>,
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) files: Option<Arc<Files>>,
     pub(crate) row: Option<Row>,
@@ -44,7 +42,7 @@ impl Host {
     pub(crate) fn new(
         limits: &Limits,
         world: World,
-        (deadline, timer): (Deadline, Option<Clock>),
+        deadline: Deadline,
         outside: &Arc<Outside>,
     ) -> Self {
         let mut table = ResourceTable::new();
@@ -58,8 +56,7 @@ impl Host {
             log,
             random: Random::new(world.seed, world.random),
             deadline,
-            timer,
-            has_clock: world.clock,
+            clock: world.clock.then(Clock::new),
             env: world.env,
             files: world.files,
             row: world.row,
@@ -70,9 +67,6 @@ impl Host {
     /// Begins another call in the same instance: it has its time and its row, and its random numbers where it has a seed.
     pub(crate) fn renew(&mut self, limits: &Limits, seed: Option<[u8; 32]>, row: Option<Row>) {
         self.deadline.renew(limits);
-        if let Some(timer) = &mut self.timer {
-            timer.renew(limits);
-        }
         if let Some(seed) = seed {
             self.random = Random::new(seed, self.random.real);
         }
@@ -81,7 +75,7 @@ impl Host {
 
     /// The real clock, where it was granted.
     pub(crate) fn clock(&self) -> Option<&Clock> {
-        self.timer.as_ref().filter(|_| self.has_clock)
+        self.clock.as_ref()
     }
 
     /// The sockets and the table of handles.

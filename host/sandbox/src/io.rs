@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll as ready, streams as plain};
 
-use crate::clock::Clock;
+use crate::clock::Deadline;
 use crate::host::Host;
 
 /// Offers `wasi:io`.
@@ -33,10 +33,10 @@ fn now<T>(future: impl Future<Output = T>) -> wasmtime::Result<T> {
 }
 
 /// [`now`], and where there is something to wait for what the future gives at last.
-fn at_last<T>(timer: Option<&Clock>, future: impl Future<Output = T>) -> wasmtime::Result<T> {
-    let Some(timer) = timer else {
+fn at_last<T>(deadline: &Deadline, future: impl Future<Output = T>) -> wasmtime::Result<T> {
+    if !deadline.waits() {
         return now(future);
-    };
+    }
     let mut future = pin!(future);
     loop {
         let polled = future
@@ -45,22 +45,22 @@ fn at_last<T>(timer: Option<&Clock>, future: impl Future<Output = T>) -> wasmtim
         if let Poll::Ready(output) = polled {
             return Ok(output);
         }
-        timer.wait()?;
+        deadline.wait()?;
     }
 }
 
 /// [`at_last`] for operations on streams.
 fn stream_at_last<T>(
-    timer: Option<&Clock>,
+    deadline: &Deadline,
     future: impl Future<Output = StreamResult<T>>,
 ) -> StreamResult<T> {
-    at_last(timer, future).map_err(StreamError::Trap)?
+    at_last(deadline, future).map_err(StreamError::Trap)?
 }
 
 impl poll::Host for Host {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             ready::Host::poll(&mut self.table, pollables),
         )?
     }
@@ -73,7 +73,7 @@ impl poll::HostPollable for Host {
 
     fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             ready::HostPollable::block(&mut self.table, pollable),
         )?
     }
@@ -95,7 +95,7 @@ impl streams::Host for Host {
 impl streams::HostOutputStream for Host {
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
         at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostOutputStream::drop(&mut self.table, stream),
         )?
     }
@@ -114,7 +114,7 @@ impl streams::HostOutputStream for Host {
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
         stream_at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostOutputStream::blocking_write_and_flush(&mut self.table, stream, bytes),
         )
     }
@@ -125,7 +125,7 @@ impl streams::HostOutputStream for Host {
         len: u64,
     ) -> StreamResult<()> {
         stream_at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostOutputStream::blocking_write_zeroes_and_flush(&mut self.table, stream, len),
         )
     }
@@ -147,7 +147,7 @@ impl streams::HostOutputStream for Host {
 
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
         stream_at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostOutputStream::blocking_flush(&mut self.table, stream),
         )
     }
@@ -168,7 +168,7 @@ impl streams::HostOutputStream for Host {
         len: u64,
     ) -> StreamResult<u64> {
         stream_at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostOutputStream::blocking_splice(&mut self.table, to, from, len),
         )
     }
@@ -177,7 +177,7 @@ impl streams::HostOutputStream for Host {
 impl streams::HostInputStream for Host {
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
         at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostInputStream::drop(&mut self.table, stream),
         )?
     }
@@ -192,7 +192,7 @@ impl streams::HostInputStream for Host {
         len: u64,
     ) -> StreamResult<Vec<u8>> {
         stream_at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostInputStream::blocking_read(&mut self.table, stream, len),
         )
     }
@@ -203,7 +203,7 @@ impl streams::HostInputStream for Host {
 
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
         stream_at_last(
-            self.timer.as_ref(),
+            &self.deadline,
             plain::HostInputStream::blocking_skip(&mut self.table, stream, len),
         )
     }

@@ -349,10 +349,10 @@ fn both_ways(sandbox: &Sandbox, text: &str, args: &[(Value, Type)], result: &Typ
         .expect("a result");
 
     let limits = Limits::default();
-    let deadline = Deadline::new(&limits, &Arc::default());
+    let deadline = Deadline::new(&limits, &Arc::default(), false);
     let mut store = Store::new(
         sandbox.engine(),
-        Host::new(&limits, World::default(), (deadline, None), &Arc::default()),
+        Host::new(&limits, World::default(), deadline, &Arc::default()),
     );
     store.set_epoch_deadline(1_000_000);
     let component = wasmtime::component::Component::from_binary(sandbox.engine(), &bytes)

@@ -4,7 +4,7 @@
 //! fails in it is made again in a fresh one, whose answer counts; and of every instance the last result is compared with
 //! that of a fresh one before any of its results is used.
 
-use flowstone_core::{Type, Value, encode};
+use flowstone_core::{Value, is_same};
 use flowstone_sandbox::Kept;
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
@@ -99,19 +99,12 @@ impl Caller<'_> {
             return Ok(false);
         };
         let ty = callable.function().result.as_ref();
-        if output.value.zip(ty).map(|(again, ty)| bytes(&again, ty))
-            == ty.map(|ty| bytes(value, ty))
-        {
+        let compared = output.value.as_ref().zip(ty);
+        if compared.is_some_and(|(again, ty)| is_same(again, value, ty)) {
             return Ok(true);
         }
         let transform = self.run.stage.transforms[self.index].name.clone();
         let key = self.run.label(&self.batch.roots[job.root].item.key);
         Err(Error::HangsOnCallsBefore { transform, key }.into())
     }
-}
-
-fn bytes(value: &Value, ty: &Type) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode(value, ty, &mut bytes);
-    bytes
 }

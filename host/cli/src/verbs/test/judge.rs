@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use flowstone::core::{Function, RowFailure, Type, Value, encode, to_wave};
+use flowstone::core::{Function, RowFailure, Type, Value, is_same, to_wave};
 use flowstone::{CallError, Compared, Component, FailureKind, Kept, Limits, LogLine};
 
 use super::cases::{Case, CaseFile, Expected};
@@ -125,7 +125,7 @@ fn differ(first: &Outcome, second: &Outcome, function: &Function) -> Option<Comp
     match (first, second) {
         (Ok(Some(a)), Ok(Some(b))) => {
             let ty = function.result.as_ref()?;
-            (!same(a, b, ty)).then(|| Compared::values(a, b, ty))
+            (!is_same(a, b, ty)).then(|| Compared::values(a, b, ty))
         }
         (Err(a), Err(b)) if a.kind == b.kind => None,
         (Err(broken), _) | (_, Err(broken)) if broken.is_limit() => None,
@@ -141,15 +141,6 @@ impl Broken {
             FailureKind::Timeout | FailureKind::OutOfMemory | FailureKind::ArgumentTooLarge
         )
     }
-}
-
-fn same(a: &Value, b: &Value, ty: &Type) -> bool {
-    let encoded = |value| {
-        let mut bytes = Vec::new();
-        encode(value, ty, &mut bytes);
-        bytes
-    };
-    encoded(a) == encoded(b)
 }
 
 /// What a call came to, in words.
@@ -198,7 +189,7 @@ fn unexpected(case: &Case, outcome: &Outcome) -> Option<Fault> {
         (_, Err(broken)) => Some(Fault::Broken(broken.reason.clone())),
         (Expected::Value(wanted), Ok(got)) => {
             let (got, ty) = (got.as_ref()?, function.result.as_ref()?);
-            (!same(wanted, got, ty)).then(|| Fault::Other(Compared::values(wanted, got, ty)))
+            (!is_same(wanted, got, ty)).then(|| Fault::Other(Compared::values(wanted, got, ty)))
         }
         (Expected::Unsaid, Ok(Some(_))) => Some(Fault::Unsaid(text(outcome, function))),
         (Expected::Unsaid, Ok(None)) => None,
