@@ -1,12 +1,13 @@
 //! Compiled code of components, taken from where it is kept: from the store of a flow, or, for a component by itself, from
 //! a folder that is there for nothing else. What the latter is worth is time, so it never is a reason to fail or to wait.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use flowstone_core::ComponentDigest;
-use flowstone_sandbox::{LoadError, Plugin, Sandbox, scan};
+use flowstone_sandbox::{Extent, LoadError, Plugin, Sandbox, scan};
 use flowstone_store::{Store, StoreError, StoreOptions};
 
 use crate::error::Error;
@@ -28,17 +29,23 @@ pub(crate) enum LoadFault {
     Other(Error),
 }
 
-/// Loads a component with the store's compiled code where it has it, and keeps the code where it has not.
+/// Loads these functions of a component with the store's compiled code where it has it, and keeps the code where it has not.
 pub(crate) fn load_plugin(
     bytes: &[u8],
     digest: &ComponentDigest,
+    functions: BTreeSet<String>,
     sandbox: &Sandbox,
     store: &Store,
 ) -> Result<Plugin, LoadFault> {
-    if let Some(plugin) = kept(bytes, digest, sandbox, store).map_err(LoadFault::Other)? {
-        return Ok(plugin);
+    let only = Extent::Only(functions);
+    // What was compiled for all functions is for these as well.
+    for extent in [&Extent::All, &only] {
+        let kept = kept(bytes, digest, extent, sandbox, store);
+        if let Some(plugin) = kept.map_err(LoadFault::Other)? {
+            return Ok(plugin);
+        }
     }
-    let plugin = sandbox.load(bytes).map_err(LoadFault::Load)?;
+    let plugin = sandbox.load_for(bytes, &only).map_err(LoadFault::Load)?;
     keep(&plugin, sandbox, store).map_err(LoadFault::Other)?;
     Ok(plugin)
 }
@@ -47,16 +54,26 @@ pub(crate) fn load_plugin(
 fn kept(
     bytes: &[u8],
     digest: &ComponentDigest,
+    extent: &Extent,
     sandbox: &Sandbox,
     store: &Store,
 ) -> Result<Option<Plugin>, Error> {
-    let code = store.compiled(digest, &sandbox.compatibility())?;
-    Ok(code.and_then(|(code, hash)| sandbox.load_compiled(bytes, &code, &hash).ok()))
+    let code = store.compiled(digest, &fitting(sandbox, extent))?;
+    Ok(code.and_then(|(code, hash)| sandbox.load_compiled(bytes, extent, &code, &hash).ok()))
 }
 
 fn keep(plugin: &Plugin, sandbox: &Sandbox, store: &Store) -> Result<(), Error> {
     let code = plugin.compiled()?;
-    Ok(store.put_compiled(&plugin.digest(), &sandbox.compatibility(), &code)?)
+    Ok(store.put_compiled(&plugin.digest(), &fitting(sandbox, plugin.extent()), &code)?)
+}
+
+/// What compiled code goes by besides the component: the compiler, and the functions that it is for.
+fn fitting(sandbox: &Sandbox, extent: &Extent) -> String {
+    let compatibility = sandbox.compatibility();
+    match extent.label() {
+        None => compatibility,
+        Some(label) => format!("{compatibility}-{label}"),
+    }
 }
 
 /// What became of the compiled code of a component: see [`Component::load_from`](crate::Component::load_from).
@@ -120,7 +137,7 @@ impl CompiledFolder {
             return None;
         }
         let plugin = self.with_store(|store| {
-            let plugin = kept(bytes, digest, sandbox, store)?;
+            let plugin = kept(bytes, digest, &Extent::All, sandbox, store)?;
             if plugin.is_some() {
                 // Nothing depends on it but which code goes first.
                 let _ = store.note_compiled_use(digest, &compatibility);

@@ -1,6 +1,6 @@
 //! The engine: a store, a sandbox, and the flows that are opened on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -15,7 +15,7 @@ use flowstone_sandbox::{
 use flowstone_store::{Store, StoreOptions};
 
 use crate::catalog::Catalog;
-use crate::compiled::{CompiledFolder, KeptCode, LoadFault, load_plugin};
+use crate::compiled::{CompiledFolder, KeptCode};
 use crate::error::Error;
 use crate::granted::Granted;
 use crate::recipe::IDENTITY;
@@ -135,28 +135,17 @@ impl Engine {
         }
     }
 
-    /// What a component is and offers: from the store, or by loading it, and then it is handed back loaded.
-    fn read(
-        &self,
-        plugin: &str,
-        bytes: &[u8],
-    ) -> Result<(ComponentDigest, Interface, Option<Plugin>), Error> {
+    /// What a component is and offers: from the store, or by looking at it.
+    fn read(&self, plugin: &str, bytes: &[u8]) -> Result<(ComponentDigest, Interface), Error> {
         let fault = |error| refused(plugin, error);
         let digest = scan(bytes).map_err(fault)?.digest;
         if let Some(interface) = self.store.snapshot()?.interface(&digest)? {
-            return Ok((digest, interface, None));
+            return Ok((digest, interface));
         }
-        let loaded =
-            load_plugin(bytes, &digest, &self.sandbox.get()?, &self.store).map_err(|error| {
-                match error {
-                    LoadFault::Load(error) => fault(error),
-                    LoadFault::Other(error) => error,
-                }
-            })?;
-        let interface = loaded.interface().clone();
+        let interface = self.sandbox.get()?.describe(bytes).map_err(fault)?;
         self.store
             .write(|writer| writer.put_interface(&digest, &interface))?;
-        Ok((digest, interface, Some(loaded)))
+        Ok((digest, interface))
     }
 
     /// Checks a flow: reads what its components offer, wires it and looks at what it grants. Nothing is run.
@@ -181,7 +170,7 @@ impl Engine {
                     "the component of plugin `{name}` was not handed in"
                 ))
             })?;
-            let (digest, interface, loaded) = self.read(&name, &bytes)?;
+            let (digest, interface) = self.read(&name, &bytes)?;
             let functions = match plugin.identity.unwrap_or(IDENTITY) {
                 Identity::Component => BTreeMap::new(),
                 Identity::Function => {
@@ -198,7 +187,6 @@ impl Engine {
                 u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
             });
             interfaces.insert(name.clone(), interface);
-            let loaded = Mutex::new(loaded);
             plugins.insert(
                 name.clone(),
                 PluginCode {
@@ -206,12 +194,18 @@ impl Engine {
                     bytes,
                     digest,
                     functions,
+                    called: BTreeSet::new(),
                     limits,
-                    loaded,
+                    loaded: Mutex::default(),
                 },
             );
         }
         let plan = file.wire(&interfaces, &Catalog)?;
+        for (plugin, function) in plan.functions() {
+            if let Some(code) = plugins.get_mut(plugin) {
+                code.called.insert(function.name.clone());
+            }
+        }
         for target in plan.stages.iter().flat_map(|stage| &stage.targets) {
             if !self.config.allow_outside {
                 check_target_inside(&target.spec).map_err(|error| Error::Target {

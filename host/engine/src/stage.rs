@@ -1,6 +1,6 @@
 //! A stage made ready to run: its source open, its keys' recipes made, its counters at zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -37,27 +37,28 @@ pub(crate) struct PluginCode {
     pub(crate) digest: ComponentDigest,
     /// The digests of what its functions can reach; empty where the whole component stands for them.
     pub(crate) functions: BTreeMap<String, FunctionDigest>,
+    /// Those that the flow calls.
+    pub(crate) called: BTreeSet<String>,
     pub(crate) limits: Limits,
     pub(crate) loaded: Mutex<Option<Plugin>>,
 }
 
 impl PluginCode {
-    /// The plugin, compiled or taken from the store's compiled code on first use.
+    /// The plugin with the functions that the flow calls, compiled or taken from the store's compiled code on first use.
     pub(crate) fn load(&self, sandbox: &SandboxCell, store: &Store) -> Result<Plugin, Error> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plugin) = &*loaded {
             return Ok(plugin.clone());
         }
-        let plugin =
-            load_plugin(&self.bytes, &self.digest, &sandbox.get()?, store).map_err(|error| {
-                match error {
-                    LoadFault::Load(error) => Error::Plugin {
-                        plugin: self.name.clone(),
-                        error,
-                    },
-                    LoadFault::Other(error) => error,
-                }
-            })?;
+        let called = self.called.clone();
+        let plugin = load_plugin(&self.bytes, &self.digest, called, &sandbox.get()?, store);
+        let plugin = plugin.map_err(|error| match error {
+            LoadFault::Load(error) => Error::Plugin {
+                plugin: self.name.clone(),
+                error,
+            },
+            LoadFault::Other(error) => error,
+        })?;
         *loaded = Some(plugin.clone());
         Ok(plugin)
     }

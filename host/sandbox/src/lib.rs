@@ -67,6 +67,6 @@ pub use files::{FileContent, FileNode, Files};
 pub use identity::{IDENTITY_VERSION, function_digests};
 pub use kept::Kept;
 pub use log::{LogLevel, LogLine};
-pub use plugin::Plugin;
+pub use plugin::{Extent, Plugin};
 pub use sandbox::Sandbox;
 pub use scan::{Scan, scan};

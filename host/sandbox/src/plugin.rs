@@ -1,5 +1,6 @@
 //! A loaded component: what it offers, its compiled code, and the way to its functions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flowstone_core::{ComponentDigest, Interface};
@@ -9,15 +10,58 @@ use crate::call::Callable;
 use crate::describe::describe;
 use crate::error::{LoadError, SandboxError};
 use crate::host::Host;
+use crate::identity::{emptied, reduced};
 use crate::imports;
 use crate::memories;
 use crate::sandbox::Sandbox;
 use crate::scan::Scan;
 use crate::unchecked::deserialize;
 
-/// What compiled code starts with: a magic word with the format's version, and the component that it belongs to.
-fn header(digest: ComponentDigest) -> Vec<u8> {
-    [b"flowaot1".as_slice(), digest.as_bytes()].concat()
+/// What compiled code starts with: a magic word with the format's version, the component that it belongs to, and which of its
+/// functions can be called.
+fn header(digest: ComponentDigest, extent: &Extent) -> Vec<u8> {
+    [b"flowaot2", &digest.as_bytes()[..], &extent.digest()].concat()
+}
+
+/// Which functions of a component its compiled code is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of them.
+    #[default]
+    All,
+    /// These, by the names that they have in its [`Interface`]. What only others reach is not compiled.
+    Only(BTreeSet<String>),
+}
+
+impl Extent {
+    /// A name for it: none for all functions, else 16 hexadecimal digits.
+    pub fn label(&self) -> Option<String> {
+        match self {
+            Extent::All => None,
+            Extent::Only(_) => {
+                let digest = blake3::Hash::from_bytes(self.digest());
+                Some(digest.to_hex()[..16].to_owned())
+            }
+        }
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("flowstone functions of compiled code");
+        if let Extent::Only(functions) = self {
+            for function in functions {
+                hasher.update(&(function.len() as u64).to_le_bytes());
+                hasher.update(function.as_bytes());
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    fn has(&self, function: &str) -> bool {
+        match self {
+            Extent::All => true,
+            Extent::Only(functions) => functions.contains(function),
+        }
+    }
 }
 
 /// A component, ready to be called. Cheap to clone, and to be used from many threads.
@@ -30,29 +74,62 @@ pub(crate) struct Loaded {
     pub(crate) interface: Interface,
     pub(crate) pre: InstancePre<Host>,
     digest: ComponentDigest,
+    extent: Extent,
 }
 
 impl Plugin {
-    /// Compiles.
-    pub(crate) fn compile(sandbox: &Sandbox, scan: &Scan, bytes: &[u8]) -> Result<Self, LoadError> {
+    /// Compiles: all of it, or what these functions need.
+    pub(crate) fn compile(
+        sandbox: &Sandbox,
+        scan: &Scan,
+        bytes: &[u8],
+        extent: &Extent,
+    ) -> Result<Self, LoadError> {
         memories::check(bytes)?;
-        let component =
-            Component::from_binary(sandbox.engine(), bytes).map_err(|error| invalid(&error))?;
-        Self::new(sandbox, scan, &component)
+        let reduced = match extent {
+            Extent::All => None,
+            Extent::Only(functions) => reduced(bytes, functions.iter().map(String::as_str))?,
+        };
+        let (bytes, extent) = match &reduced {
+            Some(reduced) => (&reduced[..], extent),
+            None => (bytes, &Extent::All),
+        };
+        Self::new(sandbox, scan, &component(sandbox, bytes)?, extent)
+    }
+
+    /// What a component offers and needs.
+    pub(crate) fn describe(
+        sandbox: &Sandbox,
+        scan: &Scan,
+        bytes: &[u8],
+    ) -> Result<Interface, LoadError> {
+        memories::check(bytes)?;
+        // What is not valid is refused in the words of the engine.
+        let emptied = emptied(bytes);
+        let component = component(sandbox, emptied.as_deref().unwrap_or(bytes))?;
+        let plugin = Self::new(sandbox, scan, &component, &Extent::Only(BTreeSet::new()))?;
+        Ok(plugin.interface().clone())
     }
 
     /// Maps compiled code.
     pub(crate) fn map(
         sandbox: &Sandbox,
         scan: &Scan,
+        extent: &Extent,
         compiled: &[u8],
         expected: &blake3::Hash,
     ) -> Result<Self, LoadError> {
-        let component = deserialize(sandbox.engine(), compiled, &header(scan.digest), expected)?;
-        Self::new(sandbox, scan, &component)
+        let header = header(scan.digest, extent);
+        let component = deserialize(sandbox.engine(), compiled, &header, expected)?;
+        Self::new(sandbox, scan, &component, extent)
     }
 
-    fn new(sandbox: &Sandbox, scan: &Scan, component: &Component) -> Result<Self, LoadError> {
+    fn new(
+        sandbox: &Sandbox,
+        scan: &Scan,
+        component: &Component,
+        extent: &Extent,
+    ) -> Result<Self, LoadError> {
         let imports = imports::check(component, sandbox.engine())?;
         let pre = imports::link(component, sandbox.linker(), &imports).map_err(|error| {
             let causes = error.chain().map(ToString::to_string).collect::<Vec<_>>();
@@ -64,6 +141,7 @@ impl Plugin {
             interface,
             pre,
             digest: scan.digest,
+            extent: extent.clone(),
         })))
     }
 
@@ -82,6 +160,11 @@ impl Plugin {
         &self.0.interface
     }
 
+    /// Which of its functions can be called.
+    pub fn extent(&self) -> &Extent {
+        &self.0.extent
+    }
+
     /// Its compiled code, for [`Sandbox::load_compiled`]. Keep its BLAKE3 where only the host writes.
     ///
     /// # Errors
@@ -94,13 +177,17 @@ impl Plugin {
             .component()
             .serialize()
             .map_err(|error| SandboxError::Serialize(format!("{error:#}")))?;
-        Ok([header(self.0.digest), code].concat())
+        Ok([header(self.0.digest, &self.0.extent), code].concat())
     }
 
-    /// The function that `name` means, as [`Interface::function`] has it. Nothing for those that cannot be called.
+    /// The function that `name` means, as [`Interface::function`] has it. Nothing for those that cannot be called, or were
+    /// not compiled.
     pub fn function(&self, name: &str) -> Option<Callable> {
         let functions = &self.0.interface.functions;
         let name = &self.0.interface.function(name)?.name;
+        if !self.0.extent.has(name) {
+            return None;
+        }
         let index = functions
             .iter()
             .position(|function| function.name == *name)?;
@@ -114,6 +201,10 @@ impl Plugin {
         };
         Some(Callable::new(Arc::clone(&self.0), index, export))
     }
+}
+
+fn component(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, LoadError> {
+    Component::from_binary(sandbox.engine(), bytes).map_err(|error| invalid(&error))
 }
 
 /// Says what a validation error means for the person who built the component.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flowstone_core::Interface;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -13,7 +14,7 @@ use crate::error::{LoadError, SandboxError};
 use crate::host::Host;
 use crate::imports;
 use crate::network::Outside;
-use crate::plugin::Plugin;
+use crate::plugin::{Extent, Plugin};
 use crate::scan::scan;
 use crate::turns::Turns;
 
@@ -80,13 +81,32 @@ impl Sandbox {
     ///
     /// When the bytes are no component, do not validate, or need what plugins are not given.
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, LoadError> {
-        Plugin::compile(self, &scan(bytes)?, bytes)
+        self.load_for(bytes, &Extent::All)
+    }
+
+    /// As [`Sandbox::load`], but what only other functions than those of `extent` need is left out, where that is known and
+    /// spares something. [`Plugin::extent`] says whether it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::load`]. Code that is left out is not validated.
+    pub fn load_for(&self, bytes: &[u8], extent: &Extent) -> Result<Plugin, LoadError> {
+        Plugin::compile(self, &scan(bytes)?, bytes, extent)
+    }
+
+    /// Describes a component without compiling its code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::load`].
+    pub fn describe(&self, bytes: &[u8]) -> Result<Interface, LoadError> {
+        Plugin::describe(self, &scan(bytes)?, bytes)
     }
 
     /// Loads a component whose compiled code was kept.
     ///
-    /// `compiled` must be what [`Plugin::compiled`] gave for this component, and `expected` its BLAKE3, taken then and
-    /// kept where only the host writes: compiled code runs as it is, outside of all limits.
+    /// `compiled` must be what [`Plugin::compiled`] gave for this component, of this [`Plugin::extent`], and `expected` its
+    /// BLAKE3, taken then and kept where only the host writes: compiled code runs as it is, outside of all limits.
     ///
     /// # Errors
     ///
@@ -95,10 +115,11 @@ impl Sandbox {
     pub fn load_compiled(
         &self,
         bytes: &[u8],
+        extent: &Extent,
         compiled: &[u8],
         expected: &blake3::Hash,
     ) -> Result<Plugin, LoadError> {
-        Plugin::map(self, &scan(bytes)?, compiled, expected)
+        Plugin::map(self, &scan(bytes)?, extent, compiled, expected)
     }
 
     pub(crate) fn engine(&self) -> &Engine {

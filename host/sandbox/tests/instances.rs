@@ -4,7 +4,7 @@ mod common;
 
 use common::{Dice, call, call_with, limits, load, one_function, wasm};
 use flowstone_core::Value;
-use flowstone_sandbox::{FailureKind, Limits, LoadError, Sandbox, SandboxConfig};
+use flowstone_sandbox::{Extent, FailureKind, Limits, LoadError, Sandbox, SandboxConfig};
 
 const COUNTER: &str = r#"(global $count (mut i32) (i32.const 0))
     (func (export "f") (result i32)
@@ -144,7 +144,7 @@ fn compiled_code_is_loaded_again() {
         compiled.compiled().expect("code"),
     );
     let plugin = second
-        .load_compiled(&bytes, &code, &blake3::hash(&code))
+        .load_compiled(&bytes, &Extent::All, &code, &blake3::hash(&code))
         .expect("the same plugin");
     assert_eq!((plugin.interface(), plugin.digest()), (interface, digest));
     assert_eq!(
@@ -168,13 +168,13 @@ fn compiled_code_that_was_changed_is_refused() {
         let mut tampered = code.clone();
         tampered[dice.below(code.len())] ^= 1 << dice.below(8);
         assert!(matches!(
-            sandbox.load_compiled(&bytes, &tampered, &expected),
+            sandbox.load_compiled(&bytes, &Extent::All, &tampered, &expected),
             Err(LoadError::Tampered)
         ));
     }
     for end in [0, 7, 39, 40, code.len() - 1] {
         assert!(matches!(
-            sandbox.load_compiled(&bytes, &code[..end], &expected),
+            sandbox.load_compiled(&bytes, &Extent::All, &code[..end], &expected),
             Err(LoadError::Tampered)
         ));
     }
@@ -192,11 +192,11 @@ fn compiled_code_of_another_component_or_engine_is_stale() {
         .expect("a plugin")
         .compiled()
         .expect("code");
-    let refused = sandbox.load_compiled(&two, &code, &blake3::hash(&code));
+    let refused = sandbox.load_compiled(&two, &Extent::All, &code, &blake3::hash(&code));
     assert!(matches!(refused, Err(LoadError::Stale(_))));
 
     // The header fits, but what follows is no code of this engine.
     let other = [&code[..40], b"\x7fELF of another time".as_slice()].concat();
-    let refused = sandbox.load_compiled(&one, &other, &blake3::hash(&other));
+    let refused = sandbox.load_compiled(&one, &Extent::All, &other, &blake3::hash(&other));
     assert!(matches!(refused, Err(LoadError::Stale(_))));
 }

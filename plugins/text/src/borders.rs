@@ -22,6 +22,23 @@ struct Place {
     space: bool,
 }
 
+impl Place {
+    /// Inside a word.
+    fn within(offset: usize) -> Self {
+        Self {
+            offset: offset as u32,
+            rank: Rank::None,
+            space: false,
+        }
+    }
+}
+
+/// How many ASCII letters and digits a text begins with.
+fn plain(text: &[u8]) -> usize {
+    let plain = text.iter().take_while(|byte| byte.is_ascii_alphanumeric());
+    plain.count()
+}
+
 /// The borders of a text, by character. Positions run from 0 to [`Borders::chars`], inclusive.
 pub(crate) struct Borders {
     places: Vec<Place>,
@@ -73,8 +90,16 @@ impl Borders {
             blank_line,
             ..Scan::default()
         };
-        for (offset, c) in text.char_indices() {
-            scan.character(&mut places, offset, c);
+        let mut at = 0;
+        while let Some(c) = text[at..].chars().next() {
+            scan.character(&mut places, at, c);
+            at += c.len_utf8();
+            if c.is_ascii_alphanumeric() {
+                // The rest of the word: nothing changes, and most characters are that.
+                let end = at + plain(&text.as_bytes()[at..]);
+                places.extend((at..end).map(Place::within));
+                at = end;
+            }
         }
         places.push(Place {
             offset: text.len() as u32,

@@ -25,6 +25,23 @@ pub struct Plan {
     pub store: StoreSettings,
 }
 
+impl Plan {
+    /// The functions that are called, with the names of their plugins in the flow.
+    pub fn functions(&self) -> impl Iterator<Item = (&str, &Function)> {
+        self.stages.iter().flat_map(|stage| {
+            let fold = stage
+                .source
+                .gather
+                .as_ref()
+                .and_then(|gather| gather.fold.as_ref());
+            let fold = fold.map(|fold| (&fold.plugin[..], &fold.function));
+            let transforms = stage.transforms.iter();
+            fold.into_iter()
+                .chain(transforms.map(|transform| (&transform.plugin[..], &transform.function)))
+        })
+    }
+}
+
 /// Everything row-wise below one source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {

@@ -1,6 +1,6 @@
 //! The code that is to give a stored result once more: that of the flow, or a kept build of the code that made it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use flowstone_core::{Function, Maker, Recipe, RecipeRecord, Value, row_function};
 use flowstone_sandbox::{Callable, scan};
@@ -110,7 +110,9 @@ fn kept(engine: &Engine, maker: &Maker, origin: &Recipe, now: &Recipe) -> Result
         return missing("what was kept is other code".to_owned());
     }
     let sandbox = engine.sandbox.get()?;
-    let plugin = match load_plugin(&bytes, &maker.component, &sandbox, &engine.store) {
+    let called = BTreeSet::from([maker.function.clone()]);
+    let loaded = load_plugin(&bytes, &maker.component, called, &sandbox, &engine.store);
+    let plugin = match loaded {
         Ok(plugin) => plugin,
         Err(LoadFault::Load(error)) => return missing(error.to_string()),
         Err(LoadFault::Other(error)) => return Err(error),

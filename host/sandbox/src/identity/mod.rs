@@ -63,6 +63,7 @@ mod module;
 mod nodes;
 mod operators;
 mod parse;
+mod reduce;
 mod tables;
 mod types;
 mod walk;
@@ -75,6 +76,8 @@ use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 
 use crate::error::LoadError;
 use crate::scan::scan;
+
+pub(crate) use self::reduce::{emptied, reduced};
 
 /// The version of the recipe. Raise it when anything changes that a digest is made of.
 pub const IDENTITY_VERSION: u32 = 1;

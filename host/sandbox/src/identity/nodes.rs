@@ -132,6 +132,17 @@ impl<'p, 'a> Graph<'p, 'a> {
         number
     }
 
+    /// The body that a node is of, by its module and its place there; nothing for what has none.
+    pub(super) fn body_of(&self, number: u32) -> Option<(usize, u32)> {
+        match self.nodes.get(number as usize)? {
+            Node::Core(CoreFunction::Defined { instance, index }) => {
+                let instance = self.linked.core.instances.get(*instance as usize)?;
+                Some((instance.module, *index))
+            }
+            _ => None,
+        }
+    }
+
     /// What a node is. Nothing when that is not fully understood, or when the work is over.
     pub(super) fn describe(&mut self, number: u32, work: &mut Work) -> Option<&Description> {
         let at = number as usize;

@@ -63,6 +63,11 @@ impl Walker {
         Some(*hasher.finalize().as_bytes())
     }
 
+    /// What the last walk came upon, by the numbers in the graph.
+    pub(super) fn walked(&self) -> &[u32] {
+        &self.order
+    }
+
     /// The number of a node in this walk.
     fn number(&mut self, node: u32) -> u32 {
         let at = node as usize;
