@@ -1,4 +1,4 @@
-"""The shapes of W3 with Hamilton: `hamilton_flow.py SHAPE COUNT`, with its cache in the current folder.
+"""The shapes of W3 with Hamilton: `hamilton_flow.py SHAPE STEPS ROWS STRIDE`, with its cache in the current folder.
 
 Prints the CPU seconds of the execution alone, without imports and without making the graph, and what came of it.
 """
@@ -24,20 +24,21 @@ def functions(source: str) -> list[Callable]:
 
 
 def main() -> None:
-    shape, count = sys.argv[1], int(sys.argv[2])
+    shape, (count, rows, stride) = sys.argv[1], map(int, sys.argv[2:])
     if shape == "chain":
         steps = [STEP.format(name=f"n{at}", takes=f"n{at - 1}" if at else "value", by=1) for at in range(count)]
-        wanted, inputs = [f"n{count - 1}"], [1]
+        wanted = [f"n{count - 1}"]
     elif shape == "fan":
         steps = [STEP.format(name=f"n{at}", takes="value", by=at) for at in range(count)]
-        wanted, inputs = [f"n{at}" for at in range(count)], [1]
+        wanted = [f"n{at}" for at in range(count)]
     else:
-        steps, wanted, inputs = [STEP.format(name="n0", takes="value", by=1)], ["n0"], range(1, count + 1)
+        steps, wanted = [STEP.format(name="n0", takes="value", by=1)], ["n0"]
     module = ad_hoc_utils.create_temporary_module(*functions("\n\n".join(steps)), module_name="nodes")
     built = driver.Builder().with_cache(path="cache").with_modules(module).build()
     start, total = time.process_time(), 0
-    for value in inputs:
-        total += sum(int(result) for result in built.execute(wanted, inputs={"value": value}).values())
+    for row in range(rows):
+        results = built.execute(wanted, inputs={"value": row * stride + 1})
+        total += sum(int(result) for result in results.values())
     print(json.dumps({"cpu": time.process_time() - start, "sum": total}))
 
 

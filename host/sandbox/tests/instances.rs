@@ -196,7 +196,7 @@ fn compiled_code_of_another_component_or_engine_is_stale() {
     assert!(matches!(refused, Err(LoadError::Stale(_))));
 
     // The header fits, but what follows is no code of this engine.
-    let other = [&code[..40], b"\x7fELF of another time".as_slice()].concat();
+    let other = [&code[..72], b"\x7fELF of another time".as_slice()].concat();
     let refused = sandbox.load_compiled(&one, &Extent::All, &other, &blake3::hash(&other));
     assert!(matches!(refused, Err(LoadError::Stale(_))));
 }
