@@ -25,7 +25,10 @@ fn two() -> Vec<u8> {
                 local.get 0 i32.const {number} i32.add {body})"
         );
     }
-    let calls: String = (0..100).map(|n| format!("call $f{n} ")).collect();
+    let mut calls = String::new();
+    for number in 0..100 {
+        let _ = write!(calls, "call $f{number} ");
+    }
     wasm(&format!(
         r#"(component
             (core module $m

@@ -1,5 +1,8 @@
 //! The word count of `benches/batch` as a batch map server of NumaFlow's Rust SDK: `words-server SOCKET INFO_FILE`.
 
+#[path = "../../count.rs"]
+mod count;
+
 use numaflow::batchmap::{BatchMapper, BatchResponse, Datum, Message, Server};
 use numaflow::shared::ServerExtras;
 use tokio::sync::mpsc::Receiver;
@@ -12,7 +15,7 @@ impl BatchMapper for Words {
         let mut responses = Vec::new();
         while let Some(datum) = input.recv().await {
             let text = String::from_utf8_lossy(&datum.value);
-            let words = text.split_whitespace().count() as u32;
+            let words = count::words(&text);
             let mut response = BatchResponse::from_id(datum.id);
             response.append(Message::new(words.to_le_bytes().to_vec()));
             responses.push(response);

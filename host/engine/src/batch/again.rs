@@ -80,7 +80,7 @@ impl Batch<'_> {
                 known: Instant::now(),
             };
             let these: Vec<&Job> = due.iter().map(|&at| &jobs[at]).collect();
-            for (&at, tried) in due.iter().zip(all_or_halt(caller.call(&these))?) {
+            for (&at, tried) in due.iter().zip(caller.call(&these)?) {
                 match tried {
                     Tried::Made(this) => made[at] = Some(this),
                     Tried::Again(again) => {
@@ -132,20 +132,6 @@ impl StageRun<'_> {
             thread::sleep(left.min(STOP_CHECK));
         }
     }
-}
-
-/// All of what was tried. An error says more than the interruption that it caused elsewhere.
-fn all_or_halt(tried: Vec<Result<Tried, Halt>>) -> Result<Vec<Tried>, Halt> {
-    let mut all = Vec::with_capacity(tried.len());
-    let mut halted = None;
-    for tried in tried {
-        match (tried, &halted) {
-            (Ok(tried), _) => all.push(tried),
-            (Err(Halt::Interrupted), Some(_)) => {}
-            (Err(halt), _) => halted = Some(halt),
-        }
-    }
-    halted.map_or(Ok(all), Err)
 }
 
 #[cfg(test)]

@@ -42,6 +42,23 @@ pub(super) enum Tried {
     Again(Again),
 }
 
+/// All of what was tried. An error says more than the interruption that it caused elsewhere.
+pub(super) fn together<P>(parts: Vec<Result<P, Halt>>) -> Result<Vec<Tried>, Halt>
+where
+    P: IntoIterator<Item = Tried>,
+{
+    let mut all = Vec::with_capacity(parts.len());
+    let mut halted = None;
+    for part in parts {
+        match (part, &halted) {
+            (Ok(tried), _) => all.extend(tried),
+            (Err(Halt::Interrupted), Some(_)) => {}
+            (Err(halt), _) => halted = Some(halt),
+        }
+    }
+    halted.map_or(Ok(all), Err)
+}
+
 /// What a call returned, and how long it took.
 pub(super) type Invoked = (Result<Value, CallError>, Duration);
 
@@ -90,16 +107,17 @@ impl Batch<'_> {
 
 impl Caller<'_> {
     /// Calls once for each of these rows, in parallel: for each alone, or for many at once.
-    pub(super) fn call(&self, jobs: &[&Job]) -> Vec<Result<Tried, Halt>> {
+    pub(super) fn call(&self, jobs: &[&Job]) -> Result<Vec<Tried>, Halt> {
         if let Some(lists) = &self.run.transforms[self.index].lists {
             return self.call_lists(lists, jobs);
         }
         let instance = self.run.stage.transforms[self.index].instance;
         match jobs {
-            [job] => vec![self.call_one(job)],
+            [job] => Ok(vec![self.call_one(job)?]),
             jobs if instance == InstanceMode::Kept => self.call_kept(jobs),
             jobs => {
-                (self.run.pool).install(|| jobs.par_iter().map(|job| self.call_one(job)).collect())
+                let call = |job: &&Job| self.call_one(job).map(Some);
+                together((self.run.pool).install(|| jobs.par_iter().map(call).collect()))
             }
         }
     }

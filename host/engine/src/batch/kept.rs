@@ -10,7 +10,7 @@ use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 
 use super::Halt;
-use super::call::{Caller, Invoked, Job, Tried};
+use super::call::{Caller, Invoked, Job, Tried, together};
 use crate::error::Error;
 
 /// So many calls share an instance, at most: what a plugin leaks of its memory in each stays small.
@@ -21,14 +21,11 @@ const CALLS_MIN: usize = 4;
 
 impl Caller<'_> {
     /// Calls once for each of these rows, in parallel, in a few instances.
-    pub(super) fn call_kept(&self, jobs: &[&Job]) -> Vec<Result<Tried, Halt>> {
+    pub(super) fn call_kept(&self, jobs: &[&Job]) -> Result<Vec<Tried>, Halt> {
         let threads = self.run.pool.current_num_threads().max(1);
         let each = jobs.len().div_ceil(threads).clamp(CALLS_MIN, CALLS_MAX);
-        let call = |jobs: &[&Job]| match self.call_in_turn(jobs) {
-            Ok(tried) => tried.into_iter().map(Ok).collect(),
-            Err(halt) => vec![Err(halt)],
-        };
-        (self.run.pool).install(|| jobs.par_chunks(each).flat_map_iter(call).collect())
+        let call = |jobs: &[&Job]| self.call_in_turn(jobs);
+        together((self.run.pool).install(|| jobs.par_chunks(each).map(call).collect()))
     }
 
     /// Calls for these rows one after the other, in a new instance after each call that fails.

@@ -11,7 +11,7 @@ use flowstone_sandbox::{CallError, FailureKind};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::Halt;
-use super::call::{Caller, Job, Tried};
+use super::call::{Caller, Job, Tried, together};
 use crate::lists::Lists;
 
 /// So few rows are not put into several calls only to give every thread work.
@@ -19,7 +19,7 @@ const ROWS_MIN: usize = 4;
 
 impl Caller<'_> {
     /// Calls once for these rows, many at a time.
-    pub(super) fn call_lists(&self, lists: &Lists, jobs: &[&Job]) -> Vec<Result<Tried, Halt>> {
+    pub(super) fn call_lists(&self, lists: &Lists, jobs: &[&Job]) -> Result<Vec<Tried>, Halt> {
         let call = |part: &Range<usize>| {
             let jobs = &jobs[part.clone()];
             for job in jobs {
@@ -28,15 +28,10 @@ impl Caller<'_> {
             self.call_list(lists, jobs)
         };
         let parts = self.cut(lists, jobs);
-        let tried: Vec<_> = match &*parts {
-            [part] => vec![call(part)],
-            parts => (self.run.pool).install(|| parts.par_iter().map(call).collect()),
-        };
-        let each = tried.into_iter().flat_map(|tried| match tried {
-            Ok(tried) => tried.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(halt) => vec![Err(halt)],
-        });
-        each.collect()
+        match &*parts {
+            [part] => call(part),
+            parts => together((self.run.pool).install(|| parts.par_iter().map(call).collect())),
+        }
     }
 
     /// Cuts the rows into calls: as even as can be, none with more than the flow allows, and enough for all threads.

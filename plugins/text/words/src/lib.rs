@@ -37,13 +37,13 @@ pub fn count(text: &str) -> u32 {
 }
 
 /// The number of words in ASCII text: of letters that neither a letter comes before nor an apostrophe that one comes
-/// before. Without branches, since where words end cannot be foretold.
+/// before. Simple enough to be compiled without branches, which nothing could foretell.
 fn count_ascii(text: &[u8]) -> usize {
     let (mut found, mut joins, mut letter) = (0, false, false);
     for &byte in text {
         let is_letter = byte.is_ascii_alphanumeric();
-        found += usize::from(is_letter & !letter & !joins);
-        joins = letter & (byte == b'\'');
+        found += usize::from(is_letter && !letter && !joins);
+        joins = letter && byte == b'\'';
         letter = is_letter;
     }
     found
