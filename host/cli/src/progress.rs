@@ -150,6 +150,7 @@ impl Observer for Progress {
                 seen.rows_done.fetch_add(1, Ordering::Relaxed);
                 seen.failed.fetch_add(u64::from(!equal), Ordering::Relaxed);
             }
+            Event::WillCompile { plugin } => seen.compiles(plugin),
             Event::WillCall { transform, key } => seen.label(transform, key),
             Event::Called { transform, log, .. } => {
                 seen.called.fetch_add(1, Ordering::Relaxed);
@@ -201,6 +202,16 @@ impl Seen {
         if let Ok(mut label) = self.label.try_lock() {
             label.clear();
             label.extend([transform, " ", key]);
+        }
+    }
+
+    /// Calls wait for that, so it stands there until the next one begins.
+    fn compiles(&self, plugin: &str) {
+        let mut label = self.label.lock().unwrap_or_else(PoisonError::into_inner);
+        *label = format!("compiling plugin `{plugin}`");
+        drop(label);
+        if self.output.verbose {
+            self.line(&format!("compiling plugin `{plugin}`"));
         }
     }
 

@@ -29,13 +29,14 @@ pub(crate) enum LoadFault {
     Other(Error),
 }
 
-/// Loads these functions of a component with the store's compiled code where it has it, and keeps the code where it has not.
+/// Loads these functions of a component with the store's compiled code where it has it, and keeps the code where it has not:
+/// `compiles` is called before that.
 pub(crate) fn load_plugin(
-    bytes: &[u8],
-    digest: &ComponentDigest,
+    (bytes, digest): (&[u8], &ComponentDigest),
     functions: BTreeSet<String>,
     sandbox: &Sandbox,
     store: &Store,
+    compiles: impl FnOnce(),
 ) -> Result<Plugin, LoadFault> {
     let only = Extent::Only(functions);
     // What was compiled for all functions is for these as well.
@@ -45,6 +46,7 @@ pub(crate) fn load_plugin(
             return Ok(plugin);
         }
     }
+    compiles();
     let plugin = sandbox.load_for(bytes, &only).map_err(LoadFault::Load)?;
     keep(&plugin, sandbox, store).map_err(LoadFault::Other)?;
     Ok(plugin)

@@ -84,6 +84,12 @@ pub enum Event<'a> {
         /// How many rows.
         rows: u64,
     },
+    /// A plugin is about to be compiled, which takes seconds where it brings an interpreter along: the store has no code for the
+    /// functions that the flow calls.
+    WillCompile {
+        /// The plugin's name in the flow.
+        plugin: &'a str,
+    },
     /// A function is about to be called for a row. The rows of a batch are told one after the other.
     WillCall {
         /// The transform's name.

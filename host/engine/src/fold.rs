@@ -286,7 +286,9 @@ impl<'s> Folding<'s> {
     fn callable(&self) -> Result<&Callable, Error> {
         let fold = self.fold;
         if fold.callable.get().is_none() {
-            let plugin = fold.code.load(self.run.sandbox, self.run.store)?;
+            let plugin = fold
+                .code
+                .load(self.run.sandbox, self.run.store, self.run.observer)?;
             let function = plugin.function(&fold.plan.function.name);
             let function =
                 function.ok_or(Error::Internal("a function is gone from its component"))?;

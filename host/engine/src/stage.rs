@@ -19,7 +19,7 @@ use crate::commit::DueRows;
 use crate::compiled::{LoadFault, load_plugin};
 use crate::engine::Flow;
 use crate::error::Error;
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::fold::PreparedFold;
 use crate::former::Former;
 use crate::gathered::View;
@@ -45,13 +45,20 @@ pub(crate) struct PluginCode {
 
 impl PluginCode {
     /// The plugin with the functions that the flow calls, compiled or taken from the store's compiled code on first use.
-    pub(crate) fn load(&self, sandbox: &SandboxCell, store: &Store) -> Result<Plugin, Error> {
+    pub(crate) fn load(
+        &self,
+        sandbox: &SandboxCell,
+        store: &Store,
+        observer: &dyn Observer,
+    ) -> Result<Plugin, Error> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plugin) = &*loaded {
             return Ok(plugin.clone());
         }
+        let component = (&self.bytes[..], &self.digest);
         let called = self.called.clone();
-        let plugin = load_plugin(&self.bytes, &self.digest, called, &sandbox.get()?, store);
+        let compiles = || observer.event(&Event::WillCompile { plugin: &self.name });
+        let plugin = load_plugin(component, called, &sandbox.get()?, store, compiles);
         let plugin = plugin.map_err(|error| match error {
             LoadFault::Load(error) => Error::Plugin {
                 plugin: self.name.clone(),
@@ -354,7 +361,9 @@ impl StageRun<'_> {
     pub(crate) fn callable(&self, index: usize) -> Result<&Callable, Error> {
         let prepared = &self.transforms[index];
         if prepared.callable.get().is_none() {
-            let plugin = prepared.code.load(self.sandbox, self.store)?;
+            let plugin = prepared
+                .code
+                .load(self.sandbox, self.store, self.observer)?;
             let function = plugin.function(&self.stage.transforms[index].function.name);
             let _ = prepared
                 .callable

@@ -111,7 +111,13 @@ fn kept(engine: &Engine, maker: &Maker, origin: &Recipe, now: &Recipe) -> Result
     }
     let sandbox = engine.sandbox.get()?;
     let called = BTreeSet::from([maker.function.clone()]);
-    let loaded = load_plugin(&bytes, &maker.component, called, &sandbox, &engine.store);
+    let loaded = load_plugin(
+        (&bytes, &maker.component),
+        called,
+        &sandbox,
+        &engine.store,
+        || {},
+    );
     let plugin = match loaded {
         Ok(plugin) => plugin,
         Err(LoadFault::Load(error)) => return missing(error.to_string()),
