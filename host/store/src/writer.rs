@@ -280,13 +280,18 @@ impl<'txn> Writer<'txn> {
             .try_for_each(|shard| objects::sync(place, shard))
     }
 
-    /// Writes what the transaction has to leave for others: collections, and the size of the store.
+    /// Writes what the transaction has to leave for others: collections, the size of the store, and the numbers given.
     fn keep_count(&mut self) -> Result<(), StoreError> {
         let (ends_collection, file_bytes) = (
             self.disturbs && self.session.place.is_collecting(),
             self.file_bytes,
         );
         self.run(|tables, session, buffer| {
+            let Tables {
+                memo, object, meta, ..
+            } = tables;
+            memo.keep_next(session, meta, buffer)?;
+            object.keep_next(session, meta, buffer)?;
             if ends_collection {
                 tables.meta.remove(session, COLLECTION_ENTRY)?;
             }

@@ -7,6 +7,7 @@
 //! sweep    memo, usage          entries nobody needs; marks of the recipes of the others
 //!                               (where the size does not matter, this is one with `rank`)
 //! objects  object               those without a mark, and their files
+//! records  entry, blob          those that `memo` and `object` do not lead to any more, in the order in which they lie
 //! recipes, code, runs           what no entry, no pin and no caller names
 //! files    objects/ builds/ aot/  files without a record
 //! ```
@@ -25,9 +26,11 @@ mod objects;
 mod plan;
 mod rank;
 mod state;
+mod strays;
 mod sweep;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +46,6 @@ use state::State;
 pub(crate) use code::{build_file, compiled_file};
 pub(crate) use components::all_files;
 pub(crate) use files::PARTS;
-pub(crate) use marks::half;
 pub(crate) use plan::measure_tables;
 pub(crate) use state::STATE_ENTRY;
 
@@ -111,7 +113,8 @@ pub struct GcReport {
     pub runs_removed: u64,
     /// The counts of use that go because their entries are not there.
     pub usage_removed: u64,
-    /// The files that go because no record names them.
+    /// The files that go because no record names them, and the records that cannot be found: a collection that was cut off
+    /// left them, or damage.
     pub orphans_removed: u64,
     /// How large the store was: what its records take in the database, and its files.
     pub bytes_before: u64,
@@ -139,6 +142,10 @@ pub enum GcPhase {
     Sweep,
     /// Removing objects.
     Objects,
+    /// Removing the records of entries that are gone.
+    EntryRecords,
+    /// Removing the records of objects that are gone.
+    ObjectRecords,
     /// Removing recipes.
     Recipes,
     /// Removing binaries of components.
@@ -175,6 +182,17 @@ pub(crate) struct GcLimits {
     pub(crate) records: usize,
     /// Their bytes.
     pub(crate) bytes: usize,
+}
+
+impl GcLimits {
+    /// Whether to go on after so many records and bytes.
+    fn flow(&self, records: usize, bytes: usize) -> ControlFlow<()> {
+        if records >= self.records || bytes >= self.bytes {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
 }
 
 impl Default for GcLimits {
@@ -384,6 +402,8 @@ impl Chunk<'_, '_> {
             }
             GcPhase::Sweep => self.sweep(state),
             GcPhase::Objects => self.objects(state),
+            GcPhase::EntryRecords => self.entry_records(state),
+            GcPhase::ObjectRecords => self.object_records(state),
             GcPhase::Recipes => self.recipes(state),
             GcPhase::Builds => self.builds(state),
             GcPhase::Compiled => self.compiled(state),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use flowstone_core::MemoKey;
 
 use super::{hash, head, lineage, memo_key, open, write};
-use crate::{CollectionId, MemoRecord, Outcome, Owner, Stored, TargetId};
+use crate::{CollectionId, MemoRecord, Outcome, Owner, Snapshot, Stored, TargetId};
 
 const ROWS: u64 = 10_000;
 const MEMOS_PER_ROW: u64 = 7;
@@ -122,6 +122,8 @@ fn speed() {
     let few: Vec<MemoKey> = keys.iter().copied().step_by(70).collect();
     assert!(snapshot.memos(&few).unwrap().iter().all(Option::is_some));
     println!("{} sorted lookups: {:?}", few.len(), start.elapsed());
+    look_up(&snapshot, "of one batch", 1000);
+    look_up(&snapshot, "of one row", 1);
     let start = Instant::now();
     for row in 0..ROWS {
         assert!(
@@ -156,6 +158,26 @@ fn speed() {
             .len()
             >> 20
     );
+}
+
+/// Looks up the calls of so many rows at a time, as a run does that finds all of them.
+fn look_up(snapshot: &Snapshot, what: &str, rows: u64) {
+    let asked: Vec<Vec<MemoKey>> = (0..ROWS / rows)
+        .map(|batch| {
+            let numbers = batch * rows * MEMOS_PER_ROW..(batch + 1) * rows * MEMOS_PER_ROW;
+            let mut keys: Vec<_> = numbers.map(memo_key).collect();
+            keys.sort();
+            keys
+        })
+        .collect();
+    for round in ["first", "second"] {
+        let start = Instant::now();
+        for keys in &asked {
+            assert!(snapshot.memos(keys).unwrap().iter().all(Option::is_some));
+        }
+        let each = start.elapsed() / (ROWS * MEMOS_PER_ROW) as u32;
+        println!("{round} lookups {what}: {each:?} each");
+    }
 }
 
 #[test]
