@@ -113,8 +113,7 @@ pub struct GcReport {
     pub runs_removed: u64,
     /// The counts of use that go because their entries are not there.
     pub usage_removed: u64,
-    /// The files that go because no record names them, and the records that cannot be found: a collection that was cut off
-    /// left them, or damage.
+    /// The files that go because no record names them.
     pub orphans_removed: u64,
     /// How large the store was: what its records take in the database, and its files.
     pub bytes_before: u64,

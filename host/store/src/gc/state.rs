@@ -242,7 +242,7 @@ impl State {
             descriptions_removed: tally.descriptions_removed,
             runs_removed: tally.runs_removed,
             usage_removed: tally.usage_removed,
-            orphans_removed: sum(&[tally.orphans, self.entry_strays(), self.object_strays()]),
+            orphans_removed: tally.orphans,
             bytes_before,
             bytes_removed,
             bytes_after,

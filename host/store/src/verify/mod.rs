@@ -66,9 +66,11 @@ pub struct VerifyReport {
     pub rows: u64,
     /// Those that are not what was stored. They stay: a run that comes to one says so, and stops.
     pub rows_damaged: u64,
-    /// Files without a record, and records that cannot be found: what a process left that was cut off, or damage. With
-    /// repair they are removed.
+    /// Files without a record. With repair they are removed.
     pub orphans: u64,
+    /// Records of entries and objects that no key leads to: a collection that was cut off left them, or damage to the
+    /// keys, which is told as that of entries and objects. With repair they are removed.
+    pub strays: u64,
 }
 
 impl VerifyReport {

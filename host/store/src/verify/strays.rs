@@ -20,7 +20,7 @@ impl Verifier<'_> {
             if strays == 0 {
                 continue;
             }
-            self.report.orphans += strays;
+            self.report.strays += strays;
             if self.repair && self.remove_strays(log)?.is_err() {
                 return Ok(Err(Stopped));
             }
