@@ -224,16 +224,14 @@ where
         let read = |error| self.place.redb(READ, error);
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut strays, mut bytes) = (Strays::default(), 0);
+        let mut halves: Vec<(HalfBytes, u64)> = Vec::new();
         let range = self.records.range::<u64>((lower, Bound::Unbounded));
         for entry in range.map_err(read)? {
             let (number, stored) = entry.map_err(read)?;
             let (number, stored) = (number.value(), stored.value());
-            let led = match stored.first_chunk() {
-                Some(half) => self.number(half)?,
-                None => None,
-            };
-            if led != Some(number) {
-                strays.numbers.push(number);
+            match stored.first_chunk() {
+                Some(half) => halves.push((*half, number)),
+                None => strays.numbers.push(number),
             }
             strays.records += 1;
             bytes += stored.len();
@@ -242,6 +240,14 @@ where
                 break;
             }
         }
+        // Pages of the index are come to once so, not once for each of their entries.
+        halves.sort_unstable();
+        for (half, number) in halves {
+            if self.number(&half)? != Some(number) {
+                strays.numbers.push(number);
+            }
+        }
+        strays.numbers.sort_unstable();
         Ok(strays)
     }
 }

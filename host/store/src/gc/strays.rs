@@ -7,6 +7,9 @@ use super::{Chunk, GcPhase};
 use crate::error::StoreError;
 use crate::log::LogSlot;
 
+/// How many times as many bytes are gone through at once as where records are looked into.
+const BYTES_FACTOR: usize = 4;
+
 impl Chunk<'_, '_> {
     pub(super) fn entry_records(&mut self, state: &mut State) -> Result<(), StoreError> {
         let tally = &state.tally;
@@ -42,7 +45,9 @@ impl<'txn> Chunk<'_, 'txn> {
         let after = (state.cursor.as_deref()).and_then(|key| key.try_into().ok());
         let after = after.map(u64::from_le_bytes);
         let log = log(self);
-        let strays = (log.view(session)?).strays(after, (limits.records, limits.bytes))?;
+        // The more there are, the fewer times the index is gone through. Only numbers are kept in memory.
+        let limits = (limits.marks, BYTES_FACTOR * limits.bytes);
+        let strays = (log.view(session)?).strays(after, limits)?;
         log.remove_records(session, &strays.numbers)?;
         let cursor = strays.cursor.map(|number| number.to_le_bytes().to_vec());
         state.advance(strays.records as u64, cursor, next);
