@@ -27,8 +27,9 @@ use crate::tables::{HEAD, LINEAGE, META, owner_key, row_key};
 
 /// The write transaction that [`Store::write`](crate::Store::write) runs.
 ///
-/// Puts are fastest when they come sorted by key. Once a method has returned an error the transaction cannot be
-/// committed any more, so that no row is ever half written.
+/// Puts are fastest when they come sorted by key, but for results and objects: those lie in the order of the puts, and are
+/// found fastest when what is asked for together was put together. Once a method has returned an error the transaction
+/// cannot be committed any more, so that no row is ever half written.
 pub struct Writer<'txn> {
     session: Session<'txn>,
     tables: Tables<'txn>,

@@ -20,6 +20,7 @@ mod code;
 mod components;
 mod entries;
 mod files;
+mod limits;
 mod mark;
 mod marks;
 mod objects;
@@ -30,7 +31,6 @@ mod strays;
 mod sweep;
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,6 +46,7 @@ use state::State;
 pub(crate) use code::{build_file, compiled_file};
 pub(crate) use components::all_files;
 pub(crate) use files::PARTS;
+pub(crate) use limits::GcLimits;
 pub(crate) use plan::measure_tables;
 pub(crate) use state::STATE_ENTRY;
 
@@ -170,38 +171,6 @@ pub struct GcProgress {
     pub done: u64,
     /// How many there are.
     pub total: u64,
-}
-
-/// How much is done in one transaction.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GcLimits {
-    /// Marks gathered in memory.
-    pub(crate) marks: usize,
-    /// Records looked at.
-    pub(crate) records: usize,
-    /// Their bytes.
-    pub(crate) bytes: usize,
-}
-
-impl GcLimits {
-    /// Whether to go on after so many records and bytes.
-    fn flow(&self, records: usize, bytes: usize) -> ControlFlow<()> {
-        if records >= self.records || bytes >= self.bytes {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-}
-
-impl Default for GcLimits {
-    fn default() -> Self {
-        Self {
-            marks: 256 * 1024,
-            records: 16 * 1024,
-            bytes: 8 * 1024 * 1024,
-        }
-    }
 }
 
 /// What every part of a collection needs.

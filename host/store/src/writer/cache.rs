@@ -18,7 +18,7 @@ use crate::store::NEXT_RECIPE_ENTRY;
 use crate::tables::{META, usage_key};
 
 impl Writer<'_> {
-    /// Remembers what a call led to.
+    /// Remembers what a call led to, in place of what was remembered of it before, or of a call whose key begins alike.
     ///
     /// # Errors
     ///
