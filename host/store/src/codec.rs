@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::tables::META_TAG;
 
 /// The length of a checksum.
-const CHECKSUM_BYTES: usize = 8;
+pub(crate) const CHECKSUM_BYTES: usize = 8;
 
 /// Something with a byte form. `read` accepts only bytes that `write` makes, and allocates only in proportion to them.
 pub(crate) trait Record: Sized {

@@ -1,4 +1,4 @@
-//! The byte forms of the records that callers see (format 4, golden-tested). Those that only the store sees are in
+//! The byte forms of the records that callers see (format 5, golden-tested). Those that only the store sees are in
 //! `inner`.
 
 mod inner;

@@ -25,6 +25,7 @@ mod error;
 mod files;
 mod gc;
 mod lock;
+mod log;
 mod objects;
 mod place;
 mod read;

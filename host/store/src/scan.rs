@@ -6,21 +6,22 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use flowstone_core::{MemoKey, RunId};
-use redb::{Key, OwnedRange, ReadOnlyTable};
+use redb::{Key, OwnedRange, ReadOnlyTable, Value};
 
 use crate::codec::Record;
 use crate::encoding::{OwnerRecord, Raw};
 use crate::error::StoreError;
+use crate::log::ReadOnlyLog;
 use crate::place::Place;
 use crate::read::{Found, READ};
 use crate::record::{Lineage, MemoRecord, Owner, RowHead};
-use crate::tables::{Bytes, HEAD, Hash, LINEAGE, MEMO, OWNER, RUN, TableSpec, target_key};
+use crate::tables::{Bytes, HEAD, Half, LINEAGE, OWNER, RUN, TableSpec, target_key};
 
 pub use self::relation::{
     ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, PublishedIter, ReaderIter, StepIter,
 };
 
-pub(crate) type RawRange<K> = OwnedRange<K, Bytes>;
+pub(crate) type RawRange<K, V = Bytes> = OwnedRange<K, V>;
 
 /// The entries whose keys begin with a number.
 pub(crate) fn prefix_range(
@@ -74,13 +75,13 @@ pub(crate) fn behind(
 }
 
 /// A range being read. After an error it is at its end.
-pub(crate) struct Scan<K: Key + 'static> {
+pub(crate) struct Scan<K: Key + 'static, V: Value + 'static = Bytes> {
     place: Arc<Place>,
-    range: Option<RawRange<K>>,
+    range: Option<RawRange<K, V>>,
 }
 
-impl<K: Key + 'static> Scan<K> {
-    pub(crate) fn of(place: &Arc<Place>, range: RawRange<K>) -> Self {
+impl<K: Key + 'static, V: Value + 'static> Scan<K, V> {
+    pub(crate) fn of(place: &Arc<Place>, range: RawRange<K, V>) -> Self {
         Self {
             place: Arc::clone(place),
             range: Some(range),
@@ -90,8 +91,8 @@ impl<K: Key + 'static> Scan<K> {
     /// One step with `step`, then `item` on the key and the stored bytes.
     fn next<T>(
         &mut self,
-        step: impl FnOnce(&mut RawRange<K>) -> Option<<RawRange<K> as Iterator>::Item>,
-        item: impl FnOnce(&Place, K::SelfType<'_>, &[u8]) -> Result<T, StoreError>,
+        step: impl FnOnce(&mut RawRange<K, V>) -> Option<<RawRange<K, V> as Iterator>::Item>,
+        item: impl FnOnce(&Place, K::SelfType<'_>, V::SelfType<'_>) -> Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
         let range = self.range.as_mut()?;
         let place = &*self.place;
@@ -203,7 +204,8 @@ impl Iterator for RunIter {
 
 /// What all calls led to: see [`Snapshot::memo_entries`](crate::Snapshot::memo_entries).
 pub struct MemoIter {
-    pub(crate) scan: Scan<Hash>,
+    pub(crate) log: Arc<ReadOnlyLog>,
+    pub(crate) scan: Scan<Half, u64>,
 }
 
 impl Iterator for MemoIter {
@@ -211,9 +213,9 @@ impl Iterator for MemoIter {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let next = self.scan.next(Iterator::next, |_, key, stored| {
-                let record = Found::of(&MEMO, &key, stored).or_miss();
-                Ok(record.map(|record| (MemoKey::from_bytes(*key), record)))
+            let log = &self.log;
+            let next = self.scan.next(Iterator::next, |place, half, number| {
+                log.view(place).entry(half, number)
             });
             match next? {
                 Ok(Some(item)) => return Some(Ok(item)),

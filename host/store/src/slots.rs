@@ -2,10 +2,11 @@
 
 use std::borrow::Borrow;
 
-use redb::{Key, Table, WriteTransaction};
+use redb::{Key, Table, Value, WriteTransaction};
 
 use crate::codec::{self, Record};
 use crate::error::StoreError;
+use crate::log::LogSlot;
 use crate::place::Place;
 use crate::read::{Found, read};
 use crate::record::RECORD_BYTES_MAX;
@@ -26,8 +27,8 @@ pub(crate) struct Session<'txn> {
 
 /// All tables, as in [`crate::tables`].
 pub(crate) struct Tables<'txn> {
-    pub(crate) memo: Slot<'txn, Hash>,
-    pub(crate) object: Slot<'txn, Hash>,
+    pub(crate) memo: LogSlot<'txn>,
+    pub(crate) object: LogSlot<'txn>,
     pub(crate) head: Slot<'txn, Bytes>,
     pub(crate) lineage: Slot<'txn, Bytes>,
     pub(crate) owner: Slot<'txn, Bytes>,
@@ -53,16 +54,16 @@ pub(crate) struct Tables<'txn> {
 }
 
 /// A table that may be open.
-pub(crate) struct Slot<'txn, K: Key + 'static> {
-    spec: &'static TableSpec<K>,
-    table: Option<Table<'txn, K, Bytes>>,
+pub(crate) struct Slot<'txn, K: Key + 'static, V: Value + 'static = Bytes> {
+    spec: &'static TableSpec<K, V>,
+    table: Option<Table<'txn, K, V>>,
 }
 
 impl Tables<'_> {
     pub(crate) fn closed() -> Self {
         Self {
-            memo: Slot::of(&MEMO),
-            object: Slot::of(&OBJECT),
+            memo: LogSlot::of(&MEMO),
+            object: LogSlot::of(&OBJECT),
             head: Slot::of(&HEAD),
             lineage: Slot::of(&LINEAGE),
             owner: Slot::of(&OWNER),
@@ -143,15 +144,15 @@ impl Tables<'_> {
     }
 }
 
-impl<'txn, K: Key + 'static> Slot<'txn, K> {
-    fn of(spec: &'static TableSpec<K>) -> Self {
+impl<'txn, K: Key + 'static, V: Value + 'static> Slot<'txn, K, V> {
+    pub(crate) fn of(spec: &'static TableSpec<K, V>) -> Self {
         Self { spec, table: None }
     }
 
     pub(crate) fn open(
         &mut self,
         session: Session<'txn>,
-    ) -> Result<&mut Table<'txn, K, Bytes>, StoreError> {
+    ) -> Result<&mut Table<'txn, K, V>, StoreError> {
         match &mut self.table {
             Some(table) => Ok(table),
             closed => {
@@ -161,13 +162,26 @@ impl<'txn, K: Key + 'static> Slot<'txn, K> {
         }
     }
 
-    fn close(self, place: &Place) -> Result<(), StoreError> {
+    pub(crate) fn close(self, place: &Place) -> Result<(), StoreError> {
         place.guarded(|| {
             drop(self.table);
             Ok(())
         })
     }
 
+    pub(crate) fn remove<'k>(
+        &mut self,
+        session: Session<'txn>,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<(), StoreError> {
+        self.open(session)?
+            .remove(key)
+            .map_err(|error| session.place.redb(WRITE, error))?;
+        Ok(())
+    }
+}
+
+impl<'txn, K: Key + 'static> Slot<'txn, K> {
     pub(crate) fn get<'k, R: Record>(
         &mut self,
         session: Session<'txn>,
@@ -184,8 +198,19 @@ impl<'txn, K: Key + 'static> Slot<'txn, K> {
         key: impl Borrow<K::SelfType<'k>>,
         record: &impl Record,
     ) -> Result<(), StoreError> {
+        self.put_with(session, buffer, key, |out| record.write(out))
+    }
+
+    /// As [`Slot::put`], of what `write` appends.
+    pub(crate) fn put_with<'k>(
+        &mut self,
+        session: Session<'txn>,
+        buffer: &mut Vec<u8>,
+        key: impl Borrow<K::SelfType<'k>>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), StoreError> {
         buffer.clear();
-        record.write(buffer);
+        write(buffer);
         limit("a record", buffer.len(), RECORD_BYTES_MAX)?;
         codec::seal(self.spec.tag, K::as_bytes(key.borrow()).as_ref(), buffer);
         let table = self.open(session)?;
@@ -204,17 +229,6 @@ impl<'txn, K: Key + 'static> Slot<'txn, K> {
     ) -> Result<(), StoreError> {
         self.open(session)?
             .insert(key, value)
-            .map_err(|error| session.place.redb(WRITE, error))?;
-        Ok(())
-    }
-
-    pub(crate) fn remove<'k>(
-        &mut self,
-        session: Session<'txn>,
-        key: impl Borrow<K::SelfType<'k>>,
-    ) -> Result<(), StoreError> {
-        self.open(session)?
-            .remove(key)
             .map_err(|error| session.place.redb(WRITE, error))?;
         Ok(())
     }

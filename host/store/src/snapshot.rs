@@ -11,6 +11,7 @@ use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::encoding::Raw;
 use crate::error::StoreError;
+use crate::log::ReadOnlyLog;
 use crate::place::Place;
 use crate::read::{Found, READ, read, read_owner};
 use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
@@ -27,8 +28,8 @@ use crate::tables::{
 /// While it is there, the space of what is removed meanwhile cannot be used again: do not keep it for long.
 pub struct Snapshot {
     place: Arc<Place>,
-    memo: ReadOnlyTable<Hash, Bytes>,
-    object: ReadOnlyTable<Hash, Bytes>,
+    memo: Arc<ReadOnlyLog>,
+    object: ReadOnlyLog,
     head: ReadOnlyTable<Bytes, Bytes>,
     lineage: ReadOnlyTable<Bytes, Bytes>,
     owner: ReadOnlyTable<Bytes, Bytes>,
@@ -64,8 +65,8 @@ impl Snapshot {
         }
         Ok(Self {
             place: Arc::clone(place),
-            memo: table(place, transaction, &MEMO)?,
-            object: table(place, transaction, &OBJECT)?,
+            memo: Arc::new(ReadOnlyLog::open(place, transaction, &MEMO)?),
+            object: ReadOnlyLog::open(place, transaction, &OBJECT)?,
             head: table(place, transaction, &HEAD)?,
             lineage: table(place, transaction, &LINEAGE)?,
             owner: table(place, transaction, &OWNER)?,

@@ -25,7 +25,7 @@ use crate::tables::{
 use crate::writer::Writer;
 
 /// The format that this version reads and writes. The entry that says so keeps its place and form in all formats.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The name of the meta entry that holds the format.
 pub(crate) const FORMAT_ENTRY: &str = "format";
@@ -365,7 +365,7 @@ pub(crate) fn initialise(place: &Place, database: &Database) -> Result<(), Store
                 $(transaction.open_table($table.definition).map_err(|error| place.redb(CREATE, error))?;)*
             };
         }
-        make!(MEMO, OBJECT, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN, RECIPE, USAGE, FUNCTIONS, BUILD, MEMBER, READER, DUE, STEP, CHANGE);
+        make!(MEMO.index, MEMO.records, OBJECT.index, OBJECT.records, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN, RECIPE, USAGE, FUNCTIONS, BUILD, MEMBER, READER, DUE, STEP, CHANGE);
         {
             let mut meta = transaction.open_table(META.definition).map_err(|error| place.redb(CREATE, error))?;
             let mut value = FORMAT.to_le_bytes().to_vec();

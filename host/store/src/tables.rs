@@ -2,8 +2,10 @@
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
-//! | `memo` | memo key | [`MemoRecord`](crate::MemoRecord) |
-//! | `object` | fingerprint | the bytes, or how many are in the file under `objects/` |
+//! | `memo` | the first half of the memo key | number (`u64`) of the entry |
+//! | `entry` | number, in the order of writing | the memo key, [`MemoRecord`](crate::MemoRecord) |
+//! | `object` | the first half of the fingerprint | number (`u64`) of the blob |
+//! | `blob` | number, in the order of writing | the fingerprint; the bytes, or how many are in the file under `objects/` |
 //! | `head` | collection (`u32`, big-endian), row key | [`RowHead`](crate::RowHead) |
 //! | `lineage` | as `head` | [`Lineage`](crate::Lineage) |
 //! | `owner` | target (`u32`, big-endian), 0 and the target row's key, or 1 and its hash | [`Owner`](crate::Owner), and the key where only its hash is in the table's key |
@@ -23,11 +25,12 @@
 //! | `mark`, `mark-object`, `mark-recipe`, `mark-component`, `mark-type` | halves of hashes, or recipes | what is to be kept: there only during a collection or a verification |
 //! | `meta` | name | the caller's bytes; `format` and what begins with `store/` are the store's own |
 //!
-//! Every value but marks ends in a checksum ([`crate::codec::seal`]) that covers the table's tag, the key and the value.
+//! Every value but marks and the numbers in `memo` and `object` ends in a checksum ([`crate::codec::seal`]) that covers
+//! the table's tag, the key and the value. What lies in two tables is described in [`crate::log`].
 //! A row's record is split in two, so that the scan over a collection that every run makes reads only small ones.
 
 use flowstone_core::MemoKey;
-use redb::{Key, TableDefinition};
+use redb::{Key, TableDefinition, Value};
 
 use crate::record::{CollectionId, LookupRecord, TargetId};
 
@@ -40,15 +43,17 @@ pub(crate) type Hash = &'static [u8; 32];
 /// The key of a table whose keys are halves of hashes: enough to tell keys apart, and twice as many fit on a page.
 pub(crate) type Half = &'static [u8; 16];
 
+pub(crate) type HalfBytes = [u8; 16];
+
 /// A table, and the byte that stands for it in checksums.
-pub(crate) struct TableSpec<K: Key + 'static> {
-    pub(crate) definition: TableDefinition<'static, K, Bytes>,
+pub(crate) struct TableSpec<K: Key + 'static, V: Value + 'static = Bytes> {
+    pub(crate) definition: TableDefinition<'static, K, V>,
     pub(crate) name: &'static str,
     pub(crate) tag: u8,
 }
 
-impl<K: Key + 'static> TableSpec<K> {
-    const fn new(name: &'static str, tag: u8) -> Self {
+impl<K: Key + 'static, V: Value + 'static> TableSpec<K, V> {
+    pub(crate) const fn new(name: &'static str, tag: u8) -> Self {
         Self {
             definition: TableDefinition::new(name),
             name,
@@ -57,11 +62,28 @@ impl<K: Key + 'static> TableSpec<K> {
     }
 }
 
+/// Two tables: records in the order in which they were written, and which number the record of a hash has.
+pub(crate) struct LogSpec {
+    /// Numbers by halves of hashes. No checksum covers them, so that its tag stands for nothing.
+    pub(crate) index: TableSpec<Half, u64>,
+    pub(crate) records: TableSpec<u64>,
+    /// The name of the meta entry that holds the number of the next record.
+    pub(crate) next_entry: &'static str,
+}
+
 /// What stands for `meta` in checksums.
 pub(crate) const META_TAG: u8 = 10;
 
-pub(crate) const MEMO: TableSpec<Hash> = TableSpec::new("memo", 1);
-pub(crate) const OBJECT: TableSpec<Hash> = TableSpec::new("object", 2);
+pub(crate) const MEMO: LogSpec = LogSpec {
+    index: TableSpec::new("memo", 0),
+    records: TableSpec::new("entry", 1),
+    next_entry: "store/next-entry",
+};
+pub(crate) const OBJECT: LogSpec = LogSpec {
+    index: TableSpec::new("object", 0),
+    records: TableSpec::new("blob", 2),
+    next_entry: "store/next-blob",
+};
 pub(crate) const HEAD: TableSpec<Bytes> = TableSpec::new("head", 3);
 pub(crate) const LINEAGE: TableSpec<Bytes> = TableSpec::new("lineage", 4);
 pub(crate) const OWNER: TableSpec<Bytes> = TableSpec::new("owner", 5);
@@ -92,15 +114,15 @@ pub(crate) const DUE: TableSpec<Bytes> = TableSpec::new("due", 22);
 pub(crate) const STEP: TableSpec<Bytes> = TableSpec::new("step", 23);
 pub(crate) const CHANGE: TableSpec<Bytes> = TableSpec::new("change", 24);
 
-/// The key of a memo entry in `usage`.
-pub(crate) fn usage_key(key: &MemoKey) -> &[u8; 16] {
-    usage_key_of(key.as_bytes())
+/// The part of a hash that stands for it in keys.
+pub(crate) fn half(hash: &[u8; 32]) -> HalfBytes {
+    let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
+    *half
 }
 
-/// As [`usage_key`], of the bytes of the key.
-pub(crate) fn usage_key_of(key: &[u8; 32]) -> &[u8; 16] {
-    let (half, _) = key.split_first_chunk().expect("a key has 32 bytes");
-    half
+/// The key of a memo entry in `usage`.
+pub(crate) fn usage_key(key: &MemoKey) -> HalfBytes {
+    half(key.as_bytes())
 }
 
 /// The longest target row key that is part of the table's key; of a longer one the hash is. redb repeats keys in its

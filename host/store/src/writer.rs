@@ -27,8 +27,9 @@ use crate::tables::{HEAD, LINEAGE, META, owner_key, row_key};
 
 /// The write transaction that [`Store::write`](crate::Store::write) runs.
 ///
-/// Puts are fastest when they come sorted by key. Once a method has returned an error the transaction cannot be
-/// committed any more, so that no row is ever half written.
+/// Puts are fastest when they come sorted by key, but for results and objects: those lie in the order of the puts, and are
+/// found fastest when what is asked for together was put together. Once a method has returned an error the transaction
+/// cannot be committed any more, so that no row is ever half written.
 pub struct Writer<'txn> {
     session: Session<'txn>,
     tables: Tables<'txn>,
@@ -280,13 +281,18 @@ impl<'txn> Writer<'txn> {
             .try_for_each(|shard| objects::sync(place, shard))
     }
 
-    /// Writes what the transaction has to leave for others: collections, and the size of the store.
+    /// Writes what the transaction has to leave for others: collections, the size of the store, and the numbers given.
     fn keep_count(&mut self) -> Result<(), StoreError> {
         let (ends_collection, file_bytes) = (
             self.disturbs && self.session.place.is_collecting(),
             self.file_bytes,
         );
         self.run(|tables, session, buffer| {
+            let Tables {
+                memo, object, meta, ..
+            } = tables;
+            memo.keep_next(session, meta, buffer)?;
+            object.keep_next(session, meta, buffer)?;
             if ends_collection {
                 tables.meta.remove(session, COLLECTION_ENTRY)?;
             }

@@ -1,4 +1,4 @@
-//! A store that an earlier version wrote is read by this one. `tests/format-4/` was written by the first version
+//! A store that an earlier version wrote is read by this one. `tests/format-5/` was written by the first version
 //! that has this format, with the ignored test below; a later format gets a folder of its own.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const PEOPLE: TargetId = TargetId(3);
 const GROUP: (TargetId, &[u8], u8) = (PEOPLE, b"a\0b", 2);
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-4")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format-5")
 }
 
 fn fingerprint(byte: u8) -> Fingerprint {
@@ -252,7 +252,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_store_of_format_3_is_read() {
+fn a_store_of_format_5_is_read() {
     let dir = TempDir::new().unwrap();
     copy(&fixture(), dir.path());
     let store = Store::open(dir.path(), StoreOptions::default()).unwrap();

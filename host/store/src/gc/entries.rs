@@ -1,18 +1,16 @@
 //! Going through memo entries: what each is kept for, how long ago it was used, and what it takes.
 
-use std::ops::Bound;
-
 use flowstone_core::RunId;
 use redb::ReadableTable;
 
-use super::marks::{Follow, HalfBytes, half};
+use super::marks::{Follow, HalfBytes};
 use super::state::EntryBytes;
 use super::{GcLimits, GcPolicy};
 use crate::error::StoreError;
-use crate::place::Place;
-use crate::read::{Found, READ};
+use crate::log::{Lead, LogView};
+use crate::read::Found;
 use crate::record::{MemoRecord, Outcome, RecipeId, Stored, Usage};
-use crate::tables::{Bytes, Half, Hash, MEMO, USAGE};
+use crate::tables::{Bytes, Half, USAGE};
 
 /// How many counts of use without an entry a chunk removes at most.
 const LOST_USAGE_MAX: usize = 64 * 1024;
@@ -35,7 +33,10 @@ pub(super) enum Class {
 /// What a collection needs to know of an entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) key: [u8; 32],
+    /// Its key in the index.
+    pub(super) key: HalfBytes,
+    /// The number of its record, where it has one.
+    pub(super) number: Option<u64>,
     pub(super) class: Class,
     pub(super) recipe: RecipeId,
     /// The fingerprint of its value, where that is an object.
@@ -65,16 +66,16 @@ pub(super) struct EntryChunk {
 }
 
 /// The tables that say all about entries.
-pub(super) struct View<'t, M, U, K> {
-    pub(super) place: &'t Place,
-    pub(super) memo: &'t M,
+pub(super) struct View<'t, I, R, U, K> {
+    pub(super) memo: LogView<'t, I, R>,
     pub(super) usage: &'t U,
     pub(super) used: &'t K,
 }
 
-impl<M, U, K> View<'_, M, U, K>
+impl<I, R, U, K> View<'_, I, R, U, K>
 where
-    M: ReadableTable<Hash, Bytes>,
+    I: ReadableTable<Half, u64>,
+    R: ReadableTable<u64, Bytes>,
     U: ReadableTable<Half, Bytes>,
     K: ReadableTable<Half, Bytes>,
 {
@@ -85,49 +86,39 @@ where
         limits: &GcLimits,
         cursor: Option<&[u8]>,
     ) -> Result<EntryChunk, StoreError> {
-        let place = self.place;
-        let read = |error| place.redb(READ, error);
-        let after: Option<&[u8; 32]> = cursor.and_then(|key| key.try_into().ok());
-        let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let first = after.map_or([0; 16], half);
+        let place = self.memo.place;
+        let after: Option<HalfBytes> = cursor.and_then(|key| key.try_into().ok());
+        let first = after.unwrap_or_default();
         let mut used = Follow::from(place, self.used, first, |_, _| ())?;
         let mut usage = Follow::from(place, self.usage, first, usage_of)?;
         let (mut entries, mut lost_usage, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut last = after.map(half);
-        let range = (self.memo).range::<&[u8; 32]>((lower, Bound::Unbounded));
-        for entry in range.map_err(read)? {
-            let (key, stored) = entry.map_err(read)?;
-            let (key, stored) = (*key.value(), stored.value());
-            let at = half(&key);
-            let is_used = used.at(&at, |_, ()| {})?.is_some();
-            let usage = usage.at(&at, |skipped, _| {
+        let mut last = after;
+        let cursor = self.memo.walk(after, |key, number, stored| {
+            let is_used = used.at(&key, |_, ()| {})?.is_some();
+            let usage = usage.at(&key, |skipped, _| {
                 // Not that of the entry before.
                 if last != Some(skipped) && lost_usage.len() < LOST_USAGE_MAX {
                     lost_usage.push(skipped);
                 }
             })?;
-            last = Some(at);
-            bytes += stored.len();
-            entries.push(entry_of(policy, key, stored, is_used, usage));
-            if entries.len() >= limits.records || bytes >= limits.bytes {
-                let cursor = Some(key.to_vec());
-                return Ok(EntryChunk {
-                    entries,
-                    lost_usage,
-                    cursor,
-                });
-            }
-        }
-        let past = [0xff; 16];
-        usage.at(&past, |skipped, _| {
-            if last != Some(skipped) && lost_usage.len() < LOST_USAGE_MAX {
-                lost_usage.push(skipped);
-            }
+            last = Some(key);
+            bytes += stored.map_or(0, <[u8]>::len);
+            let lead = Lead::of(self.memo.spec, &key, number, stored);
+            entries.push(entry_of(policy, (key, number, lead), is_used, usage));
+            Ok(limits.flow(entries.len(), bytes))
         })?;
+        if cursor.is_none() {
+            let past = [0xff; 16];
+            usage.at(&past, |skipped, _| {
+                if last != Some(skipped) && lost_usage.len() < LOST_USAGE_MAX {
+                    lost_usage.push(skipped);
+                }
+            })?;
+        }
         Ok(EntryChunk {
             entries,
             lost_usage,
-            cursor: None,
+            cursor: cursor.map(|key| key.to_vec()),
         })
     }
 }
@@ -142,19 +133,19 @@ fn usage_of(key: &HalfBytes, stored: &[u8]) -> UsageFound {
 
 fn entry_of(
     policy: &GcPolicy,
-    key: [u8; 32],
-    stored: &[u8],
+    (key, number, lead): (HalfBytes, u64, Lead<'_>),
     is_used: bool,
     usage: Option<&UsageFound>,
 ) -> Entry {
-    let record: Option<MemoRecord> = Found::of(&MEMO, &&key, stored).or_miss();
     let bytes = EntryBytes {
-        memo: (key.len() + stored.len()) as u64,
+        memo: lead.bytes(),
         usage: usage.map_or(0, |(_, bytes)| *bytes),
     };
-    let Some(record) = record else {
+    let has_record = lead != Lead::Astray;
+    let Some(record) = lead.record::<MemoRecord>() else {
         return Entry {
             key,
+            number: has_record.then_some(number),
             class: Class::Damaged,
             recipe: RecipeId(0),
             object: None,
@@ -184,6 +175,7 @@ fn entry_of(
     };
     Entry {
         key,
+        number: Some(number),
         class,
         recipe: record.recipe,
         object,

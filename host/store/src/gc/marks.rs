@@ -10,13 +10,7 @@ use crate::read::READ;
 use crate::slots::{Session, Slot, Tables, WRITE};
 use crate::tables::{Bytes, COMPONENT_MARK, Half, OBJECT_MARK, RECIPE_MARK, TableSpec, USED};
 
-pub(crate) type HalfBytes = [u8; 16];
-
-/// The part of a hash that is marked.
-pub(crate) fn half(hash: &[u8; 32]) -> HalfBytes {
-    let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
-    *half
-}
+pub(super) use crate::tables::{HalfBytes, half};
 
 /// Makes the tables. Each is open only within the transaction's own, which are closed in order whatever happens.
 pub(super) fn make<'txn>(

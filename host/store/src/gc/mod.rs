@@ -7,6 +7,7 @@
 //! sweep    memo, usage          entries nobody needs; marks of the recipes of the others
 //!                               (where the size does not matter, this is one with `rank`)
 //! objects  object               those without a mark, and their files
+//! records  entry, blob          those that `memo` and `object` do not lead to any more, in the order in which they lie
 //! recipes, code, runs           what no entry, no pin and no caller names
 //! files    objects/ builds/ aot/  files without a record
 //! ```
@@ -19,12 +20,14 @@ mod code;
 mod components;
 mod entries;
 mod files;
+mod limits;
 mod mark;
 mod marks;
 mod objects;
 mod plan;
 mod rank;
 mod state;
+mod strays;
 mod sweep;
 
 use std::collections::BTreeSet;
@@ -43,7 +46,7 @@ use state::State;
 pub(crate) use code::{build_file, compiled_file};
 pub(crate) use components::all_files;
 pub(crate) use files::PARTS;
-pub(crate) use marks::half;
+pub(crate) use limits::GcLimits;
 pub(crate) use plan::measure_tables;
 pub(crate) use state::STATE_ENTRY;
 
@@ -139,6 +142,10 @@ pub enum GcPhase {
     Sweep,
     /// Removing objects.
     Objects,
+    /// Removing the records of entries that are gone.
+    EntryRecords,
+    /// Removing the records of objects that are gone.
+    ObjectRecords,
     /// Removing recipes.
     Recipes,
     /// Removing binaries of components.
@@ -164,27 +171,6 @@ pub struct GcProgress {
     pub done: u64,
     /// How many there are.
     pub total: u64,
-}
-
-/// How much is done in one transaction.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GcLimits {
-    /// Marks gathered in memory.
-    pub(crate) marks: usize,
-    /// Records looked at.
-    pub(crate) records: usize,
-    /// Their bytes.
-    pub(crate) bytes: usize,
-}
-
-impl Default for GcLimits {
-    fn default() -> Self {
-        Self {
-            marks: 256 * 1024,
-            records: 16 * 1024,
-            bytes: 8 * 1024 * 1024,
-        }
-    }
 }
 
 /// What every part of a collection needs.
@@ -384,6 +370,8 @@ impl Chunk<'_, '_> {
             }
             GcPhase::Sweep => self.sweep(state),
             GcPhase::Objects => self.objects(state),
+            GcPhase::EntryRecords => self.entry_records(state),
+            GcPhase::ObjectRecords => self.object_records(state),
             GcPhase::Recipes => self.recipes(state),
             GcPhase::Builds => self.builds(state),
             GcPhase::Compiled => self.compiled(state),

@@ -1,17 +1,14 @@
 //! Removing objects that no entry needs.
 
 use std::cmp::Ordering;
-use std::ops::Bound;
 
-use redb::ReadableTable;
-
-use super::marks::{self, Follow};
+use super::marks::{Follow, HalfBytes};
 use super::state::State;
 use super::{Chunk, GcPhase};
 use crate::encoding::ObjectRecord;
 use crate::error::StoreError;
+use crate::log::{HASH_BYTES, Lead};
 use crate::objects::file_name;
-use crate::read::READ;
 
 /// The mark of an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,56 +53,54 @@ impl ObjectMark {
     }
 }
 
-/// How many bytes the record of an object has, and how many its file.
-pub(super) fn object_bytes(key: &[u8; 32], stored: &[u8]) -> (u64, u64) {
-    let record = (key.len() + stored.len()) as u64;
-    (record, ObjectRecord::file_bytes(stored))
+/// How many bytes an object has in its tables, and how many its file.
+pub(super) fn object_bytes(lead: Lead<'_>) -> (u64, u64) {
+    let file = match lead {
+        Lead::Record(_, record) => record,
+        Lead::Damage(stored) => stored.get(HASH_BYTES..).unwrap_or_default(),
+        Lead::Astray => &[],
+    };
+    (lead.bytes(), ObjectRecord::file_bytes(file))
 }
 
 impl Chunk<'_, '_> {
     pub(super) fn objects(&mut self, state: &mut State) -> Result<(), StoreError> {
         let (place, session, limits) = (self.session.place, self.session, self.job.limits);
-        let after: Option<&[u8; 32]> =
+        let after: Option<HalfBytes> =
             (state.cursor.as_deref()).and_then(|key| key.try_into().ok());
-        let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let marked = &*self.tables.object_mark.open(session)?;
-        let first = after.map_or([0; 16], marks::half);
-        let mut marked = Follow::from(place, marked, first, |_, mark| ObjectMark::of(mark))?;
-        let (mut records, mut bytes, mut cursor) = (0, 0, None);
-        let mut dead = Vec::new();
-        let table = self.tables.object.open(session)?;
-        let range = table.range::<&[u8; 32]>((lower, Bound::Unbounded));
-        for entry in range.map_err(|error| place.redb(READ, error))? {
-            let (key, stored) = entry.map_err(|error| place.redb(READ, error))?;
-            let (key, stored) = (*key.value(), stored.value());
-            let mark = marked.at(&marks::half(&key), |_, _| {})?;
-            let (record, file) = object_bytes(&key, stored);
+        let mut marked = Follow::from(place, marked, after.unwrap_or_default(), |_, mark| {
+            ObjectMark::of(mark)
+        })?;
+        let (mut records, mut bytes, mut dead) = (0, 0, Vec::new());
+        let log = self.tables.object.view(session)?;
+        let cursor = log.walk(after, |half, number, stored| {
+            let mark = marked.at(&half, |_, _| {})?;
+            let lead = Lead::of(log.spec, &half, number, stored);
+            let (record, file) = object_bytes(lead);
+            state.tally.object_records += u64::from(lead != Lead::Astray);
             state.tally.object_files += file;
-            let is_live = mark.is_some_and(|mark| mark.is_live(state.cut.run));
-            if !is_live {
+            if !mark.is_some_and(|mark| mark.is_live(state.cut.run)) {
                 state.tally.objects_removed += 1;
                 state.tally.object_bytes_removed += record;
                 state.tally.object_files_removed += file;
-                dead.push((key, file > 0));
+                // That of a damaged one is found to have no record, in the end.
+                dead.push((half, lead.hash().filter(|_| file > 0)));
             }
             records += 1;
-            bytes += stored.len();
-            if records >= limits.records || bytes >= limits.bytes {
-                cursor = Some(key.to_vec());
-                break;
-            }
-        }
+            bytes += stored.map_or(0, <[u8]>::len);
+            Ok(limits.flow(records, bytes))
+        })?;
         state.tally.objects += records as u64;
         if !self.job.policy.dry_run {
-            for (key, has_file) in dead {
-                self.tables.object.remove(session, &key)?;
-                if has_file {
-                    let value = flowstone_core::Fingerprint::from_bytes(key);
-                    self.garbage.push(file_name(&value));
-                }
+            for (half, file) in dead {
+                self.tables.object.index.remove(session, &half)?;
+                let value = file.map(flowstone_core::Fingerprint::from_bytes);
+                self.garbage.extend(value.map(|value| file_name(&value)));
             }
         }
-        state.advance(records as u64, cursor, GcPhase::Recipes);
+        let cursor = cursor.map(|half| half.to_vec());
+        state.advance(records as u64, cursor, GcPhase::EntryRecords);
         Ok(())
     }
 }

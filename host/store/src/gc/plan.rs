@@ -5,25 +5,26 @@
 //! is measured again. Among the entries of one run those with the lowest keys go: no order of theirs means anything.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Add, ControlFlow, RangeInclusive};
 
-use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
+use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTableMetadata, Value};
 use serde::{Deserialize, Serialize};
 
 use super::Job;
 use super::code::{build_file, compiled_file};
 use super::components::all_files;
 use super::entries::{Class, KEPT, View};
-use super::marks::{self, Follow};
+use super::marks::Follow;
 use super::objects::{ObjectMark, object_bytes};
 use super::state::{EntryBytes, State};
 use crate::error::StoreError;
+use crate::log::{Lead, ReadOnlyLog};
 use crate::place::Place;
 use crate::read::READ;
 use crate::store::Store;
 use crate::tables::{
-    BUILD, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMBER, MEMO, META,
-    OBJECT, OBJECT_MARK, OWNER, READER, RECIPE, RUN, STEP, TableSpec, USAGE, USED,
+    BUILD, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, LogSpec, MEMBER,
+    MEMO, META, OBJECT, OBJECT_MARK, OWNER, READER, RECIPE, RUN, STEP, TableSpec, USAGE, USED,
 };
 
 /// How many buckets a histogram has at most.
@@ -162,9 +163,9 @@ impl Pass<'_> {
         measured: &mut Measured,
     ) -> Result<bool, StoreError> {
         let open = |error| self.place.redb(READ, error);
+        let memo = ReadOnlyLog::open(self.place, self.transaction, &MEMO)?;
         let view = View {
-            place: self.place,
-            memo: &self.transaction.open_table(MEMO.definition).map_err(open)?,
+            memo: memo.view(self.place),
             usage: &self
                 .transaction
                 .open_table(USAGE.definition)
@@ -199,29 +200,30 @@ impl Pass<'_> {
     ) -> Result<bool, StoreError> {
         let (place, transaction) = (self.place, self.transaction);
         let open = |error| place.redb(READ, error);
-        let objects = transaction.open_table(OBJECT.definition).map_err(open)?;
+        let objects = ReadOnlyLog::open(place, transaction, &OBJECT)?;
         let marked = transaction
             .open_table(OBJECT_MARK.definition)
             .map_err(open)?;
         let mut marked = Follow::from(place, &marked, [0; 16], |_, mark| ObjectMark::of(mark))?;
-        let range = objects.range::<&[u8; 32]>(..);
-        for (index, entry) in range.map_err(|error| place.redb(READ, error))?.enumerate() {
+        let mut index = 0;
+        let stopped_at = objects.view(place).walk(None, |half, number, stored| {
+            index += 1;
             if index % self.job.limits.records == 0 && self.job.is_stopped() {
-                return Ok(false);
+                return Ok(ControlFlow::Break(()));
             }
-            let (key, stored) = entry.map_err(|error| place.redb(READ, error))?;
-            let (record, file) = object_bytes(key.value(), stored.value());
+            let (record, file) = object_bytes(Lead::of(&OBJECT, &half, number, stored));
             let bytes = self.sizes.objects(record) + file;
             measured.files += file;
-            match marked.at(&marks::half(key.value()), |_, _| {})? {
+            match marked.at(&half, |_, _| {})? {
                 None => measured.garbage += bytes,
                 Some(ObjectMark { rank, .. }) if runs.contains(rank) => {
                     measured.histogram.add(*rank, bytes);
                 }
                 Some(_) => {}
             }
-        }
-        Ok(true)
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(stopped_at.is_none())
     }
 
     /// How much the files of components take.
@@ -280,44 +282,74 @@ pub(crate) fn measure_tables(
     place: &Place,
     transaction: &ReadTransaction,
 ) -> Result<Sizes, StoreError> {
-    fn physical<K: Key + 'static>(
+    fn stats<K: Key + 'static, V: Value + 'static>(
         place: &Place,
         transaction: &ReadTransaction,
-        spec: &TableSpec<K>,
-    ) -> Result<(u64, u64), StoreError> {
+        spec: &TableSpec<K, V>,
+    ) -> Result<Taken, StoreError> {
         let table = transaction
             .open_table(spec.definition)
             .map_err(|error| place.redb(READ, error))?;
         let stats =
             ReadableTableMetadata::stats(&table).map_err(|error| place.redb(READ, error))?;
-        let taken = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
-        let share = taken
-            .saturating_mul(WHOLE)
-            .checked_div(stats.stored_bytes());
-        Ok((taken, share.unwrap_or(WHOLE)))
+        Ok(Taken {
+            pages: stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes(),
+            stored: stats.stored_bytes(),
+        })
     }
-    let (memo_bytes, memo) = physical(place, transaction, &MEMO)?;
-    let (usage_bytes, usage) = physical(place, transaction, &USAGE)?;
-    let (object_bytes, object) = physical(place, transaction, &OBJECT)?;
-    let mut tables = memo_bytes + usage_bytes + object_bytes;
+    let log = |spec: &LogSpec| {
+        let index = stats(place, transaction, &spec.index)?;
+        Ok(index + stats(place, transaction, &spec.records)?)
+    };
+    let usage = stats(place, transaction, &USAGE)?;
+    let (memo, object) = (log(&MEMO)?, log(&OBJECT)?);
+    let mut tables = memo + object + usage;
     for spec in [
         &HEAD, &LINEAGE, &OWNER, &COMPILED, &MEMBER, &READER, &DUE, &STEP, &CHANGE,
     ] {
-        tables += physical(place, transaction, spec)?.0;
+        tables = tables + stats(place, transaction, spec)?;
     }
     for spec in [&INTERFACE, &FUNCTIONS, &BUILD] {
-        tables += physical(place, transaction, spec)?.0;
+        tables = tables + stats(place, transaction, spec)?;
     }
     for spec in [&INTENT, &RUN] {
-        tables += physical(place, transaction, spec)?.0;
+        tables = tables + stats(place, transaction, spec)?;
     }
-    tables += physical(place, transaction, &RECIPE)?.0 + physical(place, transaction, &META)?.0;
+    tables = tables + stats(place, transaction, &RECIPE)? + stats(place, transaction, &META)?;
     Ok(Sizes {
-        tables,
-        memo,
-        usage,
-        object,
+        tables: tables.pages,
+        memo: memo.share(),
+        usage: usage.share(),
+        object: object.share(),
     })
+}
+
+/// What tables take.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// In the database.
+    pages: u64,
+    /// The bytes of keys and values alone.
+    stored: u64,
+}
+
+impl Taken {
+    /// How much a byte takes, in millionths.
+    fn share(self) -> u64 {
+        let share = self.pages.saturating_mul(WHOLE).checked_div(self.stored);
+        share.unwrap_or(WHOLE)
+    }
+}
+
+impl Add for Taken {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            pages: self.pages + other.pages,
+            stored: self.stored + other.stored,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -37,8 +37,7 @@ impl Chunk<'_, '_> {
     pub(super) fn entries(&mut self, state: &State) -> Result<EntryChunk, StoreError> {
         let session = self.session;
         let view = View {
-            place: session.place,
-            memo: &*self.tables.memo.open(session)?,
+            memo: self.tables.memo.view(session)?,
             usage: &*self.tables.usage.open(session)?,
             used: &*self.tables.used.open(session)?,
         };

@@ -32,7 +32,11 @@ pub(super) struct Tally {
     pub(super) expired_bytes: EntryBytes,
     pub(super) removed_bytes: EntryBytes,
     pub(super) usage_removed: u64,
+    /// The records that entries led to.
+    pub(super) entry_records: u64,
     pub(super) objects: u64,
+    /// The records that objects led to.
+    pub(super) object_records: u64,
     pub(super) objects_removed: u64,
     pub(super) object_bytes_removed: u64,
     /// Of all files of objects, and of those that go.
@@ -78,7 +82,9 @@ pub(super) struct State {
     /// How many records each table of a long phase had at the beginning.
     rows: u64,
     entries: u64,
+    entry_records: u64,
     objects: u64,
+    object_records: u64,
     pub(super) sizes: Sizes,
     pub(super) cut: Cut,
     pub(super) tally: Tally,
@@ -92,8 +98,8 @@ impl State {
     ) -> Result<Self, StoreError> {
         let read = |error| session.place.redb(READ, error);
         let rows = tables.lineage.open(session)?.len().map_err(read)?;
-        let entries = tables.memo.open(session)?.len().map_err(read)?;
-        let objects = tables.object.open(session)?.len().map_err(read)?;
+        let (entries, entry_records) = tables.memo.lens(session)?;
+        let (objects, object_records) = tables.object.lens(session)?;
         Ok(Self {
             policy: id(policy),
             phase: GcPhase::Mark,
@@ -102,7 +108,9 @@ impl State {
             total: rows,
             rows,
             entries,
+            entry_records,
             objects,
+            object_records,
             sizes: Sizes::default(),
             cut: Cut::default(),
             tally: Tally::default(),
@@ -168,9 +176,21 @@ impl State {
             GcPhase::Mark => self.rows,
             GcPhase::Rank | GcPhase::Sweep => self.entries,
             GcPhase::Objects => self.objects,
+            GcPhase::EntryRecords => self.entry_records,
+            GcPhase::ObjectRecords => self.object_records,
             GcPhase::Files => super::files::PARTS,
             _ => 1,
         };
+    }
+
+    /// How many records of entries no entry led to.
+    pub(super) fn entry_strays(&self) -> u64 {
+        self.entry_records.saturating_sub(self.tally.entry_records)
+    }
+
+    /// How many records of objects no object led to.
+    pub(super) fn object_strays(&self) -> u64 {
+        (self.object_records).saturating_sub(self.tally.object_records)
     }
 
     pub(super) fn adopt(&mut self, plan: Plan) {

@@ -1,4 +1,5 @@
-//! Removing entries that nothing needs, and marking the recipes of the others.
+//! Removing entries that nothing needs, and marking the recipes of the others. Their records lie elsewhere, in another
+//! order: they go with all that have no entry, in `strays`.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +10,7 @@ use super::objects::{ObjectMark, object_bytes};
 use super::state::State;
 use super::{Chunk, GcPhase, marks};
 use crate::error::StoreError;
+use crate::log::Lead;
 use crate::read::READ;
 
 impl Chunk<'_, '_> {
@@ -18,15 +20,17 @@ impl Chunk<'_, '_> {
         if self.job.policy.bytes_max.is_none() {
             self.rank_entries(state, &found.entries)?;
         }
+        let records = (found.entries.iter()).filter(|entry| entry.number.is_some());
+        state.tally.entry_records += records.count() as u64;
         let mut recipes = BTreeSet::new();
         for entry in &found.entries {
             if self.goes(entry, state)? {
                 state.tally.removed_bytes.add(entry.bytes);
                 if !dry_run {
                     let (tables, session) = (&mut *self.tables, self.session);
-                    tables.memo.remove(session, &entry.key)?;
+                    tables.memo.index.remove(session, &entry.key)?;
                     if entry.bytes.usage > 0 {
-                        tables.usage.remove(session, &marks::half(&entry.key))?;
+                        tables.usage.remove(session, &entry.key)?;
                     }
                 }
             } else {
@@ -85,11 +89,11 @@ impl Chunk<'_, '_> {
         if mark.count > 0 {
             return Ok(0);
         }
-        let objects = self.tables.object.open(session)?;
-        let stored = objects.get(object).map_err(read)?;
-        Ok(stored.map_or(0, |stored| {
-            let (record, file) = object_bytes(object, stored.value());
+        let objects = self.tables.object.view(session)?;
+        let freed = objects.look(&half, |number, stored| {
+            let (record, file) = object_bytes(Lead::of(objects.spec, &half, number, stored));
             state.sizes.objects(record) + file
-        }))
+        })?;
+        Ok(freed.unwrap_or_default())
     }
 }

@@ -1,6 +1,7 @@
 //! Reading what is remembered of calls and of code: results, how often they were used, recipes, digests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flowstone_core::{
     ComponentDigest, Fingerprint, FunctionDigest, Interface, MemoKey, RecipeRecord,
@@ -17,7 +18,7 @@ use crate::read::{Found, READ, read};
 use crate::record::{MemoRecord, RecipeId, Usage};
 use crate::scan::{MemoIter, Scan};
 use crate::tables::{
-    BUILD, COMPILED, FUNCTIONS, INTERFACE, MEMO, OBJECT, RECIPE, USAGE, usage_key,
+    BUILD, COMPILED, FUNCTIONS, HalfBytes, INTERFACE, RECIPE, USAGE, half, usage_key,
 };
 
 impl Snapshot {
@@ -28,7 +29,7 @@ impl Snapshot {
     /// [`StoreError::Damaged`] when the database itself is, [`StoreError::Io`].
     pub fn memo(&self, key: &MemoKey) -> Result<Option<MemoRecord>, StoreError> {
         self.place
-            .guarded(|| Ok(read(&self.place, &MEMO, &self.memo, key.as_bytes())?.or_miss()))
+            .guarded(|| self.memo.view(&self.place).get(key.as_bytes()))
     }
 
     /// What the calls with these keys led to, in their order. It is fastest when they are sorted.
@@ -37,11 +38,8 @@ impl Snapshot {
     ///
     /// As [`Snapshot::memo`].
     pub fn memos(&self, sorted_keys: &[MemoKey]) -> Result<Vec<Option<MemoRecord>>, StoreError> {
-        self.place.guarded(|| {
-            let lookup =
-                |key: &MemoKey| Ok(read(&self.place, &MEMO, &self.memo, key.as_bytes())?.or_miss());
-            sorted_keys.iter().map(lookup).collect()
-        })
+        self.place
+            .guarded(|| self.memo.view(&self.place).many(sorted_keys))
     }
 
     /// The canonical encoding of the value with this fingerprint, which is of the type with that one.
@@ -58,7 +56,7 @@ impl Snapshot {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.place.guarded(|| {
             let record: Option<ObjectRecord<'_>> =
-                read(&self.place, &OBJECT, &self.object, value.as_bytes())?.or_miss();
+                self.object.view(&self.place).get(value.as_bytes())?;
             record.map_or(Ok(None), |record| {
                 objects::read(&self.place, record, value, type_fingerprint)
             })
@@ -74,7 +72,7 @@ impl Snapshot {
     pub fn object_bytes(&self, value: &Fingerprint) -> Result<Option<u64>, StoreError> {
         self.place.guarded(|| {
             let record: Option<ObjectRecord<'_>> =
-                read(&self.place, &OBJECT, &self.object, value.as_bytes())?.or_miss();
+                self.object.view(&self.place).get(value.as_bytes())?;
             Ok(record.map(|record| match record {
                 ObjectRecord::Inline(bytes) => bytes.len() as u64,
                 ObjectRecord::File(bytes) => bytes,
@@ -88,7 +86,7 @@ impl Snapshot {
     ///
     /// As [`Snapshot::memo`]; the iterator yields the same, and ends after an error.
     pub fn memo_entries(&self) -> Result<MemoIter, StoreError> {
-        self.memos_from(&[0; 32])
+        self.memos_from(&[0; 16])
     }
 
     /// What the calls led to whose keys begin with these hexadecimal digits: the first `limit` of them. Where they are no
@@ -107,7 +105,7 @@ impl Snapshot {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
-        for entry in self.memos_from(first.as_bytes())? {
+        for entry in self.memos_from(&half(first.as_bytes()))? {
             let (key, record) = entry?;
             if found.len() == limit || !key.to_string().starts_with(&digits) {
                 break;
@@ -117,13 +115,15 @@ impl Snapshot {
         Ok(found)
     }
 
-    fn memos_from(&self, first: &[u8; 32]) -> Result<MemoIter, StoreError> {
+    fn memos_from(&self, first: &HalfBytes) -> Result<MemoIter, StoreError> {
         let range = self.place.guarded(|| {
-            self.memo
-                .range_owned::<&[u8; 32]>(first..)
+            let index = &self.memo.index;
+            index
+                .range_owned::<&HalfBytes>(first..)
                 .map_err(|error| self.place.redb(READ, error))
         })?;
         Ok(MemoIter {
+            log: Arc::clone(&self.memo),
             scan: Scan::of(&self.place, range),
         })
     }
@@ -135,7 +135,7 @@ impl Snapshot {
     /// As [`Snapshot::memo`].
     pub fn usage(&self, key: &MemoKey) -> Result<Option<Usage>, StoreError> {
         self.place
-            .guarded(|| Ok(read(&self.place, &USAGE, &self.usage, usage_key(key))?.or_miss()))
+            .guarded(|| Ok(read(&self.place, &USAGE, &self.usage, &usage_key(key))?.or_miss()))
     }
 
     /// A recipe and the code behind it. A damaged record is missing.
@@ -209,11 +209,12 @@ impl Snapshot {
     /// Whether a file of this value is recorded, whatever is in it.
     pub(crate) fn has_object_file(&self, value: &Fingerprint) -> Result<bool, StoreError> {
         self.place.guarded(|| {
-            let stored = self
-                .object
-                .get(value.as_bytes())
-                .map_err(|error| self.place.redb(READ, error))?;
-            Ok(stored.is_some_and(|stored| ObjectRecord::file_bytes(stored.value()) > 0))
+            let log = self.object.view(&self.place);
+            let has_file = log.look(&half(value.as_bytes()), |_, stored| {
+                let record = stored.and_then(|stored| stored.strip_prefix(value.as_bytes()));
+                record.is_some_and(|record| ObjectRecord::file_bytes(record) > 0)
+            })?;
+            Ok(has_file.unwrap_or_default())
         })
     }
 

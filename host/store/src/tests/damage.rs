@@ -7,6 +7,7 @@ use redb::{ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
 
 use super::history::{Contents, STEPS, step};
+use super::log::put_logged_with;
 use super::{fingerprint, hash, head, memo_key, open, write};
 use crate::codec;
 use crate::store::initialise;
@@ -180,13 +181,16 @@ fn a_store_of_an_older_format_which_lacks_tables_is_named_by_its_format() {
     (1..FORMAT).for_each(assert_named_and_left_alone);
 }
 
+/// The table as it was when its keys were whole hashes.
+const OLD_MEMO: TableSpec<crate::tables::Hash> = TableSpec::new("memo", 1);
+
 fn assert_named_and_left_alone(format: u32) {
     let dir = TempDir::new().unwrap();
     drop(redb::Database::create(dir.path().join("store.redb")).unwrap());
     let mut value = format.to_le_bytes().to_vec();
     codec::seal(META.tag, b"format", &mut value);
     put_raw(&dir, &META, "format", &value);
-    put_raw(&dir, &MEMO, &hash(1), &[1; 90]);
+    put_raw(&dir, &OLD_MEMO, &hash(1), &[1; 90]);
     // Named by the second look as by the first: nothing of it was changed.
     for _ in 0..2 {
         let Err(error) = Store::open(dir.path(), StoreOptions::default()) else {
@@ -199,7 +203,7 @@ fn assert_named_and_left_alone(format: u32) {
     let memo = database
         .begin_read()
         .unwrap()
-        .open_table(MEMO.definition)
+        .open_table(OLD_MEMO.definition)
         .unwrap();
     let (_, value) = memo.first().unwrap().unwrap();
     assert_eq!(value.value(), [1; 90]);
@@ -220,8 +224,13 @@ fn a_record_that_does_not_check_out_is_a_miss_or_damage_by_what_it_is() {
     };
     for fits in [false, true] {
         let value = |tag, key: &[u8]| if fits { sealed(tag, key) } else { vec![1; 90] };
-        put_raw(&dir, &MEMO, &key, &value(MEMO.tag, &key));
-        put_raw(&dir, &OBJECT, &key, &value(OBJECT.tag, &key));
+        for log in [&MEMO, &OBJECT] {
+            put_logged_with(&dir, log, &key, |number| {
+                let mut value = [&key[..], &[0xff; 5]].concat();
+                codec::seal(log.records.tag, &number.to_le_bytes(), &mut value);
+                if fits { value } else { vec![1; 90] }
+            });
+        }
         put_raw(&dir, &INTERFACE, &key, &value(INTERFACE.tag, &key));
         put_raw(&dir, &RUN, 3, &value(RUN.tag, &3_u64.to_le_bytes()));
         put_raw(&dir, &HEAD, &row, &value(HEAD.tag, &row));
@@ -229,7 +238,7 @@ fn a_record_that_does_not_check_out_is_a_miss_or_damage_by_what_it_is() {
         put_raw(&dir, &OWNER, &owner, &value(OWNER.tag, &owner));
         put_raw(&dir, &INTENT, 3, &value(INTENT.tag, &3_u64.to_le_bytes()));
         put_raw(&dir, &RECIPE, 3, &value(RECIPE.tag, &3_u32.to_le_bytes()));
-        let half = *usage_key(&memo_key(1));
+        let half = usage_key(&memo_key(1));
         put_raw(&dir, &USAGE, &half, &value(USAGE.tag, &half));
         put_raw(&dir, &FUNCTIONS, &key, &value(FUNCTIONS.tag, &key));
         put_raw(&dir, &BUILD, &key, &value(BUILD.tag, &key));

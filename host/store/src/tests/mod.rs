@@ -11,6 +11,7 @@ mod disk;
 mod gc;
 mod golden;
 mod history;
+mod log;
 mod model;
 mod objects;
 mod relation;

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use flowstone_core::{Fingerprint, RecipeRecord, ResultShape};
-use redb::ReadableTable;
-
-use super::{DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, type_of, walk};
+use super::{DAMAGED, Done, RECORDS_MAX, Stopped, Verifier, VerifyPhase, flow, type_of};
 use crate::error::StoreError;
-use crate::gc::half;
-use crate::read::{Found, READ};
+use crate::log::Lead;
 use crate::record::{MemoRecord, Outcome, RecipeId, Stored};
 use crate::slots::{Session, Tables};
-use crate::tables::{MEMO, usage_key_of};
+use crate::tables::{HalfBytes, half};
+use flowstone_core::{Fingerprint, RecipeRecord, ResultShape};
 
 /// What a chunk of entries came to.
 #[derive(Default)]
@@ -21,7 +18,9 @@ struct Chunk {
     lost: u64,
     unchecked: u64,
     total: u64,
-    cursor: Option<[u8; 32]>,
+    /// How many records they led to, of how many.
+    records: (u64, u64),
+    cursor: Option<HalfBytes>,
 }
 
 /// How an entry is.
@@ -86,7 +85,7 @@ impl Verifier<'_> {
         mut check: impl for<'txn> FnMut(
             &mut Tables<'txn>,
             Session<'txn>,
-            Option<[u8; 32]>,
+            Option<HalfBytes>,
         ) -> Result<Chunk, StoreError>,
     ) -> Done {
         let (mut done, mut cursor) = (0, None);
@@ -96,6 +95,7 @@ impl Verifier<'_> {
             })?;
             done += chunk.entries;
             if phase == VerifyPhase::Entries {
+                self.entry_records.see(chunk.records);
                 self.report.entries += chunk.entries;
             }
             self.report.entries_damaged += chunk.damaged;
@@ -116,15 +116,19 @@ impl Verifier<'_> {
 fn read_chunk<'txn, T>(
     tables: &mut Tables<'txn>,
     session: Session<'txn>,
-    cursor: Option<[u8; 32]>,
-    mut look: impl FnMut([u8; 32], Option<MemoRecord>) -> Option<T>,
+    cursor: Option<HalfBytes>,
+    mut look: impl FnMut(HalfBytes, Option<MemoRecord>) -> Option<T>,
 ) -> Result<(Chunk, Vec<T>), StoreError> {
-    let table = tables.memo.open(session)?;
-    let (mut chunk, mut found) = (Chunk::default(), Vec::new());
-    (chunk.total, chunk.cursor) = walk(session, table, cursor, |key, stored| {
-        found.extend(look(key, Found::of(&MEMO, &&key, stored).or_miss()));
+    let (mut chunk, mut found, mut bytes) = (Chunk::default(), Vec::new(), 0);
+    (chunk.total, chunk.records.1) = tables.memo.lens(session)?;
+    let log = tables.memo.view(session)?;
+    chunk.cursor = log.walk(cursor, |half, number, stored| {
+        let lead = Lead::of(log.spec, &half, number, stored);
+        found.extend(look(half, lead.record()));
         chunk.entries += 1;
-        stored.len()
+        chunk.records.0 += u64::from(lead != Lead::Astray);
+        bytes += stored.map_or(0, <[u8]>::len);
+        Ok(flow(chunk.entries as usize, bytes))
     })?;
     Ok((chunk, found))
 }
@@ -132,7 +136,7 @@ fn read_chunk<'txn, T>(
 fn check_entries<'txn>(
     tables: &mut Tables<'txn>,
     session: Session<'txn>,
-    cursor: Option<[u8; 32]>,
+    cursor: Option<HalfBytes>,
     repair: bool,
 ) -> Result<Chunk, StoreError> {
     let (mut chunk, found) =
@@ -144,12 +148,9 @@ fn check_entries<'txn>(
             State::Sound => {}
             State::Unchecked => chunk.unchecked += 1,
             State::Needs(object, recipe) => {
-                let is_there = tables.object.open(session)?.get(object.as_bytes());
-                if is_there
-                    .map_err(|error| session.place.redb(READ, error))?
-                    .is_some()
-                {
-                    needed.push((half(object.as_bytes()), u64::from(recipe.0)));
+                let half = half(object.as_bytes());
+                if is_there(&object, tables, session)? {
+                    needed.push((half, u64::from(recipe.0)));
                 } else {
                     chunk.lost += 1;
                     dead.push(key);
@@ -169,6 +170,21 @@ fn check_entries<'txn>(
         remove(tables, session, &dead)?;
     }
     Ok(chunk)
+}
+
+/// Whether there is an object by that fingerprint, or by what might be it.
+fn is_there<'txn>(
+    object: &Fingerprint,
+    tables: &mut Tables<'txn>,
+    session: Session<'txn>,
+) -> Result<bool, StoreError> {
+    let half = half(object.as_bytes());
+    let log = tables.object.view(session)?;
+    let is_there = log.look(&half, |number, stored| {
+        let lead = Lead::of(log.spec, &half, number, stored);
+        lead.hash().is_none_or(|hash| hash == *object.as_bytes())
+    })?;
+    Ok(is_there.unwrap_or_default())
 }
 
 fn check<'txn>(
@@ -205,7 +221,7 @@ fn check<'txn>(
 fn find_lost<'txn>(
     tables: &mut Tables<'txn>,
     session: Session<'txn>,
-    cursor: Option<[u8; 32]>,
+    cursor: Option<HalfBytes>,
     repair: bool,
 ) -> Result<Chunk, StoreError> {
     let (mut chunk, found) = read_chunk(tables, session, cursor, |key, record| {
@@ -220,7 +236,7 @@ fn find_lost<'txn>(
     })?;
     let mut dead = Vec::new();
     for (key, object) in found {
-        if type_of(object.as_bytes(), tables, session)? == Some(DAMAGED) {
+        if type_of(&half(object.as_bytes()), tables, session)? == Some(DAMAGED) {
             dead.push(key);
         }
     }
@@ -234,10 +250,10 @@ fn find_lost<'txn>(
 fn remove<'txn>(
     tables: &mut Tables<'txn>,
     session: Session<'txn>,
-    keys: &[[u8; 32]],
+    keys: &[HalfBytes],
 ) -> Result<(), StoreError> {
     keys.iter().try_for_each(|key| {
-        tables.memo.remove(session, key)?;
-        tables.usage.remove(session, usage_key_of(key))
+        tables.memo.drop_entry(session, key)?;
+        tables.usage.remove(session, key)
     })
 }

@@ -7,9 +7,10 @@
 mod code;
 mod entries;
 mod objects;
+mod strays;
 mod tables;
 
-use std::ops::Bound;
+use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,11 +18,10 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::gc::half;
 use crate::read::READ;
 use crate::slots::{Session, Tables, WRITE};
 use crate::store::Store;
-use crate::tables::{Bytes, Hash, TYPE_MARK};
+use crate::tables::{HalfBytes, TYPE_MARK};
 
 /// The mark of an object that is damaged, in place of a recipe's number.
 const DAMAGED: u64 = u64::MAX;
@@ -68,6 +68,9 @@ pub struct VerifyReport {
     pub rows_damaged: u64,
     /// Files without a record. With repair they are removed.
     pub orphans: u64,
+    /// Records of entries and objects that no key leads to: a collection that was cut off left them, or damage to the
+    /// keys, which is told as that of entries and objects. With repair they are removed.
+    pub strays: u64,
 }
 
 impl VerifyReport {
@@ -124,6 +127,27 @@ struct Verifier<'a> {
     stop: &'a AtomicBool,
     progress: &'a mut dyn FnMut(VerifyProgress),
     report: VerifyReport,
+    entry_records: Records,
+    object_records: Records,
+}
+
+/// How many records were led to, of how many there were at the beginning.
+#[derive(Clone, Copy, Default)]
+struct Records {
+    led_to: u64,
+    all: Option<u64>,
+}
+
+impl Records {
+    /// After a chunk that leads to so many; `all` is how many there were before it.
+    fn see(&mut self, (led_to, all): (u64, u64)) {
+        self.led_to += led_to;
+        self.all.get_or_insert(all);
+    }
+
+    fn strays(self) -> u64 {
+        self.all.unwrap_or_default().saturating_sub(self.led_to)
+    }
 }
 
 /// That it was stopped.
@@ -151,6 +175,8 @@ impl Store {
             stop,
             progress,
             report: VerifyReport::default(),
+            entry_records: Records::default(),
+            object_records: Records::default(),
         };
         verifier.marks(true)?;
         let done = verifier.run()?;
@@ -162,10 +188,11 @@ impl Store {
 
 impl Verifier<'_> {
     fn run(&mut self) -> Done {
-        let parts: [fn(&mut Self) -> Done; 6] = [
+        let parts: [fn(&mut Self) -> Done; 7] = [
             Self::entries,
             Self::objects,
             Self::lost,
+            Self::strays,
             Self::code,
             Self::tables,
             Self::files,
@@ -213,37 +240,23 @@ impl Verifier<'_> {
 
 /// The mark of an object, where it has one.
 fn type_of<'txn>(
-    object: &[u8; 32],
+    object: &HalfBytes,
     tables: &mut Tables<'txn>,
     session: Session<'txn>,
 ) -> Result<Option<u64>, StoreError> {
     let marks = tables.type_mark.open(session)?;
-    let mark = (marks.get(&half(object))).map_err(|error| session.place.redb(READ, error))?;
+    let mark = marks
+        .get(object)
+        .map_err(|error| session.place.redb(READ, error))?;
     let bytes = mark.and_then(|mark| mark.value().try_into().ok());
     Ok(bytes.map(u64::from_le_bytes))
 }
 
-/// Goes through the records after `cursor` whose keys are hashes, until there are enough for a transaction. `see` says how
-/// many bytes each counts. Back come the records of the whole table, and where to go on; nothing at the end.
-fn walk(
-    session: Session<'_>,
-    table: &impl ReadableTable<Hash, Bytes>,
-    cursor: Option<[u8; 32]>,
-    mut see: impl FnMut([u8; 32], &[u8]) -> usize,
-) -> Result<(u64, Option<[u8; 32]>), StoreError> {
-    let read = |error| session.place.redb(READ, error);
-    let total = table.len().map_err(read)?;
-    let (mut records, mut bytes) = (0, 0);
-    let lower = cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    let entries = table.range::<&[u8; 32]>((lower, Bound::Unbounded));
-    for entry in entries.map_err(read)? {
-        let (key, stored) = entry.map_err(read)?;
-        let key = *key.value();
-        records += 1;
-        bytes += see(key, stored.value());
-        if records >= RECORDS_MAX || bytes >= BYTES_MAX {
-            return Ok((total, Some(key)));
-        }
+/// Whether to go on with a chunk of so many records and bytes.
+fn flow(records: usize, bytes: usize) -> ControlFlow<()> {
+    if records >= RECORDS_MAX || bytes >= BYTES_MAX {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
-    Ok((total, None))
 }

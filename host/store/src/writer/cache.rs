@@ -12,14 +12,13 @@ use crate::compiled::file_of_record;
 use crate::encoding::{BuildRecord, CompiledRecord, FunctionsRecord, ObjectRecord, Raw};
 use crate::error::StoreError;
 use crate::objects;
-use crate::read::Found;
 use crate::record::{INLINE_BYTES_MAX, MemoRecord, Outcome, RecipeId, Stored, Usage};
 use crate::slots::{Session, Tables, WRITE, limit};
 use crate::store::NEXT_RECIPE_ENTRY;
 use crate::tables::{META, usage_key};
 
 impl Writer<'_> {
-    /// Remembers what a call led to.
+    /// Remembers what a call led to, in place of what was remembered of it before, or of a call whose key begins alike.
     ///
     /// # Errors
     ///
@@ -34,7 +33,8 @@ impl Writer<'_> {
             {
                 limit("an inline value", bytes.len(), INLINE_BYTES_MAX)?;
             }
-            tables.memo.put(session, buffer, key.as_bytes(), record)
+            let Tables { memo, meta, .. } = tables;
+            memo.put(session, (meta, buffer), key.as_bytes(), record)
         })
     }
 
@@ -45,13 +45,14 @@ impl Writer<'_> {
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn put_object(&mut self, value: &Fingerprint, encoding: &[u8]) -> Result<(), StoreError> {
         let written = self.change(|tables, session, buffer| {
-            let kept = match tables.object.get(session, value.as_bytes())? {
-                Found::Record(ObjectRecord::Inline(bytes)) => *bytes == *encoding,
-                Found::Record(ObjectRecord::File(len)) => {
+            let Tables { object, meta, .. } = tables;
+            let kept = match object.get(session, value.as_bytes())? {
+                Some(ObjectRecord::Inline(bytes)) => *bytes == *encoding,
+                Some(ObjectRecord::File(len)) => {
                     len == encoding.len() as u64
                         && objects::file_holds(session.place, value, encoding)
                 }
-                Found::Nothing | Found::Damage => false,
+                None => false,
             };
             if kept {
                 return Ok(None);
@@ -63,9 +64,7 @@ impl Writer<'_> {
                 let shard = objects::write_file(session.place, value, encoding)?;
                 (ObjectRecord::File(len), Some((shard, len)))
             };
-            tables
-                .object
-                .put(session, buffer, value.as_bytes(), &record)?;
+            object.put(session, (meta, buffer), value.as_bytes(), &record)?;
             Ok(written)
         })?;
         if let Some((shard, len)) = written {
@@ -83,7 +82,7 @@ impl Writer<'_> {
     pub fn remove_memo(&mut self, key: &MemoKey) -> Result<(), StoreError> {
         self.run(|tables, session, _| {
             tables.memo.remove(session, key.as_bytes())?;
-            tables.usage.remove(session, usage_key(key))
+            tables.usage.remove(session, &usage_key(key))
         })
     }
 
@@ -93,7 +92,7 @@ impl Writer<'_> {
     ///
     /// [`StoreError::Damaged`] when the database itself is, [`StoreError::Io`].
     pub fn memo(&mut self, key: &MemoKey) -> Result<Option<MemoRecord>, StoreError> {
-        self.run(|tables, session, _| Ok(tables.memo.get(session, key.as_bytes())?.or_miss()))
+        self.run(|tables, session, _| tables.memo.get(session, key.as_bytes()))
     }
 
     /// Counts that a run reused what a call led to, for so many rows. It is fastest in the order of the keys, and with
@@ -104,7 +103,7 @@ impl Writer<'_> {
     /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
     pub fn add_usage(&mut self, key: &MemoKey, run: RunId, rows: u64) -> Result<(), StoreError> {
         self.change(|tables, session, buffer| {
-            let key = usage_key(key);
+            let key = &usage_key(key);
             let before: Option<Usage> = tables.usage.get(session, key)?.or_miss();
             let usage = match before {
                 Some(before) => Usage {

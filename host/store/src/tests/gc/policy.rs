@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 use super::*;
+use crate::tests::log::put_logged;
 use crate::tests::{open, write};
 
 fn used_since(run: u64) -> GcPolicy {
@@ -299,9 +300,9 @@ fn what_is_damaged_goes_and_damage_to_what_rows_use_stops_everything() {
     })
     .unwrap();
     drop(store);
-    crate::tests::damage::put_raw(&dir, &crate::tables::MEMO, &hash(1), &[1; 90]);
-    crate::tests::damage::put_raw(&dir, &crate::tables::MEMO, &hash(0), &[1; 90]);
-    let usage = *crate::tables::usage_key(&memo_key(2));
+    put_logged(&dir, &crate::tables::MEMO, &hash(1), &[1; 90]);
+    put_logged(&dir, &crate::tables::MEMO, &hash(0), &[1; 90]);
+    let usage = crate::tables::usage_key(&memo_key(2));
     crate::tests::damage::put_raw(&dir, &crate::tables::USAGE, &usage, &[1; 12]);
     let store = open(&dir);
     let report = collect(&store, &used_since(5), 1, None);

@@ -4,7 +4,6 @@ use std::fs;
 
 use flowstone_core::MemoKey;
 use proptest::prelude::*;
-use redb::ReadableDatabase;
 use tempfile::TempDir;
 
 use super::*;
@@ -25,19 +24,19 @@ fn every_damage_is_found_told_and_dropped_only_when_that_is_asked_for() {
         })
         .unwrap();
     };
-    let half = *usage_key(&memo_key(0));
+    let usage = usage_key(&memo_key(0));
     let digest = component(1);
     let compiled = [&digest.as_bytes()[..], b"x86"].concat();
     let damages: [Damage<'_>; 17] = [
         (
             "entry",
-            &|dir| put_raw(dir, &MEMO, memo_key(0).as_bytes(), &[1; 90]),
+            &|dir| put_logged(dir, &MEMO, memo_key(0).as_bytes(), &[1; 90]),
             |r| r.entries_damaged,
         ),
         ("a value that is another", &no_type, |r| r.entries_damaged),
         (
             "object",
-            &|dir| put_raw(dir, &OBJECT, value(1).1.as_bytes(), &[1; 90]),
+            &|dir| put_logged(dir, &OBJECT, value(1).1.as_bytes(), &[1; 90]),
             |r| r.objects_damaged,
         ),
         (
@@ -65,9 +64,9 @@ fn every_damage_is_found_told_and_dropped_only_when_that_is_asked_for() {
                 let database = redb::Database::open(dir.path().join("store.redb")).unwrap();
                 let transaction = database.begin_write().unwrap();
                 transaction
-                    .open_table(OBJECT.definition)
+                    .open_table(OBJECT.index.definition)
                     .unwrap()
-                    .remove(value(1).1.as_bytes())
+                    .remove(&half(value(1).1.as_bytes()))
                     .unwrap();
                 transaction.commit().unwrap();
             },
@@ -107,9 +106,11 @@ fn every_damage_is_found_told_and_dropped_only_when_that_is_asked_for() {
         ("recipe", &|dir| put_raw(dir, &RECIPE, 1, &[1; 48]), |r| {
             r.records_damaged
         }),
-        ("usage", &|dir| put_raw(dir, &USAGE, &half, &[1; 12]), |r| {
-            r.records_damaged
-        }),
+        (
+            "usage",
+            &|dir| put_raw(dir, &USAGE, &usage, &[1; 12]),
+            |r| r.records_damaged,
+        ),
         (
             "interface",
             &|dir| put_raw(dir, &INTERFACE, component(1).as_bytes(), &[1; 48]),
@@ -175,10 +176,10 @@ proptest! {
         let mut touched: Vec<u64> = Vec::new();
         for (number, at, bit) in entries {
             let key: MemoKey = memo_key(number);
-            let mut stored = get_raw(&dir, &key);
+            let mut stored = get_logged(&dir, &MEMO, key.as_bytes());
             let at = at % stored.len();
             stored[at] ^= 1 << bit;
-            put_raw(&dir, &MEMO, key.as_bytes(), &stored);
+            put_logged(&dir, &MEMO, key.as_bytes(), &stored);
             touched.push(number);
         }
         for (which, at, bit) in files {
@@ -196,15 +197,4 @@ proptest! {
             prop_assert!(can_be_had(&store, number) || touched.contains(&number));
         }
     }
-}
-
-fn get_raw(dir: &TempDir, key: &MemoKey) -> Vec<u8> {
-    let database = redb::Database::open(dir.path().join("store.redb")).unwrap();
-    let table = database
-        .begin_read()
-        .unwrap()
-        .open_table(MEMO.definition)
-        .unwrap();
-    let stored = table.get(key.as_bytes()).unwrap().unwrap();
-    stored.value().to_vec()
 }

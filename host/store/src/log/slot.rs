@@ -1,0 +1,202 @@
+//! Writing: a record gets the next number, or keeps the one that it has.
+
+use redb::{ReadableTable, ReadableTableMetadata, Table};
+
+use super::{Lead, LogView};
+use crate::codec::Record;
+use crate::encoding::Raw;
+use crate::error::StoreError;
+use crate::place::Place;
+use crate::read::READ;
+use crate::slots::{Session, Slot, WRITE};
+use crate::tables::{Bytes, Half, HalfBytes, LogSpec, half};
+
+/// Both tables of a write transaction.
+pub(crate) struct LogSlot<'txn> {
+    spec: &'static LogSpec,
+    pub(crate) index: Slot<'txn, Half, u64>,
+    pub(crate) records: Slot<'txn, u64>,
+    /// The number of the next record, once it was needed; and whether it is another than that in the meta entry.
+    next: Option<u64>,
+    has_given: bool,
+}
+
+type WriteView<'t, 'txn> = LogView<'t, Table<'txn, Half, u64>, Table<'txn, u64, Bytes>>;
+
+impl<'txn> LogSlot<'txn> {
+    pub(crate) fn of(spec: &'static LogSpec) -> Self {
+        Self {
+            spec,
+            index: Slot::of(&spec.index),
+            records: Slot::of(&spec.records),
+            next: None,
+            has_given: false,
+        }
+    }
+
+    pub(crate) fn close(self, place: &Place) -> Result<(), StoreError> {
+        self.index.close(place).and(self.records.close(place))
+    }
+
+    pub(crate) fn view(
+        &mut self,
+        session: Session<'txn>,
+    ) -> Result<WriteView<'_, 'txn>, StoreError> {
+        Ok(LogView {
+            place: session.place,
+            spec: self.spec,
+            index: self.index.open(session)?,
+            records: self.records.open(session)?,
+        })
+    }
+
+    /// How many entries the index has, and how many records there are.
+    pub(crate) fn lens(&mut self, session: Session<'txn>) -> Result<(u64, u64), StoreError> {
+        let read = |error| session.place.redb(READ, error);
+        let view = self.view(session)?;
+        let entries = view.index.len().map_err(read)?;
+        Ok((entries, view.records.len().map_err(read)?))
+    }
+
+    pub(crate) fn get<R: Record>(
+        &mut self,
+        session: Session<'txn>,
+        hash: &[u8; 32],
+    ) -> Result<Option<R>, StoreError> {
+        self.view(session)?.get(hash)
+    }
+
+    /// Keeps a record under `hash`, in place of the one that is kept under it or another hash that begins alike.
+    pub(crate) fn put(
+        &mut self,
+        session: Session<'txn>,
+        (meta, buffer): (&mut Slot<'txn, &'static str>, &mut Vec<u8>),
+        hash: &[u8; 32],
+        record: &impl Record,
+    ) -> Result<(), StoreError> {
+        let half = half(hash);
+        let next = self.next(session, meta)?;
+        // Most are new, which one insertion tells.
+        let before = self.enter(session, &half, next)?;
+        let number = match before {
+            Some(before) if self.is_of(session, &half, before)? => {
+                self.enter(session, &half, before)?;
+                before
+            }
+            _ => {
+                let after = next.checked_add(1);
+                self.next = Some(after.ok_or_else(|| {
+                    (session.place).damaged("the numbers for records are used up")
+                })?);
+                self.has_given = true;
+                next
+            }
+        };
+        (self.records).put_with(session, buffer, number, |out| {
+            out.extend_from_slice(hash);
+            record.write(out);
+        })
+    }
+
+    /// Makes `number` that of `half`; back comes the one before.
+    fn enter(
+        &mut self,
+        session: Session<'txn>,
+        half: &HalfBytes,
+        number: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let before = self.index.open(session)?.insert(half, number);
+        let before = before.map_err(|error| session.place.redb(WRITE, error))?;
+        Ok(before.map(|before| before.value()))
+    }
+
+    /// Whether what is stored under `number` may be written over by what has this half.
+    fn is_of(
+        &mut self,
+        session: Session<'txn>,
+        half: &HalfBytes,
+        number: u64,
+    ) -> Result<bool, StoreError> {
+        let stored = self.records.open(session)?.get(number);
+        let stored = stored.map_err(|error| session.place.redb(READ, error))?;
+        Ok(stored.is_some_and(|stored| stored.value().starts_with(half)))
+    }
+
+    /// Forgets the record of `hash`. That of another one which begins alike stays.
+    pub(crate) fn remove(
+        &mut self,
+        session: Session<'txn>,
+        hash: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        let half = half(hash);
+        let spec = self.spec;
+        let is_another = self.view(session)?.look(&half, |number, stored| {
+            matches!(Lead::of(spec, &half, number, stored), Lead::Record(found, _) if found != hash)
+        })?;
+        match is_another {
+            Some(false) => self.drop_entry(session, &half),
+            Some(true) | None => Ok(()),
+        }
+    }
+
+    /// Removes the entry for `half` and what it leads to, unless that belongs to another hash.
+    pub(crate) fn drop_entry(
+        &mut self,
+        session: Session<'txn>,
+        half: &HalfBytes,
+    ) -> Result<(), StoreError> {
+        let spec = self.spec;
+        let led = self.view(session)?.look(half, |number, stored| {
+            (Lead::of(spec, half, number, stored) != Lead::Astray).then_some(number)
+        })?;
+        self.index.remove(session, half)?;
+        match led.flatten() {
+            Some(number) => self.records.remove(session, number),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the records with these numbers.
+    pub(crate) fn remove_records(
+        &mut self,
+        session: Session<'txn>,
+        numbers: &[u64],
+    ) -> Result<(), StoreError> {
+        (numbers.iter()).try_for_each(|number| self.records.remove(session, *number))
+    }
+
+    /// The number of the next record: one that none ever had, so that no entry of the index that was left behind leads
+    /// to it. Should the meta entry be damaged, it is at least none that is taken.
+    fn next(
+        &mut self,
+        session: Session<'txn>,
+        meta: &mut Slot<'txn, &'static str>,
+    ) -> Result<u64, StoreError> {
+        if let Some(next) = self.next {
+            return Ok(next);
+        }
+        let entry: Option<Raw<'_>> = meta.get(session, self.spec.next_entry)?.or_miss();
+        let kept = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
+        let last = self.records.open(session)?.last();
+        let last = last.map_err(|error| session.place.redb(READ, error))?;
+        let free = last.map_or(0, |(last, _)| last.value().saturating_add(1));
+        let next = kept.map_or(0, u64::from_le_bytes).max(free);
+        Ok(*self.next.insert(next))
+    }
+
+    /// Writes down which number comes next, before the transaction commits.
+    pub(crate) fn keep_next(
+        &mut self,
+        session: Session<'txn>,
+        meta: &mut Slot<'txn, &'static str>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        match self.next.filter(|_| self.has_given) {
+            Some(next) => {
+                let record = Raw(next.to_le_bytes().to_vec().into());
+                meta.put(session, buffer, self.spec.next_entry, &record)
+            }
+            None => Ok(()),
+        }
+    }
+}
