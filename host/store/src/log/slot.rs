@@ -156,13 +156,20 @@ impl<'txn> LogSlot<'txn> {
         }
     }
 
-    /// Removes the records with these numbers.
+    /// Removes the records with these numbers, which come sorted, page by page.
     pub(crate) fn remove_records(
         &mut self,
         session: Session<'txn>,
-        numbers: &[u64],
+        sorted_numbers: &[u64],
     ) -> Result<(), StoreError> {
-        (numbers.iter()).try_for_each(|number| self.records.remove(session, *number))
+        let (Some(&first), Some(&last)) = (sorted_numbers.first(), sorted_numbers.last()) else {
+            return Ok(());
+        };
+        let removed = (self.records.open(session)?)
+            .retain_in::<u64, _>(first..=last, |number, _| {
+                sorted_numbers.binary_search(&number).is_err()
+            });
+        removed.map_err(|error| session.place.redb(WRITE, error))
     }
 
     /// The number of the next record: one that none ever had, so that no entry of the index that was left behind leads
