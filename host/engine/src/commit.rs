@@ -176,7 +176,7 @@ impl<'a> Committer<'a> {
         let Evaluated {
             stage,
             mut updates,
-            mut memos,
+            memos,
             objects,
             reused,
             claimed,
@@ -185,7 +185,6 @@ impl<'a> Committer<'a> {
         let (run, begun) = (self.run, self.begun.take());
         let began = Instant::now();
         self.keep_reused(reused)?;
-        memos.sort_by_key(|(key, _)| *key);
         let number = self.books.batch + 1;
         let collection = self.stages[stage].collection;
         let pending = self.pending.take();

@@ -55,8 +55,8 @@ fn doing(phase: GcPhase) -> &'static str {
         GcPhase::Mark => "marking what rows use",
         GcPhase::Rank => "ranking results",
         GcPhase::Plan => "measuring",
-        GcPhase::Sweep => "removing results",
-        GcPhase::Objects => "removing values",
+        GcPhase::Sweep | GcPhase::EntryRecords => "removing results",
+        GcPhase::Objects | GcPhase::ObjectRecords => "removing values",
         GcPhase::Files => "looking for files that nothing names",
         _ => "removing code and runs",
     }

@@ -106,10 +106,14 @@ fn outcome(report: &CacheVerifyReport, dry_run: bool, paint: Paint) -> String {
             count(report.entries_unchecked, "result")
         );
     }
+    let did = if dry_run { "found" } else { "removed" };
     if report.orphans > 0 {
-        let did = if dry_run { "found" } else { "removed" };
         let files = count(report.orphans, "file");
         let _ = writeln!(text, "{files} without a record {did}");
+    }
+    if report.strays > 0 {
+        let records = count(report.strays, "record");
+        let _ = writeln!(text, "{records} that no key leads to {did}");
     }
     text
 }
