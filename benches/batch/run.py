@@ -4,8 +4,9 @@
 What is in the figures, all by the row:
 
 - calls: of flowstone, the CPU time of a run that remembers nothing and calls for all rows, less that of the same run of the
-  same flow without the transform; so it is all that calls bring with them, threads and instances too. Of a server, its own
-  CPU time while a client sends: it takes messages from the socket, counts, and sends the answers.
+  same flow without the transform, which reads and writes the payloads all the same; so it is all that calls bring with
+  them, threads and instances too. Of a server, its own CPU time while a client sends: it takes messages from the socket,
+  counts, and sends the answers.
 - all: of flowstone, the CPU time of that run as a whole, which reads a CSV file and writes a table. Of a server, with the
   CPU time of the client, which reads the payloads from a file and adds up the answers.
 - first run: the same of flowstone, remembering every result.
@@ -53,7 +54,7 @@ path = "out/words.db"
 table = "item"
 rows = "item"
 key = ["id"]
-columns = {{ id = "item.id", {column} }}
+columns = {{ id = "item.id", text = "item.text", {column} }}
 """
 TRANSFORM = """
 [transform.words]
@@ -101,7 +102,7 @@ class Flow:
         with (self.folder / "items.csv").open("w") as items:
             items.write("id,text\n")
             items.writelines(f"{number:08},{text}" for number, text in enumerate(texts))
-        cost = measure([self.binary, "run", self.folder, "--json", "--quiet"])
+        cost = measure([self.binary, "run", self.folder, "--json", "--quiet", "--no-gc"])
         return cost.cpu, sum(counts["called"] for counts in json.loads(cost.output)["transforms"].values())
 
     def _sum(self) -> int:
