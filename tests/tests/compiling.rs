@@ -41,7 +41,18 @@ from = { size = "extent" }
 
 /// A component with a small function, one more, and one that takes most of the code.
 fn component() -> Vec<u8> {
-    let (mut functions, mut calls) = (String::new(), String::new());
+    let (mut functions, mut calls, mut exports) = (String::new(), String::new(), String::new());
+    for number in 0..6 {
+        let _ = writeln!(
+            functions,
+            "(func (export \"small{number}\") (param i32 i32) (result i32) (i32.add (local.get 1) (i32.const {number})))"
+        );
+        let _ = writeln!(
+            exports,
+            r#"(func (export "small{number}") (param "text" string) (result u32)
+                (canon lift (core func $i "small{number}") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))"#
+        );
+    }
     for number in 0..50 {
         let body = "i32.const 3 i32.mul ".repeat(20);
         let _ = writeln!(
@@ -62,6 +73,7 @@ fn component() -> Vec<u8> {
           (core instance $i (instantiate $m))
           (func (export "size") (param "text" string) (result u32)
             (canon lift (core func $i "size") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+          {exports}
           (func (export "more") (param "size" u32) (result u32) (canon lift (core func $i "more")))
           (func (export "much") (param "size" u32) (result u32) (canon lift (core func $i "much"))))"#
     );
@@ -137,11 +149,27 @@ fn a_flow_that_calls_other_functions_has_them_compiled() {
     assert_eq!(run(&project), (Vec::new(), 1));
     assert_eq!(kept(&project), 2);
 
-    // With this one it is nearly all of the code: all is compiled, for whatever is called of it.
+    // With this one it is nearly all of the code: all is compiled, for whatever is called of it, and what was compiled for
+    // some functions is of no more use.
     project.flow = format!("{FLOW}{}", MORE.replace("sample.more", "sample.much"));
     assert_eq!(run(&project), (once(), 2));
+    assert_eq!(kept(&project), 1);
     project.flow = format!("{FLOW}{MORE}{}", MORE.replace("more", "much"));
     project.write("b.md", "a third");
     let (compiled, _) = run(&project);
-    assert_eq!((compiled, kept(&project)), (Vec::new(), 3));
+    assert_eq!((compiled, kept(&project)), (Vec::new(), 1));
+}
+
+#[test]
+fn code_for_a_few_sets_of_functions_is_kept() {
+    let mut project = project();
+    for number in 0..6 {
+        let name = format!("small{number}");
+        project.flow = FLOW.replace("sample.size", &format!("sample.{name}"));
+        assert_eq!(run(&project).0, once(), "{name}");
+    }
+    assert_eq!(kept(&project), 4);
+    // The last of them is.
+    project.write("a.md", "another");
+    assert_eq!(run(&project), (Vec::new(), 1));
 }

@@ -14,6 +14,8 @@ use crate::stamp::{FileTime, Stamp};
 pub enum Change {
     /// In the row with this key: it is new, other or gone.
     Row(Vec<u8>),
+    /// In the row with this key, and whoever changed it is done: a file was closed, or moved in.
+    Done(Vec<u8>),
     /// In rows whose keys begin with this: they may be gone.
     Below(Vec<u8>),
     /// Anywhere: the source has to be listed.

@@ -62,8 +62,15 @@ fn open(base: &Path, more: &[(&str, OptionValue)]) -> Box<dyn Source> {
 struct Told(Receiver<Change>);
 
 impl Told {
-    /// Everything that is told until `last` is.
+    /// Everything that is told until `last` is, whether or not whoever changed a row is done.
     fn until(&self, last: &Change) -> BTreeSet<Change> {
+        self.until_exactly(last, |change| match change {
+            Change::Done(key) => Change::Row(key),
+            other => other,
+        })
+    }
+
+    fn until_exactly(&self, last: &Change, seen_as: impl Fn(Change) -> Change) -> BTreeSet<Change> {
         let end = Instant::now() + PATIENCE;
         let mut told = BTreeSet::new();
         while !told.contains(last) {
@@ -71,7 +78,7 @@ impl Told {
             let Ok(change) = self.0.recv_timeout(left) else {
                 panic!("{last:?} was not told, only {told:?}");
             };
-            told.insert(change);
+            told.insert(seen_as(change));
         }
         told
     }
@@ -100,6 +107,29 @@ fn new_edited_and_removed_files_are_told() {
     fs::rename(folder.at("deep/er/old.md"), folder.at("deep/b.md")).unwrap();
     let both = told.until(&row("deep/b.md"));
     assert!(both.contains(&row("deep/er/old.md")));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn it_is_told_when_a_file_is_closed_or_moved_in() {
+    use std::io::Write as _;
+
+    let done = |path: &str| Change::Done(path.as_bytes().to_vec());
+    let folder = Folder::new(&[]);
+    let (_watch, told) = folder.watch();
+    let mut file = fs::File::create(folder.at("slow.md")).unwrap();
+    file.write_all(b"half").unwrap();
+    // Of the writing it is not told that it is done.
+    let open = told.until_exactly(&row("slow.md"), |change| change);
+    assert!(!open.contains(&done("slow.md")), "{open:?}");
+    file.write_all(b", and whole").unwrap();
+    drop(file);
+    told.until_exactly(&done("slow.md"), |change| change);
+
+    let elsewhere = folder.base.path().join("elsewhere.md");
+    fs::write(&elsewhere, "whole").unwrap();
+    fs::rename(&elsewhere, folder.at("moved.md")).unwrap();
+    told.until_exactly(&done("moved.md"), |change| change);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Compiled code of components, taken from where it is kept: from the store of a flow, or, for a component by itself, from
 //! a folder that is there for nothing else. What the latter is worth is time, so it never is a reason to fail or to wait.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +13,9 @@ use crate::error::Error;
 
 /// Components with less code than this are compiled each time: it takes no longer than to open a store.
 const COMPONENT_BYTES_MIN: usize = 32 << 10;
+
+/// For so many sets of functions the code of a component is kept: that for the last ones that it was compiled for.
+const PARTS_MAX: usize = 4;
 
 /// How much code a folder keeps.
 const FILES_MAX: usize = 32;
@@ -29,25 +31,26 @@ pub(crate) enum LoadFault {
     Other(Error),
 }
 
-/// Loads these functions of a component with the store's compiled code where it has it, and keeps the code where it has not:
+/// Loads functions of a component with the store's compiled code where it has it, and keeps the code where it has not:
 /// `compiles` is called before that.
 pub(crate) fn load_plugin(
     (bytes, digest): (&[u8], &ComponentDigest),
-    functions: BTreeSet<String>,
+    extent: &Extent,
     sandbox: &Sandbox,
     store: &Store,
     compiles: impl FnOnce(),
 ) -> Result<Plugin, LoadFault> {
-    let only = Extent::Only(functions);
-    // What was compiled for all functions is for these as well.
-    for extent in [&Extent::All, &only] {
+    // What was compiled for all functions is for some of them as well.
+    let mut fitting = vec![&Extent::All];
+    fitting.extend((*extent != Extent::All).then_some(extent));
+    for extent in fitting {
         let kept = kept(bytes, digest, extent, sandbox, store);
         if let Some(plugin) = kept.map_err(LoadFault::Other)? {
             return Ok(plugin);
         }
     }
     compiles();
-    let plugin = sandbox.load_for(bytes, &only).map_err(LoadFault::Load)?;
+    let plugin = sandbox.load_for(bytes, extent).map_err(LoadFault::Load)?;
     keep(&plugin, sandbox, store).map_err(LoadFault::Other)?;
     Ok(plugin)
 }
@@ -60,17 +63,23 @@ fn kept(
     sandbox: &Sandbox,
     store: &Store,
 ) -> Result<Option<Plugin>, Error> {
-    let code = store.compiled(digest, &fitting(sandbox, extent))?;
+    let code = store.compiled(digest, &compatibility(sandbox, extent))?;
     Ok(code.and_then(|(code, hash)| sandbox.load_compiled(bytes, extent, &code, &hash).ok()))
 }
 
 fn keep(plugin: &Plugin, sandbox: &Sandbox, store: &Store) -> Result<(), Error> {
-    let code = plugin.compiled()?;
-    Ok(store.put_compiled(&plugin.digest(), &fitting(sandbox, plugin.extent()), &code)?)
+    let (code, digest) = (plugin.compiled()?, plugin.digest());
+    store.put_compiled(&digest, &compatibility(sandbox, plugin.extent()), &code)?;
+    // Code for all functions makes that for some of them useless.
+    let parts_max = match plugin.extent() {
+        Extent::All => 1,
+        Extent::Only(_) => PARTS_MAX,
+    };
+    Ok(store.prune_compiled_of(&digest, parts_max)?)
 }
 
 /// What compiled code goes by besides the component: the compiler, and the functions that it is for.
-fn fitting(sandbox: &Sandbox, extent: &Extent) -> String {
+fn compatibility(sandbox: &Sandbox, extent: &Extent) -> String {
     let compatibility = sandbox.compatibility();
     match extent.label() {
         None => compatibility,

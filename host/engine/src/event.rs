@@ -84,7 +84,7 @@ pub enum Event<'a> {
         /// How many rows.
         rows: u64,
     },
-    /// A plugin is about to be compiled, which takes seconds where it brings an interpreter along: the store has no code for the
+    /// A plugin of the flow is about to be compiled, which takes seconds where it brings an interpreter along: the store has no code for the
     /// functions that the flow calls.
     WillCompile {
         /// The plugin's name in the flow.

@@ -244,8 +244,8 @@ pub(crate) fn watch(run: &StageRun<'_>, ended: &Receiver<()>) {
     }
 }
 
-/// Commits what was evaluated, several batches at a time: a transaction writes every page that it touches, and what is
-/// remembered is all over the store.
+/// Commits what was evaluated, several batches at a time: a transaction writes every page that it touches, and the entries
+/// that lead to results are all over theirs.
 fn commit(
     run: &StageRun<'_>,
     committer: &mut Committer<'_>,

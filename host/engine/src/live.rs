@@ -39,7 +39,8 @@ const KEYS_BELOW_MAX: usize = 10_000;
 pub struct WatchOptions {
     /// How rounds are done.
     pub run: RunOptions,
-    /// How long nothing more must be told before a round begins.
+    /// How long nothing more must be told before a round begins. An eighth of it is enough where all that was told of are files
+    /// whose writers are done.
     pub quiet: Duration,
     /// How long a round waits for that at most.
     pub wait_max: Duration,

@@ -9,7 +9,7 @@ use flowstone_core::{
     CacheMode, Column, ComponentDigest, Fingerprint, FunctionDigest, KeyRecipe, RecipeRecord,
     RunId, Stage, Transform, Type, Value, format_size,
 };
-use flowstone_sandbox::{Callable, Limits, Plugin, Row, Sandbox, SandboxConfig, World};
+use flowstone_sandbox::{Callable, Extent, Limits, Plugin, Row, Sandbox, SandboxConfig, World};
 use flowstone_store::{CollectionId, RecipeId, RowHead, RowState, Store, TargetId};
 
 use crate::answer::Typed;
@@ -37,7 +37,7 @@ pub(crate) struct PluginCode {
     pub(crate) digest: ComponentDigest,
     /// The digests of what its functions can reach; empty where the whole component stands for them.
     pub(crate) functions: BTreeMap<String, FunctionDigest>,
-    /// Those that the flow calls.
+    /// The functions that the flow calls.
     pub(crate) called: BTreeSet<String>,
     pub(crate) limits: Limits,
     pub(crate) loaded: Mutex<Option<Plugin>>,
@@ -56,9 +56,14 @@ impl PluginCode {
             return Ok(plugin.clone());
         }
         let component = (&self.bytes[..], &self.digest);
-        let called = self.called.clone();
         let compiles = || observer.event(&Event::WillCompile { plugin: &self.name });
-        let plugin = load_plugin(component, called, &sandbox.get()?, store, compiles);
+        let plugin = load_plugin(
+            component,
+            &Extent::Only(self.called.clone()),
+            &sandbox.get()?,
+            store,
+            compiles,
+        );
         let plugin = plugin.map_err(|error| match error {
             LoadFault::Load(error) => Error::Plugin {
                 plugin: self.name.clone(),

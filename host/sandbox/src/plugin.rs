@@ -10,7 +10,7 @@ use crate::call::Callable;
 use crate::describe::describe;
 use crate::error::{LoadError, SandboxError};
 use crate::host::Host;
-use crate::identity::{emptied, reduced};
+use crate::identity::{IDENTITY_VERSION, emptied, reduced};
 use crate::imports;
 use crate::memories;
 use crate::sandbox::Sandbox;
@@ -24,10 +24,9 @@ fn header(digest: ComponentDigest, extent: &Extent) -> Vec<u8> {
 }
 
 /// Which functions of a component its compiled code is for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// All of them.
-    #[default]
     All,
     /// These, by the names that they have in its [`Interface`]. What only others reach is not compiled.
     Only(BTreeSet<String>),
@@ -45,14 +44,21 @@ impl Extent {
         }
     }
 
+    /// What is left out follows from how it is known what functions reach, so that counts as well.
     fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("flowstone functions of compiled code");
-        if let Extent::Only(functions) = self {
-            for function in functions {
-                hasher.update(&(function.len() as u64).to_le_bytes());
-                hasher.update(function.as_bytes());
+        match self {
+            Extent::All => hasher.update(b"all"),
+            Extent::Only(functions) => {
+                hasher.update(b"only");
+                hasher.update(&IDENTITY_VERSION.to_le_bytes());
+                for function in functions {
+                    hasher.update(&(function.len() as u64).to_le_bytes());
+                    hasher.update(function.as_bytes());
+                }
+                &mut hasher
             }
-        }
+        };
         *hasher.finalize().as_bytes()
     }
 
@@ -88,7 +94,7 @@ impl Plugin {
         memories::check(bytes)?;
         let reduced = match extent {
             Extent::All => None,
-            Extent::Only(functions) => reduced(bytes, functions.iter().map(String::as_str))?,
+            Extent::Only(functions) => reduced(bytes, functions.iter().map(String::as_str)),
         };
         let (bytes, extent) = match &reduced {
             Some(reduced) => (&reduced[..], extent),

@@ -89,6 +89,12 @@ fn code_that_was_kept_is_for_the_functions_that_it_was_compiled_for() {
     let small = sandbox
         .load_for(&bytes, &only(&["small"]))
         .expect("a plugin");
+    let none = sandbox.load_for(&bytes, &only(&[])).expect("a plugin");
+    for part in [&small, &none] {
+        let code = part.compiled().expect("code");
+        let refused = sandbox.load_compiled(&bytes, &Extent::All, &code, &blake3::hash(&code));
+        assert!(matches!(refused, Err(LoadError::Stale(_))));
+    }
     let code = small.compiled().expect("code");
     let hash = blake3::hash(&code);
     let load = |extent: &Extent| sandbox.load_compiled(&bytes, extent, &code, &hash);

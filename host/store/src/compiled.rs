@@ -140,16 +140,44 @@ impl Store {
         });
         let fitting = fitting.count();
         let old = kept.split_off(fitting);
+        self.keep_compiled(kept, &old)?;
+        Ok(old.len())
+    }
+
+    /// Removes what a component was compiled to, for one compiler or another, but for the `files_max` files that were made
+    /// or used last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::prune_compiled`].
+    pub fn prune_compiled_of(
+        &self,
+        digest: &ComponentDigest,
+        files_max: usize,
+    ) -> Result<(), StoreError> {
+        let place = &*self.place;
+        let files = code_files(place.dir()).map_err(|error| place.io(PRUNE, error))?;
+        let (mut own, mut kept): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.digest == *digest);
+        own.sort_by_key(|file| Reverse(file.used));
+        let old = own.split_off(files_max.min(own.len()));
+        kept.extend(own);
+        self.keep_compiled(kept, &old)
+    }
+
+    /// Keeps some of the files, and removes the others.
+    fn keep_compiled(&self, kept: Vec<CodeFile>, old: &[CodeFile]) -> Result<(), StoreError> {
         if old.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
+        let place = &*self.place;
         // Records first: a file without one is only taken up here, and one that is never used is not missed.
         let names = kept.into_iter().map(|file| file.name).collect();
         self.write(|writer| writer.retain_compiled(&names))?;
-        for file in &old {
+        for file in old {
             (place.dir().remove_file(&file.name)).map_err(|error| place.io(PRUNE, error))?;
         }
-        Ok(old.len())
+        Ok(())
     }
 }
 
@@ -157,6 +185,7 @@ impl Store {
 struct CodeFile {
     /// Its name in the store's folder.
     name: String,
+    digest: ComponentDigest,
     len: u64,
     /// When it was written, or last used.
     used: SystemTime,
@@ -173,9 +202,12 @@ fn code_files(dir: &Dir) -> io::Result<Vec<CodeFile>> {
         let entry = entry?;
         let metadata = entry.metadata()?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if digest_in(&name).is_some() && !metadata.is_dir() {
+        if let Some(digest) = digest_in(&name)
+            && !metadata.is_dir()
+        {
             files.push(CodeFile {
                 name: format!("{FOLDER}/{name}"),
+                digest,
                 len: metadata.len(),
                 used: metadata.modified()?.into_std(),
             });

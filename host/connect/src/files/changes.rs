@@ -129,16 +129,15 @@ impl State {
             return self.send(Told::Lost);
         }
         let told: fn(PathBuf) -> Told = match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Create(CreateKind::File) => Told::Touched,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => Told::Closed,
+            EventKind::Create(CreateKind::File) => Told::Touched,
             // Reading changes nothing; the runs themselves read. And this one follows the two events that it joins.
             EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return,
             EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
                 Told::Gone
             }
-            EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
-                Told::There
-            }
+            EventKind::Create(_) => Told::There,
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Told::MovedIn,
             EventKind::Modify(ModifyKind::Name(_)) => Told::Renamed,
             _ => Told::Touched,
         };
@@ -154,10 +153,14 @@ enum Told {
     Gone(PathBuf),
     /// Something is at a path that was not there.
     There(PathBuf),
+    /// The same, and it is whole.
+    MovedIn(PathBuf),
     /// Something became of a path: it may be gone or there.
     Renamed(PathBuf),
     /// What is at a path may have changed.
     Touched(PathBuf),
+    /// The same, and whoever changed it is done.
+    Closed(PathBuf),
     /// Events were lost, or it is time to end.
     Lost,
 }
@@ -223,11 +226,12 @@ impl Folders {
     }
 
     fn heed(&mut self, told: Told) {
+        let is_done = matches!(told, Told::MovedIn(_) | Told::Closed(_));
         let (path, gone, there) = match told {
             Told::Gone(path) => (path, true, false),
-            Told::There(path) => (path, false, true),
+            Told::There(path) | Told::MovedIn(path) => (path, false, true),
             Told::Renamed(path) => (path, true, true),
-            Told::Touched(path) => (path, false, false),
+            Told::Touched(path) | Told::Closed(path) => (path, false, false),
             Told::Lost => return,
         };
         let Some(key) = path.strip_prefix(&self.root).ok().and_then(key_of) else {
@@ -254,7 +258,11 @@ impl Folders {
                 (self.tell)(Change::Any);
             }
         } else if self.filter.takes_file(&key) && !self.watched.contains(&key) {
-            (self.tell)(Change::Row(key));
+            (self.tell)(if is_done {
+                Change::Done(key)
+            } else {
+                Change::Row(key)
+            });
         }
     }
 

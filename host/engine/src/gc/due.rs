@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
+use flowstone_core::RunId;
 use flowstone_store::{GcProgress, StoreError, StoreSize};
 
-use super::{Collection, FREE_PART, GcOptions};
+use super::{Collection, FREE_PART, GcOptions, kept_since};
 use crate::books::{get, put};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
@@ -23,6 +24,11 @@ const APART_S: u64 = 24 * 60 * 60;
 const GROWTH_BYTES_MIN: u64 = 16 << 20;
 const GROWTH_PART: u64 = 4;
 
+/// The same while no result can go, since all runs that there ever were are recent: only what results were replaced by others
+/// left can.
+const GROWTH_PART_YOUNG: u64 = 1;
+const FIRST_RUN: RunId = RunId(1);
+
 /// The last collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Last {
@@ -35,8 +41,9 @@ struct Last {
 }
 
 impl Engine {
-    /// Collects after a run, where there may be something to gain: the store is too large, it has grown by a quarter, or
-    /// the last collection was a day ago. A run in which nothing changed has nothing to collect.
+    /// Collects after a run, where there may be something to gain: the store is too large, it has grown by a quarter (or has
+    /// doubled, where all runs are recent), or the last collection was a day ago. A run in which nothing changed has nothing
+    /// to collect.
     ///
     /// # Errors
     ///
@@ -53,7 +60,8 @@ impl Engine {
         }
         let settings = flow.plan.store;
         let size = self.store.size()?.total();
-        let last: Option<Last> = get(&self.store.snapshot()?, ENTRY)?;
+        let snapshot = self.store.snapshot()?;
+        let last: Option<Last> = get(&snapshot, ENTRY)?;
         let Some(last) = last else {
             // A new store, or one that was filled by an import: what it is now is what it grows from.
             if settings.bytes_max.is_none_or(|bytes_max| size <= bytes_max) {
@@ -62,11 +70,16 @@ impl Engine {
             }
             return self.gc_after_run(flow, stop, progress).map(Some);
         };
-        if last.is_due(size, settings.bytes_max, now_s()) {
-            self.gc_after_run(flow, stop, progress).map(Some)
-        } else {
-            Ok(None)
+        let is_due = |part: u64| last.is_due(size, settings.bytes_max, now_s(), part);
+        if !is_due(GROWTH_PART) {
+            return Ok(None);
         }
+        let all_recent = kept_since(&snapshot, &settings, now_s())? <= FIRST_RUN;
+        drop(snapshot);
+        if all_recent && !is_due(GROWTH_PART_YOUNG) {
+            return Ok(None);
+        }
+        self.gc_after_run(flow, stop, progress).map(Some)
     }
 
     fn gc_after_run(
@@ -117,9 +130,10 @@ fn free_bytes(collection: &Collection) -> u64 {
 }
 
 impl Last {
-    fn is_due(self, bytes: u64, bytes_max: Option<u64>, now_s: u64) -> bool {
+    /// Whether there is to be a collection where that is worth while when the store grew by one of so many parts.
+    fn is_due(self, bytes: u64, bytes_max: Option<u64>, now_s: u64, parts: u64) -> bool {
         let growth = bytes.saturating_sub(self.bytes);
-        let has_grown = growth >= GROWTH_BYTES_MIN && growth >= self.bytes / GROWTH_PART;
+        let has_grown = growth >= GROWTH_BYTES_MIN && growth >= self.bytes / parts;
         // A store that was too large and still is holds what it must: more of that is no reason to look again.
         let is_too_large = bytes_max.is_some_and(|bytes_max| {
             let was_too_large = self.bytes_max == Some(bytes_max) && self.bytes > bytes_max;
@@ -159,30 +173,33 @@ mod tests {
 
     #[test]
     fn a_collection_is_due_when_the_store_has_grown_by_a_quarter() {
-        let due = |mib: u64| last().is_due(mib * MIB, None, 2000);
+        let due = |mib: u64| last().is_due(mib * MIB, None, 2000, GROWTH_PART);
         assert!(!due(100) && !due(124) && !due(50));
         assert!(due(125));
+        let due_among_young = |mib: u64| last().is_due(mib * MIB, None, 2000, GROWTH_PART_YOUNG);
+        assert!(!due_among_young(199) && due_among_young(200));
         // In a small store a quarter is not worth it.
         let small = Last {
             at: 1000,
             bytes: MIB,
             bytes_max: None,
         };
-        assert!(!small.is_due(16 * MIB, None, 2000));
-        assert!(small.is_due(17 * MIB, None, 2000));
+        assert!(!small.is_due(16 * MIB, None, 2000, GROWTH_PART));
+        assert!(small.is_due(17 * MIB, None, 2000, GROWTH_PART));
     }
 
     #[test]
     fn a_collection_is_due_once_a_day() {
-        assert!(!last().is_due(100 * MIB, None, 1000 + APART_S - 1));
-        assert!(last().is_due(100 * MIB, None, 1000 + APART_S));
+        let due = |now_s: u64| last().is_due(100 * MIB, None, now_s, GROWTH_PART);
+        assert!(!due(1000 + APART_S - 1));
+        assert!(due(1000 + APART_S));
         // Nor is it put off for ever by a clock that was put back.
-        assert!(last().is_due(100 * MIB, None, 10));
+        assert!(due(10));
     }
 
     #[test]
     fn a_store_that_is_too_large_is_collected_but_not_after_every_run() {
-        let due = |mib: u64, max: u64| last().is_due(mib * MIB, Some(max * MIB), 2000);
+        let due = |mib: u64, max: u64| last().is_due(mib * MIB, Some(max * MIB), 2000, GROWTH_PART);
         assert!(!due(105, 110));
         assert!(due(111, 110));
         // It was too large after the last one already: what it holds is in use.

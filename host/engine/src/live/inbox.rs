@@ -14,6 +14,8 @@ const CHANGES_MAX: usize = 50_000;
 pub(super) struct Dirty {
     /// The rows to look at; none where the source has to be listed.
     pub(super) keys: Option<BTreeSet<Vec<u8>>>,
+    /// Those of them that somebody may still be changing.
+    open: BTreeSet<Vec<u8>>,
     /// The beginnings of the keys of rows to look at, of those that the store knows.
     pub(super) below: BTreeSet<Vec<u8>>,
 }
@@ -22,6 +24,7 @@ impl Default for Dirty {
     fn default() -> Self {
         Self {
             keys: Some(BTreeSet::new()),
+            open: BTreeSet::new(),
             below: BTreeSet::new(),
         }
     }
@@ -33,7 +36,14 @@ impl Dirty {
             return;
         };
         match change {
-            Change::Row(key) => _ = keys.insert(key),
+            Change::Row(key) => {
+                self.open.insert(key.clone());
+                keys.insert(key);
+            }
+            Change::Done(key) => {
+                self.open.remove(&key);
+                keys.insert(key);
+            }
             Change::Below(prefix) => _ = self.below.insert(prefix),
             Change::Any => return self.be_listed(),
         }
@@ -48,8 +58,14 @@ impl Dirty {
         self.below.is_empty().then_some(keys.len())
     }
 
+    /// Whether nobody is changing any of it, as far as was told.
+    fn is_done(&self) -> bool {
+        self.keys.is_some() && self.open.is_empty() && self.below.is_empty()
+    }
+
     fn be_listed(&mut self) {
         self.keys = None;
+        self.open.clear();
         self.below.clear();
     }
 }
@@ -60,6 +76,9 @@ struct Waiting {
     /// When the first of what waits came, and the last.
     times: Option<(Instant, Instant)>,
 }
+
+/// Where whoever made the changes is done with them, it is enough that it was quiet for one part in so many.
+const QUIET_PART: u32 = 8;
 
 /// For how long changes are gathered.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +98,12 @@ impl Patience {
         sources: &BTreeMap<String, Dirty>,
         (first, last): (Instant, Instant),
     ) -> Instant {
-        let usual = (last + self.quiet).min(first + self.wait_max);
+        let quiet = if sources.values().all(Dirty::is_done) {
+            self.quiet / QUIET_PART
+        } else {
+            self.quiet
+        };
+        let usual = (last + quiet).min(first + self.wait_max);
         self.batch_wait(sources)
             .map_or(usual, |wait| usual.max(first + wait))
     }
@@ -216,6 +240,32 @@ mod tests {
         let now = Instant::now();
         assert_eq!(inbox.take(now, &patience(hour)), None, "not quiet yet");
         assert!(inbox.take(now, &patience(Duration::ZERO)).is_some());
+    }
+
+    #[test]
+    fn it_waits_less_where_nobody_is_changing_anything_any_more() {
+        let done = |key: &str| Change::Done(key.as_bytes().to_vec());
+        let ready = |changes: &[Change]| {
+            let mut sources: BTreeMap<String, Dirty> = BTreeMap::new();
+            for change in changes {
+                let dirty = sources.entry("page".to_owned()).or_default();
+                dirty.add(change.clone());
+            }
+            let patience = Patience {
+                quiet: Duration::from_millis(80),
+                wait_max: Duration::from_millis(800),
+                batches: BTreeMap::new(),
+            };
+            let now = Instant::now();
+            (patience.ready(&sources, (now, now)) - now).as_millis()
+        };
+        assert_eq!(ready(&[row("a"), done("a")]), 10);
+        assert_eq!(ready(&[done("a"), done("b")]), 10);
+        // It was opened again, or there is another one, or nobody knows.
+        assert_eq!(ready(&[done("a"), row("a")]), 80);
+        assert_eq!(ready(&[done("a"), row("b")]), 80);
+        assert_eq!(ready(&[done("a"), Change::Below(b"b/".to_vec())]), 80);
+        assert_eq!(ready(&[done("a"), Change::Any]), 80);
     }
 
     #[test]

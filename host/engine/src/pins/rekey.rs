@@ -205,7 +205,7 @@ impl Work<'_> {
     fn flush(&mut self, moved: &mut HashMap<RecipeId, Moved>) -> Result<(), Error> {
         self.bytes = 0;
         let mut entries = std::mem::take(&mut self.entries);
-        // Puts are fastest in the order of their keys.
+        // Looking them up is fastest in the order of their keys.
         entries.sort_unstable_by_key(|entry| entry.to);
         let (snapshot, take_away, last_run) = (self.snapshot, self.take_away, self.last_run);
         self.store.write(|writer| {

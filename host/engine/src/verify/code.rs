@@ -1,9 +1,9 @@
 //! The code that is to give a stored result once more: that of the flow, or a kept build of the code that made it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use flowstone_core::{Function, Maker, Recipe, RecipeRecord, Value, row_function};
-use flowstone_sandbox::{Callable, scan};
+use flowstone_sandbox::{Callable, Extent, scan};
 use flowstone_store::RecipeId;
 
 use crate::compiled::{LoadFault, load_plugin};
@@ -110,14 +110,9 @@ fn kept(engine: &Engine, maker: &Maker, origin: &Recipe, now: &Recipe) -> Result
         return missing("what was kept is other code".to_owned());
     }
     let sandbox = engine.sandbox.get()?;
-    let called = BTreeSet::from([maker.function.clone()]);
-    let loaded = load_plugin(
-        (&bytes, &maker.component),
-        called,
-        &sandbox,
-        &engine.store,
-        || {},
-    );
+    // Other results are of other functions of it: it is compiled once.
+    let component = (&bytes[..], &maker.component);
+    let loaded = load_plugin(component, &Extent::All, &sandbox, &engine.store, || {});
     let plugin = match loaded {
         Ok(plugin) => plugin,
         Err(LoadFault::Load(error)) => return missing(error.to_string()),

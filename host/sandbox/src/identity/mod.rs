@@ -79,7 +79,8 @@ use crate::scan::scan;
 
 pub(crate) use self::reduce::{emptied, reduced};
 
-/// The version of the recipe. Raise it when anything changes that a digest is made of.
+/// The version of the recipe. Raise it when anything changes that a digest is made of, or when it turns out that functions
+/// reach more than was found: code that was compiled without the rest is then compiled anew.
 pub const IDENTITY_VERSION: u32 = 1;
 
 /// How much work one component may be: nodes, names, items of segments.

@@ -7,32 +7,23 @@ use wasmparser::{FuncValidatorAllocations, Parser, Payload, ValidPayload, Valida
 
 use super::{WORK_MAX, Work, link, nodes, parse, walk};
 use crate::engine::FEATURES;
-use crate::error::LoadError;
 
 /// A body without locals, and a trap as often as there is room: a compiler makes next to nothing of it.
 const NO_LOCALS: u8 = 0x00;
 const UNREACHABLE: u8 = 0x00;
 
-/// Where more than this share of the code is needed, all of it is taken: what was compiled then serves all functions.
-const SHARE_MAX: f64 = 0.5;
-
 /// The component with a trap in place of the body of every function that a call of `functions` cannot reach, by the same
-/// reasoning as that of digests. Nothing where that is not known, or where too little code would be left out.
+/// reasoning as that of digests. Nothing where that is not known, be it because the component is not valid; nor where more
+/// than half of the code is needed: what is compiled of all of it serves all functions.
 ///
 /// Sizes and indices stay as they are. Bodies are not validated.
-///
-/// # Errors
-///
-/// When the bytes are no component, or its structure is not valid.
 pub(crate) fn reduced<'n>(
     component: &[u8],
     functions: impl IntoIterator<Item = &'n str>,
-) -> Result<Option<Vec<u8>>, LoadError> {
-    let parsed = parse::parse(component)?;
+) -> Option<Vec<u8>> {
+    let parsed = parse::parse(component).ok()?;
     let mut work = Work(WORK_MAX);
-    let Some(linked) = link::link(&parsed, &mut work) else {
-        return Ok(None);
-    };
+    let linked = link::link(&parsed, &mut work)?;
     let mut graph = nodes::Graph::new(&parsed, &linked);
     let mut walker = walk::Walker::default();
     let mut needed = HashSet::new();
@@ -41,11 +32,8 @@ pub(crate) fn reduced<'n>(
             Some((instance, name)) => (Some(instance), name),
             None => (None, name),
         };
-        let walked = (linked.exported(instance, name))
-            .and_then(|function| walker.digest(&mut graph, function, &mut work));
-        if walked.is_none() {
-            return Ok(None);
-        }
+        let function = linked.exported(instance, name)?;
+        walker.digest(&mut graph, function, &mut work)?;
         let bodies = walker
             .walked()
             .iter()
@@ -64,10 +52,7 @@ pub(crate) fn reduced<'n>(
         }
     }
     let needed_bytes = all_bytes - spared_bytes;
-    if needed_bytes as f64 > all_bytes as f64 * SHARE_MAX {
-        return Ok(None);
-    }
-    Ok(Some(without(component, spared)))
+    (needed_bytes <= spared_bytes).then(|| without(component, spared))
 }
 
 /// The component with a trap in place of every body: what it offers and asks for is to be seen of that as well. Here, bodies

@@ -35,8 +35,8 @@ pub(super) enum Class {
 pub(super) struct Entry {
     /// Its key in the index.
     pub(super) key: HalfBytes,
-    /// The number of its record, where it has one.
-    pub(super) number: Option<u64>,
+    /// Whether the index leads to a record of it.
+    pub(super) has_record: bool,
     pub(super) class: Class,
     pub(super) recipe: RecipeId,
     /// The fingerprint of its value, where that is an object.
@@ -104,7 +104,7 @@ where
             last = Some(key);
             bytes += stored.map_or(0, <[u8]>::len);
             let lead = Lead::of(self.memo.spec, &key, number, stored);
-            entries.push(entry_of(policy, (key, number, lead), is_used, usage));
+            entries.push(entry_of(policy, (key, lead), is_used, usage));
             Ok(limits.flow(entries.len(), bytes))
         })?;
         if cursor.is_none() {
@@ -133,7 +133,7 @@ fn usage_of(key: &HalfBytes, stored: &[u8]) -> UsageFound {
 
 fn entry_of(
     policy: &GcPolicy,
-    (key, number, lead): (HalfBytes, u64, Lead<'_>),
+    (key, lead): (HalfBytes, Lead<'_>),
     is_used: bool,
     usage: Option<&UsageFound>,
 ) -> Entry {
@@ -145,7 +145,7 @@ fn entry_of(
     let Some(record) = lead.record::<MemoRecord>() else {
         return Entry {
             key,
-            number: has_record.then_some(number),
+            has_record,
             class: Class::Damaged,
             recipe: RecipeId(0),
             object: None,
@@ -175,7 +175,7 @@ fn entry_of(
     };
     Entry {
         key,
-        number: Some(number),
+        has_record: true,
         class,
         recipe: record.recipe,
         object,

@@ -295,11 +295,15 @@ pub(crate) fn measure_tables(
         Ok(Taken {
             pages: stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes(),
             stored: stats.stored_bytes(),
+            records: ReadableTableMetadata::len(&table).map_err(|error| place.redb(READ, error))?,
         })
     }
     let log = |spec: &LogSpec| {
         let index = stats(place, transaction, &spec.index)?;
-        Ok(index + stats(place, transaction, &spec.records)?)
+        let records = stats(place, transaction, &spec.records)?;
+        // Records that nothing leads to go in any case, and would count as what entries take.
+        let strays = records.records.saturating_sub(index.records);
+        Ok(index + records.without(strays))
     };
     let usage = stats(place, transaction, &USAGE)?;
     let (memo, object) = (log(&MEMO)?, log(&OBJECT)?);
@@ -331,9 +335,27 @@ struct Taken {
     pages: u64,
     /// The bytes of keys and values alone.
     stored: u64,
+    records: u64,
 }
 
 impl Taken {
+    /// As much as there is without so many records, by their share.
+    fn without(self, records: u64) -> Self {
+        let left = self.records.saturating_sub(records);
+        let part = |bytes: u64| {
+            let part = u128::from(bytes) * u128::from(left);
+            let part = part
+                .checked_div(u128::from(self.records))
+                .unwrap_or_default();
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        Self {
+            pages: part(self.pages),
+            stored: part(self.stored),
+            records: left,
+        }
+    }
+
     /// How much a byte takes, in millionths.
     fn share(self) -> u64 {
         let share = self.pages.saturating_mul(WHOLE).checked_div(self.stored);
@@ -348,6 +370,7 @@ impl Add for Taken {
         Self {
             pages: self.pages + other.pages,
             stored: self.stored + other.stored,
+            records: self.records + other.records,
         }
     }
 }

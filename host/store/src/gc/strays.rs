@@ -47,8 +47,7 @@ impl<'txn> Chunk<'_, 'txn> {
         let log = log(self);
         // The more there are, the fewer times the index is gone through. Only numbers are kept in memory.
         let limits = (limits.marks, BYTES_FACTOR * limits.bytes);
-        let strays = (log.view(session)?).strays(after, limits)?;
-        log.remove_records(session, &strays.numbers)?;
+        let strays = log.remove_strays(session, after, limits)?;
         let cursor = strays.cursor.map(|number| number.to_le_bytes().to_vec());
         state.advance(strays.records as u64, cursor, next);
         Ok(())

@@ -20,7 +20,7 @@ impl Chunk<'_, '_> {
         if self.job.policy.bytes_max.is_none() {
             self.rank_entries(state, &found.entries)?;
         }
-        let records = (found.entries.iter()).filter(|entry| entry.number.is_some());
+        let records = (found.entries.iter()).filter(|entry| entry.has_record);
         state.tally.entry_records += records.count() as u64;
         let mut recipes = BTreeSet::new();
         for entry in &found.entries {

@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, ReadableTableMetadata, Table};
 
-use super::{Lead, LogView};
+use super::{Lead, LogView, Strays};
 use crate::codec::Record;
 use crate::encoding::Raw;
 use crate::error::StoreError;
@@ -156,8 +156,20 @@ impl<'txn> LogSlot<'txn> {
         }
     }
 
+    /// Removes the strays behind `after`, of as many records and bytes as that, and says what they were.
+    pub(crate) fn remove_strays(
+        &mut self,
+        session: Session<'txn>,
+        after: Option<u64>,
+        limits: (usize, usize),
+    ) -> Result<Strays, StoreError> {
+        let strays = self.view(session)?.strays(after, limits)?;
+        self.remove_records(session, &strays.numbers)?;
+        Ok(strays)
+    }
+
     /// Removes the records with these numbers, which come sorted, page by page.
-    pub(crate) fn remove_records(
+    fn remove_records(
         &mut self,
         session: Session<'txn>,
         sorted_numbers: &[u64],

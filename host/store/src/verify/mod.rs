@@ -1,8 +1,8 @@
 //! Reading everything that a store holds, and dropping what is damaged, so that it is a miss.
 //!
 //! Every value is hashed again. Of which type it is, which its fingerprint depends on, is known from the recipe of the
-//! entry that needs it: a table of marks, there only meanwhile, tells it for objects, so that each is read once and in
-//! the order in which they lie. What rows, their lineage and targets rest on cannot be dropped: damage to that is told.
+//! entry that needs it: a table of marks, there only meanwhile, tells it for objects, so that each can be
+//! checked by itself. What rows, their lineage and targets rest on cannot be dropped: damage to that is told.
 
 mod code;
 mod entries;

@@ -35,8 +35,7 @@ impl Verifier<'_> {
                 writer.collect(|tables, session, _| {
                     let log = log(tables);
                     let (_, all) = log.lens(session)?;
-                    let strays = (log.view(session)?).strays(cursor, (RECORDS_MAX, BYTES_MAX))?;
-                    log.remove_records(session, &strays.numbers)?;
+                    let strays = log.remove_strays(session, cursor, (RECORDS_MAX, BYTES_MAX))?;
                     Ok::<_, StoreError>((strays, all))
                 })
             })?;

@@ -117,3 +117,26 @@ fn outcome(report: &CacheVerifyReport, dry_run: bool, paint: Paint) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nothing_leads_to_is_told() {
+        let report = CacheVerifyReport {
+            finished: true,
+            orphans: 1,
+            strays: 2,
+            ..CacheVerifyReport::default()
+        };
+        let said = |dry_run| outcome(&report, dry_run, Paint(false));
+        assert!(
+            said(true)
+                .contains("1 file without a record found\n2 records that no key leads to found\n")
+        );
+        assert!(said(false).contains("2 records that no key leads to removed\n"));
+        let none = CacheVerifyReport::default();
+        assert!(!outcome(&none, false, Paint(false)).contains("no key leads"));
+    }
+}

@@ -71,6 +71,62 @@ fn a_store_that_is_small_enough_loses_nothing() {
 }
 
 #[test]
+fn what_a_collection_that_was_cut_off_left_does_not_weigh_in_the_next_one() {
+    let filled = || {
+        let dir = TempDir::new().unwrap();
+        let store = open(&dir);
+        write(&store, |writer| {
+            (0..200)
+                .try_for_each(|number| writer.put_memo(&memo_key(number), &large(number, number)))
+        })
+        .unwrap();
+        (dir, store)
+    };
+    let (_dir, store) = filled();
+    let policy = at_most(size(&store) / 2);
+    let report = collect(&store, &policy, 7, None);
+    let expected = last_runs(&store, 0..200);
+    assert!(
+        report.evicted_for_size > 80 && !report.over_max,
+        "{report:?}"
+    );
+
+    let mut strays_left = 0;
+    for stop_after in 0.. {
+        let (_dir, store) = filled();
+        if collect(&store, &policy, 7, Some(stop_after)).finished {
+            break;
+        }
+        let left = last_runs(&store, 0..200).len() as u64;
+        // Under another policy it is begun anew.
+        let seen = collect(
+            &store,
+            &GcPolicy {
+                dry_run: true,
+                ..policy.clone()
+            },
+            7,
+            None,
+        );
+        assert_eq!(seen.entries, left, "stopped after {stop_after}");
+        strays_left += u64::from(left < 200 && seen.evicted_for_size == 0);
+        let again = collect(&store, &policy, 7, None);
+        assert!(again.finished && !again.over_max, "{again:?}");
+        // Once it is small enough no more goes, so it may be more; but hardly less, by what pages are only nearly full of.
+        let left = last_runs(&store, 0..200).len();
+        assert!(
+            left + 2 >= expected.len(),
+            "stopped after {stop_after}: {left} of {}",
+            expected.len()
+        );
+    }
+    assert!(
+        strays_left > 0,
+        "it was never stopped between entries and their records"
+    );
+}
+
+#[test]
 fn entries_that_rows_use_or_pins_hold_stay_however_large_the_store_is() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
