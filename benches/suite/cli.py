@@ -13,7 +13,7 @@ from suite.process import Failed
 from suite.rivals import Missing
 from suite.workload import Bench, Differs, Workload
 
-FORMAT = 1
+FORMAT = 2
 PAGE = ROOT / "docs/benchmarks.md"
 NOT_PUBLISHED = "figures of --quick are not for the page"
 
@@ -46,15 +46,15 @@ def _measure(workloads: list[Workload], options: argparse.Namespace) -> dict:
     options.binary = options.binary.resolve()
     found = {"format": FORMAT, "machine": machine.describe(options.binary), "quick": options.quick, "failed": False,
              "workloads": {}}
-    machine.warn_of_load(found["machine"]["load"])
+    machine.warn_of_others(found["machine"]["others"])
     for workload in workloads:
         print(f"{workload.name}: {workload.title}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix=f"flowstone-{workload.name}-", dir=options.folder) as folder:
             bench = Bench(workload, options, Path(folder))
-            before = machine.load()
+            before = machine.others()
             _run(bench)
         found["workloads"][workload.name] = {
-            "title": workload.title, "load": [before, machine.load()], "notes": bench.notes,
+            "title": workload.title, "others": [before, machine.others()], "notes": bench.notes,
             "figures": [vars(figure) for figure in bench.figures],
         }
         found["failed"] |= bench.failed

@@ -101,13 +101,13 @@ def _plots(figures: Figures, workload: Workload) -> dict[str, str]:
 
 def _taken(found: dict, workload: Workload) -> str:
     """On what, and how, in a sentence or two."""
-    machine, load = found["machine"], found["workloads"][workload.name]["load"]
+    machine, others = found["machine"], found["workloads"][workload.name]["others"]
     repeats = len({entry["repeat"] for entry in found["workloads"][workload.name]["figures"]})
     changed = " with changes" if machine["modified"] else ""
-    busy = " **The machine was busy: do not trust these figures.**" if is_busy(load[0]) else ""
+    busy = " **The machine was busy: do not trust these figures.**" if is_busy(others[0]) else ""
     times = f"median of {repeats} (range)" if repeats > 1 else "measured once"
     return (f"{machine['flowstone']} at {machine['commit']}{changed}, {machine['date']}, {machine['processor']}, "
-            f"{machine['cores']} cores; {times}; load {load[0]:.1f} before and {load[1]:.1f} after.{busy}")
+            f"{machine['cores']} cores; {times}; other work took {others[0]:.0%} of them before and {others[1]:.0%} after.{busy}")
 
 
 def _section(found: dict, workload: Workload) -> Section:
