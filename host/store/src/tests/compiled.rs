@@ -218,6 +218,30 @@ fn code_that_is_used_stays_and_files_without_a_record_go() {
 }
 
 #[test]
+fn the_older_code_of_one_component_goes_and_that_of_others_stays() {
+    let dir = TempDir::new().unwrap();
+    let store = aged(&dir);
+    let digest = ComponentDigest::from_bytes(hash(2));
+    for (compatibility, hours) in [("arm", 9), ("arm-part", 1)] {
+        store
+            .put_compiled(&digest, compatibility, &[0; 10])
+            .unwrap();
+        let file = dir
+            .path()
+            .join(format!("aot/{digest}-{compatibility}.cwasm"));
+        let used = SystemTime::now() - Duration::from_secs(3600 * hours);
+        fs::File::open(file).unwrap().set_modified(used).unwrap();
+    }
+    let there = |compatibility| store.compiled(&digest, compatibility).unwrap().is_some();
+    store.prune_compiled_of(&digest, 2).unwrap();
+    assert!(!there("arm") && there("arm-part"));
+    assert_eq!(left(&dir, &store), (vec![1, 2, 3], vec![1, 2, 3]));
+    store.prune_compiled_of(&digest, 1).unwrap();
+    assert!(there("arm-part"));
+    assert_eq!(left(&dir, &store), (vec![1, 3], vec![1, 3]));
+}
+
+#[test]
 fn a_store_without_compiled_code_is_pruned_to_itself() {
     let dir = TempDir::new().unwrap();
     assert_eq!(open(dir.path(), None).prune_compiled(0, 0).unwrap(), 0);
