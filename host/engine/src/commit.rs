@@ -193,6 +193,7 @@ impl<'a> Committer<'a> {
         let (mut intent, mut conflicts) = (Intent::default(), Vec::new());
         let mut released: HashMap<TargetId, u64> = HashMap::new();
         let outcome: Result<(), StoreError> = self.store.write(|writer| {
+            writer.defer_entries();
             if let Some(pending) = &pending {
                 pending.write(writer, books, feeds)?;
             }
@@ -251,6 +252,8 @@ impl<'a> Committer<'a> {
     /// Ends the run's work: settles the last batch, and notes what was reused.
     pub(crate) fn end(&mut self) -> Result<(), Error> {
         self.settle()?;
+        // Where there was nothing to settle, after a halt.
+        self.store.enter_deferred()?;
         self.note_reused()
     }
 
@@ -260,8 +263,10 @@ impl<'a> Committer<'a> {
             return Ok(());
         };
         let (books, feeds) = (&*self.books, self.feeds);
-        self.store
-            .write(|writer| pending.write(writer, books, feeds))?;
+        self.store.write(|writer| {
+            writer.enter_deferred()?;
+            pending.write(writer, books, feeds)
+        })?;
         Ok(())
     }
 

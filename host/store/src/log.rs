@@ -1,14 +1,19 @@
 //! Results and objects lie in the order in which they were written: what is written together lies together, on full
 //! pages that are written once. An index of small entries tells the number of the record that a hash has.
 //!
+//! Where it is large, entries of records that are written one batch after the other go into it many at once: until then
+//! they are in the [`Tail`].
+//!
 //! The index carries no checksums. It need not: a record holds the whole hash that it is kept under, so an entry that
 //! leads to nothing, or to the record of another hash, is a miss. Of two hashes that begin alike the later one is kept.
 //! A record that no entry leads to is a stray: a collection removes it.
 
 mod batch;
 mod slot;
+mod tail;
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use flowstone_core::MemoKey;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
@@ -21,6 +26,7 @@ use crate::record::MemoRecord;
 use crate::tables::{Bytes, Half, HalfBytes, LogSpec, half};
 
 pub(crate) use self::slot::LogSlot;
+pub(crate) use self::tail::{DEFERRED_MAX, Deferred, Tail, TailChange, TailChanges, Tails};
 
 /// The length of a hash, which every record begins with.
 pub(crate) const HASH_BYTES: usize = 32;
@@ -97,6 +103,7 @@ fn read<R: Record>(spec: &LogSpec, hash: &[u8; 32], number: u64, stored: &[u8]) 
 /// Both tables of a read transaction.
 pub(crate) struct ReadOnlyLog {
     spec: &'static LogSpec,
+    pub(crate) deferred: Arc<Deferred>,
     pub(crate) index: ReadOnlyTable<Half, u64>,
     records: ReadOnlyTable<u64, Bytes>,
 }
@@ -106,10 +113,12 @@ impl ReadOnlyLog {
         place: &Place,
         transaction: &ReadTransaction,
         spec: &'static LogSpec,
+        deferred: Arc<Deferred>,
     ) -> Result<Self, StoreError> {
         let read = |error| place.redb(READ, error);
         Ok(Self {
             spec,
+            deferred,
             index: transaction
                 .open_table(spec.index.definition)
                 .map_err(read)?,
@@ -126,6 +135,7 @@ impl ReadOnlyLog {
         LogView {
             place,
             spec: self.spec,
+            deferred: &self.deferred,
             index: &self.index,
             records: &self.records,
         }
@@ -136,6 +146,8 @@ impl ReadOnlyLog {
 pub(crate) struct LogView<'t, I, R> {
     pub(crate) place: &'t Place,
     pub(crate) spec: &'static LogSpec,
+    /// Entries that the index may not have.
+    deferred: &'t Deferred,
     pub(crate) index: &'t I,
     pub(crate) records: &'t R,
 }
@@ -147,10 +159,17 @@ where
 {
     /// The record of a hash. A damaged one is a miss.
     pub(crate) fn get<T: Record>(&self, hash: &[u8; 32]) -> Result<Option<T>, StoreError> {
-        let found = self.look(&half(hash), |number, stored| {
-            read(self.spec, hash, number, stored?)
-        })?;
-        Ok(found.flatten())
+        match self.number(&half(hash))? {
+            Some(number) => self.get_at(hash, number),
+            None => Ok(None),
+        }
+    }
+
+    /// The record of a hash, if `number` is its number.
+    fn get_at<T: Record>(&self, hash: &[u8; 32], number: u64) -> Result<Option<T>, StoreError> {
+        let stored = self.records.get(number);
+        let stored = stored.map_err(|error| self.place.redb(READ, error))?;
+        Ok(stored.and_then(|stored| read(self.spec, hash, number, stored.value())))
     }
 
     /// What `see` makes of where the entry for `half` leads, where there is one: of its number, and of what is there.
@@ -188,6 +207,9 @@ where
     }
 
     fn number(&self, half: &HalfBytes) -> Result<Option<u64>, StoreError> {
+        if let Some(number) = self.deferred.get(half) {
+            return Ok(Some(number));
+        }
         let number = self.index.get(half);
         let number = number.map_err(|error| self.place.redb(READ, error))?;
         Ok(number.map(|number| number.value()))

@@ -6,7 +6,7 @@ use redb::{Key, Table, Value, WriteTransaction};
 
 use crate::codec::{self, Record};
 use crate::error::StoreError;
-use crate::log::LogSlot;
+use crate::log::{LogSlot, Tails};
 use crate::place::Place;
 use crate::read::{Found, read};
 use crate::record::RECORD_BYTES_MAX;
@@ -60,10 +60,10 @@ pub(crate) struct Slot<'txn, K: Key + 'static, V: Value + 'static = Bytes> {
 }
 
 impl Tables<'_> {
-    pub(crate) fn closed() -> Self {
+    pub(crate) fn closed(tails: &Tails) -> Self {
         Self {
-            memo: LogSlot::of(&MEMO),
-            object: LogSlot::of(&OBJECT),
+            memo: LogSlot::of(&MEMO, &tails.memo),
+            object: LogSlot::of(&OBJECT, &tails.object),
             head: Slot::of(&HEAD),
             lineage: Slot::of(&LINEAGE),
             owner: Slot::of(&OWNER),

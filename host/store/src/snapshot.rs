@@ -11,7 +11,7 @@ use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::encoding::Raw;
 use crate::error::StoreError;
-use crate::log::ReadOnlyLog;
+use crate::log::{Deferred, ReadOnlyLog};
 use crate::place::Place;
 use crate::read::{Found, READ, read, read_owner};
 use crate::record::{CollectionId, Intent, Lineage, Owner, RowHead, TargetId};
@@ -53,6 +53,7 @@ impl Snapshot {
     pub(crate) fn open(
         place: &Arc<Place>,
         transaction: &ReadTransaction,
+        [memo, object]: [Arc<Deferred>; 2],
     ) -> Result<Self, StoreError> {
         fn table<K: Key + 'static>(
             place: &Place,
@@ -65,8 +66,8 @@ impl Snapshot {
         }
         Ok(Self {
             place: Arc::clone(place),
-            memo: Arc::new(ReadOnlyLog::open(place, transaction, &MEMO)?),
-            object: ReadOnlyLog::open(place, transaction, &OBJECT)?,
+            memo: Arc::new(ReadOnlyLog::open(place, transaction, &MEMO, memo)?),
+            object: ReadOnlyLog::open(place, transaction, &OBJECT, object)?,
             head: table(place, transaction, &HEAD)?,
             lineage: table(place, transaction, &LINEAGE)?,
             owner: table(place, transaction, &OWNER)?,

@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::files::{self, Access};
 use crate::gc::STATE_ENTRY;
 use crate::lock::Lock;
+use crate::log::{DEFERRED_MAX, Tails};
 use crate::place::Place;
 use crate::read::read;
 use crate::snapshot::Snapshot;
@@ -86,6 +87,8 @@ pub struct Store {
     pub(crate) turn: Mutex<()>,
     // The turn to collect.
     pub(crate) collection: Mutex<()>,
+    // What the indexes of results and objects do not have yet.
+    tails: Tails,
     // How many transactions were committed.
     version: AtomicU64,
     // Dropped last: whoever takes the lock finds the database closed.
@@ -162,10 +165,13 @@ impl Store {
             database: Some(database),
             turn: Mutex::new(()),
             collection: Mutex::new(()),
+            tails: Tails::default(),
             version: AtomicU64::new(0),
             _lock: lock,
         };
-        store.check_format()?;
+        if store.examine()? {
+            store.enter_left()?;
+        }
         Ok(store)
     }
 
@@ -186,11 +192,13 @@ impl Store {
     /// [`StoreError::Damaged`] or [`StoreError::Io`].
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.place.guarded(|| {
+            // Before the transaction: what enters the index between the two is in both, not in neither.
+            let deferred = self.tails.deferred();
             let transaction = self
                 .database()
                 .begin_read()
                 .map_err(|error| self.place.redb(BEGIN, error))?;
-            Snapshot::open(&self.place, &transaction)
+            Snapshot::open(&self.place, &transaction, deferred)
         })
     }
 
@@ -217,7 +225,7 @@ impl Store {
                 .begin_write()
                 .map_err(|error| place.redb(BEGIN, error))
         })?;
-        let mut writer = Writer::new(place, &transaction);
+        let mut writer = Writer::new(place, &transaction, &self.tails);
         // Caught so that the transaction ends in order; it goes on below.
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| change(&mut writer)));
         let ready = writer.finish(matches!(outcome, Ok(Ok(_))));
@@ -234,13 +242,14 @@ impl Store {
         match outcome {
             Ok(Ok(result)) => {
                 let end = || match ready {
-                    Ok(()) => transaction
+                    Ok(tails) => transaction
                         .commit()
+                        .map(|()| tails)
                         .map_err(|error| place.redb(COMMIT, error)),
                     // Dropping the transaction undoes it.
                     Err(error) => Err(error),
                 };
-                place.guarded(end)?;
+                self.tails.after(place.guarded(end)?);
                 self.version.fetch_add(1, Ordering::Release);
                 Ok(result)
             }
@@ -258,6 +267,18 @@ impl Store {
         }
     }
 
+    /// Enters into their indexes what transactions left out with [`Writer::defer_entries`], if there is any.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
+    pub fn enter_deferred(&self) -> Result<(), StoreError> {
+        if self.tails.are_empty() {
+            return Ok(());
+        }
+        self.write(|writer: &mut Writer<'_>| writer.enter_deferred())
+    }
+
     pub(crate) fn database(&self) -> &Database {
         self.database
             .as_ref()
@@ -270,9 +291,12 @@ impl Store {
             .expect("the database is there until the store is dropped")
     }
 
-    fn check_format(&self) -> Result<(), StoreError> {
+    /// Checks the format, and takes note of what a process before this one was in the middle of. Back comes whether it
+    /// left entries that the indexes do not have.
+    fn examine(&self) -> Result<bool, StoreError> {
         let place = &*self.place;
-        let (entry, collection): (Option<Raw<'_>>, Option<Raw<'_>>) = place.guarded(|| {
+        let names = [STATE_ENTRY, MEMO.deferred_entry, OBJECT.deferred_entry];
+        let (entry, begun) = place.guarded(|| {
             let transaction = self
                 .database()
                 .begin_read()
@@ -281,14 +305,20 @@ impl Store {
                 .open_table(META.definition)
                 .map_err(|error| place.redb(OPEN, error))?;
             let entry = read(place, &META, &table, FORMAT_ENTRY)?.or_damaged(place, META.name)?;
-            Ok((entry, read(place, &META, &table, STATE_ENTRY)?.or_miss()))
+            let mut begun = [false; 3];
+            for (begun, name) in begun.iter_mut().zip(names) {
+                let found: Option<Raw<'_>> = read(place, &META, &table, name)?.or_miss();
+                *begun = found.is_some();
+            }
+            Ok::<(Option<Raw<'_>>, _), StoreError>((entry, begun))
         })?;
-        place.set_collecting(collection.is_some());
+        let [is_collecting, has_results_left, has_objects_left] = begun;
+        place.set_collecting(is_collecting);
         let found = entry
             .and_then(|Raw(bytes)| <[u8; 4]>::try_from(&*bytes).ok())
             .map(u32::from_le_bytes);
         match found {
-            Some(FORMAT) => Ok(()),
+            Some(FORMAT) => Ok(has_results_left || has_objects_left),
             Some(found) => Err(StoreError::Format {
                 path: place.path().to_owned(),
                 found,
@@ -296,6 +326,12 @@ impl Store {
             }),
             None => Err(place.damaged("it does not say which format it has")),
         }
+    }
+
+    /// Enters what a process that was cut off had not, some at a time.
+    fn enter_left(&self) -> Result<(), StoreError> {
+        while !self.write(|writer| writer.enter_left(DEFERRED_MAX))? {}
+        Ok(())
     }
 }
 

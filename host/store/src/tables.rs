@@ -69,6 +69,9 @@ pub(crate) struct LogSpec {
     pub(crate) records: TableSpec<u64>,
     /// The name of the meta entry that holds the number of the next record.
     pub(crate) next_entry: &'static str,
+    /// The name of the meta entry that holds the number from which on records may have no entry in the index. Without
+    /// it, they have.
+    pub(crate) deferred_entry: &'static str,
 }
 
 /// What stands for `meta` in checksums.
@@ -78,11 +81,13 @@ pub(crate) const MEMO: LogSpec = LogSpec {
     index: TableSpec::new("memo", 0),
     records: TableSpec::new("entry", 1),
     next_entry: "store/next-entry",
+    deferred_entry: "store/deferred-entry",
 };
 pub(crate) const OBJECT: LogSpec = LogSpec {
     index: TableSpec::new("object", 0),
     records: TableSpec::new("blob", 2),
     next_entry: "store/next-blob",
+    deferred_entry: "store/deferred-blob",
 };
 pub(crate) const HEAD: TableSpec<Bytes> = TableSpec::new("head", 3);
 pub(crate) const LINEAGE: TableSpec<Bytes> = TableSpec::new("lineage", 4);

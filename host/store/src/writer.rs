@@ -15,6 +15,7 @@ use redb::WriteTransaction;
 use crate::encoding::{OwnerRecord, Raw};
 use crate::error::StoreError;
 use crate::gc::STATE_ENTRY as COLLECTION_ENTRY;
+use crate::log::{TailChanges, Tails};
 use crate::objects::{self, Shard};
 use crate::place::Place;
 use crate::read::read_owner;
@@ -44,8 +45,12 @@ pub struct Writer<'txn> {
 }
 
 impl<'txn> Writer<'txn> {
-    pub(crate) fn new(place: &'txn Place, transaction: &'txn WriteTransaction) -> Self {
-        let tables = Tables::closed();
+    pub(crate) fn new(
+        place: &'txn Place,
+        transaction: &'txn WriteTransaction,
+        tails: &Tails,
+    ) -> Self {
+        let tables = Tables::closed(tails);
         let session = Session { place, transaction };
         Self {
             session,
@@ -258,12 +263,12 @@ impl<'txn> Writer<'txn> {
     }
 
     /// Closes the tables, so that the transaction can end, and where it is to be committed does what must come first.
-    pub(crate) fn finish(mut self, commit: bool) -> Result<(), StoreError> {
+    pub(crate) fn finish(mut self, commit: bool) -> Result<TailChanges, StoreError> {
         let place = self.session.place;
-        let counted = if commit && !self.failed {
-            self.keep_count()
+        let ended = if commit && !self.failed {
+            self.end()
         } else {
-            Ok(())
+            Ok(TailChanges::default())
         };
         if place.is_damaged() {
             // Closing a table after a panic of redb could panic again, even twice at once.
@@ -271,18 +276,19 @@ impl<'txn> Writer<'txn> {
             return Err(place.refusal());
         }
         self.tables.close(place)?;
-        counted?;
+        let tails = ended?;
         if commit && self.failed {
             return Err(place.refusal());
         }
         let shards = if commit { self.shards } else { BTreeSet::new() };
         shards
             .into_iter()
-            .try_for_each(|shard| objects::sync(place, shard))
+            .try_for_each(|shard| objects::sync(place, shard))?;
+        Ok(tails)
     }
 
     /// Writes what the transaction has to leave for others: collections, the size of the store, and the numbers given.
-    fn keep_count(&mut self) -> Result<(), StoreError> {
+    fn end(&mut self) -> Result<TailChanges, StoreError> {
         let (ends_collection, file_bytes) = (
             self.disturbs && self.session.place.is_collecting(),
             self.file_bytes,
@@ -291,8 +297,10 @@ impl<'txn> Writer<'txn> {
             let Tables {
                 memo, object, meta, ..
             } = tables;
-            memo.keep_next(session, meta, buffer)?;
-            object.keep_next(session, meta, buffer)?;
+            let tails = TailChanges {
+                memo: memo.end(session, meta, buffer)?,
+                object: object.end(session, meta, buffer)?,
+            };
             if ends_collection {
                 tables.meta.remove(session, COLLECTION_ENTRY)?;
             }
@@ -304,7 +312,7 @@ impl<'txn> Writer<'txn> {
                     .meta
                     .put(session, buffer, FILE_BYTES_ENTRY, &record)?;
             }
-            Ok(())
+            Ok(tails)
         })
     }
 

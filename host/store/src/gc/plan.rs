@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Add, ControlFlow, RangeInclusive};
+use std::sync::Arc;
 
 use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTableMetadata, Value};
 use serde::{Deserialize, Serialize};
@@ -163,7 +164,7 @@ impl Pass<'_> {
         measured: &mut Measured,
     ) -> Result<bool, StoreError> {
         let open = |error| self.place.redb(READ, error);
-        let memo = ReadOnlyLog::open(self.place, self.transaction, &MEMO)?;
+        let memo = ReadOnlyLog::open(self.place, self.transaction, &MEMO, Arc::default())?;
         let view = View {
             memo: memo.view(self.place),
             usage: &self
@@ -200,7 +201,7 @@ impl Pass<'_> {
     ) -> Result<bool, StoreError> {
         let (place, transaction) = (self.place, self.transaction);
         let open = |error| place.redb(READ, error);
-        let objects = ReadOnlyLog::open(place, transaction, &OBJECT)?;
+        let objects = ReadOnlyLog::open(place, transaction, &OBJECT, Arc::default())?;
         let marked = transaction
             .open_table(OBJECT_MARK.definition)
             .map_err(open)?;

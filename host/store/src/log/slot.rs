@@ -1,8 +1,13 @@
-//! Writing: a record gets the next number, or keeps the one that it has.
+//! Writing: a record gets the next number, or keeps the one that it has. Its entry goes into the index at once, or waits
+//! with those of other transactions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table};
 
-use super::{Lead, LogView, Strays};
+use super::tail::{DEFERRED_MAX, Entries};
+use super::{Deferred, Lead, LogView, Strays, Tail, TailChange};
 use crate::codec::Record;
 use crate::encoding::Raw;
 use crate::error::StoreError;
@@ -19,18 +24,26 @@ pub(crate) struct LogSlot<'txn> {
     /// The number of the next record, once it was needed; and whether it is another than that in the meta entry.
     next: Option<u64>,
     has_given: bool,
+    /// The entries that wait since before this transaction, and whether it has entered them.
+    deferred: Arc<Deferred>,
+    has_entered: bool,
+    /// Its own ones, where they are to wait as well.
+    later: Option<Entries>,
 }
 
 type WriteView<'t, 'txn> = LogView<'t, Table<'txn, Half, u64>, Table<'txn, u64, Bytes>>;
 
 impl<'txn> LogSlot<'txn> {
-    pub(crate) fn of(spec: &'static LogSpec) -> Self {
+    pub(crate) fn of(spec: &'static LogSpec, tail: &Tail) -> Self {
         Self {
             spec,
             index: Slot::of(&spec.index),
             records: Slot::of(&spec.records),
             next: None,
             has_given: false,
+            deferred: tail.deferred(),
+            has_entered: false,
+            later: None,
         }
     }
 
@@ -38,13 +51,25 @@ impl<'txn> LogSlot<'txn> {
         self.index.close(place).and(self.records.close(place))
     }
 
+    /// Lets the entries of this transaction wait.
+    pub(crate) fn defer(&mut self) {
+        self.later.get_or_insert_default();
+    }
+
+    /// Both tables, once the index has all entries.
     pub(crate) fn view(
         &mut self,
         session: Session<'txn>,
     ) -> Result<WriteView<'_, 'txn>, StoreError> {
+        self.enter_all(session)?;
+        self.tables(session)
+    }
+
+    fn tables(&mut self, session: Session<'txn>) -> Result<WriteView<'_, 'txn>, StoreError> {
         Ok(LogView {
             place: session.place,
             spec: self.spec,
+            deferred: &self.deferred,
             index: self.index.open(session)?,
             records: self.records.open(session)?,
         })
@@ -63,7 +88,12 @@ impl<'txn> LogSlot<'txn> {
         session: Session<'txn>,
         hash: &[u8; 32],
     ) -> Result<Option<R>, StoreError> {
-        self.view(session)?.get(hash)
+        let number = (self.later.as_ref()).and_then(|later| later.get(&half(hash)).copied());
+        let tables = self.tables(session)?;
+        match number {
+            Some(number) => tables.get_at(hash, number),
+            None => tables.get(hash),
+        }
     }
 
     /// Keeps a record under `hash`, in place of the one that is kept under it or another hash that begins alike.
@@ -76,11 +106,14 @@ impl<'txn> LogSlot<'txn> {
     ) -> Result<(), StoreError> {
         let half = half(hash);
         let next = self.next(session, meta)?;
+        if self.later.is_none() {
+            self.enter_all(session)?;
+        }
         // Most are new, which one insertion tells.
-        let before = self.enter(session, &half, next)?;
+        let before = self.lead(session, &half, next)?;
         let number = match before {
             Some(before) if self.is_of(session, &half, before)? => {
-                self.enter(session, &half, before)?;
+                self.lead(session, &half, before)?;
                 before
             }
             _ => {
@@ -98,7 +131,92 @@ impl<'txn> LogSlot<'txn> {
         })
     }
 
-    /// Makes `number` that of `half`; back comes the one before.
+    /// Makes `number` that of `half`, at once or later; back comes the one before, where that needs no looking up.
+    fn lead(
+        &mut self,
+        session: Session<'txn>,
+        half: &HalfBytes,
+        number: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        match &mut self.later {
+            Some(later) => {
+                let before = later.insert(*half, number);
+                Ok(before.or_else(|| self.deferred.get(half)))
+            }
+            None => self.enter(session, half, number),
+        }
+    }
+
+    /// Enters all entries that wait into the index. From here on, those of this transaction go there at once.
+    pub(crate) fn enter_all(&mut self, session: Session<'txn>) -> Result<(), StoreError> {
+        let mut entries = Vec::new();
+        if !self.has_entered {
+            self.has_entered = true;
+            entries = self.deferred.to_vec();
+        }
+        entries.extend(self.later.take().into_iter().flatten());
+        self.enter_each(session, entries)
+    }
+
+    /// Enters these, and removes the records that they led to before.
+    fn enter_each(
+        &mut self,
+        session: Session<'txn>,
+        mut entries: Vec<(HalfBytes, u64)>,
+    ) -> Result<(), StoreError> {
+        entries.sort_unstable();
+        for (half, number) in entries {
+            let before = self.enter(session, &half, number)?;
+            let Some(before) = before.filter(|before| *before != number) else {
+                continue;
+            };
+            if self.is_of(session, &half, before)? {
+                self.records.remove(session, before)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters what a process that was cut off had not, of so many records. Back comes whether that was all.
+    pub(crate) fn enter_left(
+        &mut self,
+        session: Session<'txn>,
+        meta: &mut Slot<'txn, &'static str>,
+        buffer: &mut Vec<u8>,
+        records_max: usize,
+    ) -> Result<bool, StoreError> {
+        let read = |error| session.place.redb(READ, error);
+        let Some(first) = number_in(meta, session, self.spec.deferred_entry)? else {
+            return meta
+                .remove(session, self.spec.deferred_entry)
+                .map(|()| true);
+        };
+        let mut entries = Vec::new();
+        let mut last = None;
+        let records = self.records.open(session)?;
+        for record in records
+            .range::<u64>(first..)
+            .map_err(read)?
+            .take(records_max)
+        {
+            let (number, stored) = record.map_err(read)?;
+            let number = number.value();
+            entries.extend(stored.value().first_chunk().map(|half| (*half, number)));
+            last = Some(number);
+        }
+        self.enter_each(session, entries)?;
+        match last.and_then(|last| last.checked_add(1)) {
+            Some(next) => {
+                put_number(meta, (session, buffer), self.spec.deferred_entry, next)?;
+                Ok(false)
+            }
+            None => meta
+                .remove(session, self.spec.deferred_entry)
+                .map(|()| true),
+        }
+    }
+
+    /// Enters `number` for `half` into the index; back comes the one before.
     fn enter(
         &mut self,
         session: Session<'txn>,
@@ -194,28 +312,60 @@ impl<'txn> LogSlot<'txn> {
         if let Some(next) = self.next {
             return Ok(next);
         }
-        let entry: Option<Raw<'_>> = meta.get(session, self.spec.next_entry)?.or_miss();
-        let kept = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
+        let kept = number_in(meta, session, self.spec.next_entry)?;
         let last = self.records.open(session)?.last();
         let last = last.map_err(|error| session.place.redb(READ, error))?;
         let free = last.map_or(0, |(last, _)| last.value().saturating_add(1));
-        let next = kept.map_or(0, u64::from_le_bytes).max(free);
+        let next = kept.unwrap_or(0).max(free);
         Ok(*self.next.insert(next))
     }
 
-    /// Writes down which number comes next, before the transaction commits.
-    pub(crate) fn keep_next(
+    /// Writes down, before the transaction commits, which number comes next and from which one on entries wait. Back comes
+    /// what becomes of those once it has.
+    pub(crate) fn end(
         &mut self,
         session: Session<'txn>,
         meta: &mut Slot<'txn, &'static str>,
         buffer: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        match self.next.filter(|_| self.has_given) {
-            Some(next) => {
-                let record = Raw(next.to_le_bytes().to_vec().into());
-                meta.put(session, buffer, self.spec.next_entry, &record)
-            }
-            None => Ok(()),
+    ) -> Result<Option<TailChange>, StoreError> {
+        if let Some(next) = self.next.filter(|_| self.has_given) {
+            put_number(meta, (session, buffer), self.spec.next_entry, next)?;
         }
+        let waiting = self.deferred.len();
+        let more = self.later.as_ref().map_or(0, HashMap::len);
+        let has_entered = waiting > 0 && self.has_entered;
+        if has_entered || waiting + more > DEFERRED_MAX {
+            self.enter_all(session)?;
+        }
+        if waiting > 0 && self.has_entered {
+            meta.remove(session, self.spec.deferred_entry)?;
+            return Ok(Some(TailChange::Entered));
+        }
+        let later = self.later.take().filter(|later| !later.is_empty());
+        if let (0, Some(first)) = (waiting, later.iter().flat_map(HashMap::values).min()) {
+            put_number(meta, (session, buffer), self.spec.deferred_entry, *first)?;
+        }
+        Ok(later.map(TailChange::Deferred))
     }
+}
+
+/// The number that a meta entry holds, where it does.
+fn number_in<'txn>(
+    meta: &mut Slot<'txn, &'static str>,
+    session: Session<'txn>,
+    name: &'static str,
+) -> Result<Option<u64>, StoreError> {
+    let entry: Option<Raw<'_>> = meta.get(session, name)?.or_miss();
+    let bytes = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
+    Ok(bytes.map(u64::from_le_bytes))
+}
+
+fn put_number<'txn>(
+    meta: &mut Slot<'txn, &'static str>,
+    (session, buffer): (Session<'txn>, &mut Vec<u8>),
+    name: &'static str,
+    number: u64,
+) -> Result<(), StoreError> {
+    let record = Raw(number.to_le_bytes().to_vec().into());
+    meta.put(session, buffer, name, &record)
 }

@@ -115,6 +115,12 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// How many entries wait.
+    #[cfg(test)]
+    pub(crate) fn deferred(&self) -> usize {
+        self.memo.deferred.len() + self.object.deferred.len()
+    }
+
     fn memos_from(&self, first: &HalfBytes) -> Result<MemoIter, StoreError> {
         let range = self.place.guarded(|| {
             let index = &self.memo.index;

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{head, lineage, memo, memo_key, open, recipe, target_row, text_value};
 use crate::{
-    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RecipeId, RowHead, Store,
-    StoreError, TargetId, Writer,
+    CollectionId, Intent, IntentRow, Lineage, MemoRecord, Owner, RecipeId, RowHead, Snapshot,
+    Store, StoreError, TargetId, Writer,
 };
 
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ struct Transaction {
     operations: Vec<Operation>,
     commit: bool,
     reopen: bool,
+    /// Whether entries of results and objects wait.
+    defers: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,16 +164,21 @@ impl Model {
     /// What the store holds, asked for in every way there is.
     fn of(store: &Store) -> Self {
         let snapshot = store.snapshot().unwrap();
-        let mut model = Self::default();
-        let keys: Vec<_> = (0..KEYS).map(memo_key).collect();
-        for (key, found) in keys.iter().zip(snapshot.memos(&keys).unwrap()) {
-            assert_eq!(snapshot.memo(key).unwrap(), found);
-            model.memos.extend(found.map(|found| (*key, found)));
-            let usage = snapshot.usage(key).unwrap();
-            let usage = usage.map(|usage| (*key, (usage.run.0, usage.reused)));
+        let mut model = Self {
+            memos: memos(&snapshot),
+            ..Self::default()
+        };
+        for key in (0..KEYS).map(memo_key) {
+            let usage = snapshot.usage(&key).unwrap();
+            let usage = usage.map(|usage| (key, (usage.run.0, usage.reused)));
             model.usage.extend(usage);
         }
-        let listed: BTreeMap<_, _> = (snapshot.memo_entries().unwrap())
+        // The snapshot keeps finding what enters the indexes now.
+        store.enter_deferred().unwrap();
+        assert_eq!(memos(&snapshot), model.memos);
+        let entered = store.snapshot().unwrap();
+        assert_eq!(memos(&entered), model.memos);
+        let listed: BTreeMap<_, _> = (entered.memo_entries().unwrap())
             .map(Result::unwrap)
             .collect();
         assert_eq!(listed, model.memos);
@@ -236,6 +243,18 @@ impl Model {
     }
 }
 
+/// The results that are there, asked for by their keys.
+fn memos(snapshot: &Snapshot) -> BTreeMap<MemoKey, MemoRecord> {
+    let keys: Vec<_> = (0..KEYS).map(memo_key).collect();
+    let found = snapshot.memos(&keys).unwrap();
+    for (key, found) in keys.iter().zip(&found) {
+        assert_eq!(snapshot.memo(key).unwrap().as_ref(), found.as_ref());
+    }
+    (keys.into_iter().zip(found))
+        .filter_map(|(key, found)| Some((key, found?)))
+        .collect()
+}
+
 const KEYS: u64 = 12;
 const COLLECTIONS: [u32; 3] = [0, 1, u32::MAX];
 
@@ -277,11 +296,13 @@ fn transaction() -> impl Strategy<Value = Transaction> {
         operations,
         prop::bool::weighted(0.8),
         prop::bool::weighted(0.2),
+        prop::bool::weighted(0.7),
     )
-        .prop_map(|(operations, commit, reopen)| Transaction {
+        .prop_map(|(operations, commit, reopen, defers)| Transaction {
             operations,
             commit,
             reopen,
+            defers,
         })
 }
 
@@ -309,8 +330,11 @@ proptest! {
         let dir = tempfile::TempDir::new().unwrap();
         let mut store = open(&dir);
         let mut model = Model::default();
-        for Transaction { operations, commit, reopen } in transactions {
+        for Transaction { operations, commit, reopen, defers } in transactions {
             let done: Result<(), GivenUp> = store.write(|writer| {
+                if defers {
+                    writer.defer_entries();
+                }
                 for operation in &operations {
                     operation.on_store(writer)?;
                 }
@@ -322,6 +346,7 @@ proptest! {
                     operation.on_model(&mut model);
                 }
             }
+            prop_assert_eq!(&memos(&store.snapshot().unwrap()), &model.memos);
             if reopen {
                 drop(store);
                 store = open(&dir);

@@ -18,6 +18,38 @@ use crate::store::NEXT_RECIPE_ENTRY;
 use crate::tables::{META, usage_key};
 
 impl Writer<'_> {
+    /// Lets the entries that lead to what this transaction puts wait for those of others, which costs much less where many
+    /// transactions follow each other: see [`Writer::put_memo`] and [`Writer::put_object`]. What is put is found by its key
+    /// as ever, also after a crash, but is not among [`Snapshot::memo_entries`](crate::Snapshot::memo_entries) before
+    /// [`Writer::enter_deferred`].
+    pub fn defer_entries(&mut self) {
+        self.tables.memo.defer();
+        self.tables.object.defer();
+    }
+
+    /// Enters what waits.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`], [`StoreError::Io`], [`StoreError::Damaged`].
+    pub fn enter_deferred(&mut self) -> Result<(), StoreError> {
+        self.run(|tables, session, _| {
+            tables.memo.enter_all(session)?;
+            tables.object.enter_all(session)
+        })
+    }
+
+    /// Enters what a process that was cut off had not, of so many records of each log. Back comes whether that was all.
+    pub(crate) fn enter_left(&mut self, records_max: usize) -> Result<bool, StoreError> {
+        self.run(|tables, session, buffer| {
+            let Tables {
+                memo, object, meta, ..
+            } = tables;
+            let results = memo.enter_left(session, meta, buffer, records_max)?;
+            Ok(object.enter_left(session, meta, buffer, records_max)? && results)
+        })
+    }
+
     /// Remembers what a call led to, in place of what was remembered of it before, or of a call whose key begins alike.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Records in the order of writing, and the index that leads to them.
 
 mod damage;
+mod deferred;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
