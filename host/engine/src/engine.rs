@@ -21,11 +21,11 @@ use crate::granted::Granted;
 use crate::recipe::IDENTITY;
 use crate::stage::{PluginCode, SandboxCell};
 
-/// The part of the memory given that the store's cache takes, and the least and the most that makes sense. Lookups come
-/// sorted, so more would save little time.
+/// The part of the memory given that the store's cache takes, and the least and the most that makes sense. What is written
+/// together is read together, and the system caches files as well, so that more saves little time.
 const STORE_CACHE_SHARE: u64 = 8;
 const STORE_CACHE_BYTES_MIN: u64 = 4 << 20;
-const STORE_CACHE_BYTES_MAX: u64 = 64 << 20;
+const STORE_CACHE_BYTES_MAX: u64 = 16 << 20;
 
 /// How an engine works.
 #[derive(Clone, Debug)]

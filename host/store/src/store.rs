@@ -42,8 +42,6 @@ pub(crate) const NEXT_RECIPE_ENTRY: &str = "store/next-recipe";
 
 pub(crate) const DATABASE: &str = "store.redb";
 
-/// What a database may use for caching however small it is, where the options give as much.
-const CACHE_BYTES_MIN: usize = 64 << 20;
 const OPEN: &str = "opening the database";
 const CREATE: &str = "creating the database";
 const BEGIN: &str = "beginning a transaction";
@@ -53,7 +51,7 @@ const COMMIT: &str = "committing a transaction";
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// How much memory the database may use for caching, in bytes. A database that is small when it is opened uses less.
+    /// How much memory the database may use for caching, in bytes.
     pub cache_bytes: usize,
     /// The secret under which compiled code is kept. It must come from outside the store's folder: without one no
     /// compiled code is kept or used, since a folder that came from somebody else could carry hostile native code.
@@ -68,7 +66,7 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 * 1024 * 1024,
+            cache_bytes: 16 * 1024 * 1024,
             code_key: None,
             holder: None,
             check: false,
@@ -381,11 +379,8 @@ pub(crate) fn open_database(
     options: &StoreOptions,
 ) -> Result<Database, StoreError> {
     place.guarded(|| {
-        // A new database is filled, which needs little cache; a large one is looked up in.
-        let len = backend.len().map_err(|error| place.io(OPEN, error))?;
-        let cache_bytes = usize::try_from(len).unwrap_or(usize::MAX);
         Builder::new()
-            .set_cache_size(options.cache_bytes.min(cache_bytes.max(CACHE_BYTES_MIN)))
+            .set_cache_size(options.cache_bytes)
             .set_check_integrity_on_open(options.check)
             .create_with_backend(backend)
             .map_err(|error| place.redb(OPEN, error))
