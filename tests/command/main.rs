@@ -23,6 +23,7 @@ mod languages;
 mod meeting;
 mod new;
 mod pin;
+mod places;
 mod shop;
 mod support;
 mod test;

@@ -211,6 +211,8 @@ impl From<Error> for Failure {
             Error::Target { error, .. } => Failure::new(connect_kind(&error, Kind::Target), message).hints(connect_hints(&error)),
             Error::TargetTaken { .. } => Failure::new(Kind::Target, message)
                 .hint("give this target a place of its own: another `path`, or another `table`"),
+            Error::TargetPlace { .. } => Failure::new(Kind::Target, message)
+                .hint("give this target a place of its own"),
             Error::TooManyDeletes { source_name, .. } => Failure::new(Kind::Deletes, message)
                 .hint("nothing was changed; run again with `--allow-deletes` if they are meant to be gone")
                 .hint(format!(

@@ -47,7 +47,7 @@ impl FlowSettings {
         let own_store = base.join(STORE_FOLDER);
         let store = match &args.store {
             Some(store) => absolute(store)?,
-            None => own_store.clone(),
+            None => store_in(&base)?,
         };
         // In its own store a flow is known by its name alone, so that the project can be moved.
         let file = if store == own_store {
@@ -80,6 +80,30 @@ impl FlowSettings {
             variables,
             engine,
         })
+    }
+}
+
+/// The store that a folder has of its own. A link is not followed: a folder that came from somebody else could lead to one
+/// of the user's.
+pub(crate) fn store_in(base: &Path) -> Result<PathBuf, Failure> {
+    let store = base.join(STORE_FOLDER);
+    let is_link = fs::symlink_metadata(&store).is_ok_and(|metadata| metadata.is_symlink());
+    if is_link {
+        let message = format!("the store `{}` is a link", store.display());
+        return Err(Failure::new(Kind::Store, message)
+            .hint("name the folder that it leads to with `--store DIR`"));
+    }
+    Ok(store)
+}
+
+/// The store where there is no flow file: the one that is named, or the one here.
+pub(crate) fn store_alone(named: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    if Path::new(FLOW_FILE).exists() {
+        return Ok(None);
+    }
+    match named {
+        Some(store) => Ok(Some(store.to_owned())),
+        None => Ok(Some(store_in(Path::new(""))?).filter(|own| own.is_dir())),
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use flowstone_connect::check_target_inside;
 use flowstone_core::{
     Argument, ColumnKind, ComponentDigest, FlowFile, Identity, Interface, Lookup, Plan,
     RelationRef, Stage, TargetPlan, Value,
@@ -206,14 +205,7 @@ impl Engine {
                 code.called.insert(function.name.clone());
             }
         }
-        for target in plan.stages.iter().flat_map(|stage| &stage.targets) {
-            if !self.config.allow_outside {
-                check_target_inside(&target.spec).map_err(|error| Error::Target {
-                    target: target.name.clone(),
-                    error,
-                })?;
-            }
-        }
+        self.check_target_places(&plan, &place)?;
         let memory = self.config.memory_bytes_max;
         let granted = Granted::take(&plan, &place, &self.store, memory)?;
         Ok(Flow {

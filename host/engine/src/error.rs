@@ -58,6 +58,16 @@ pub enum Error {
         /// The name of the target in that flow.
         other_target: String,
     },
+    /// A target's place is one where flowstone keeps something else.
+    #[error("target `{target}`: `{path}` {why}")]
+    TargetPlace {
+        /// The target's name.
+        target: String,
+        /// Its path, as the flow file has it.
+        path: String,
+        /// What it is instead: `lies in the store` ...
+        why: &'static str,
+    },
     /// The run would delete more than half of a source's rows. Nothing was changed.
     #[error("{removed} of the {rows} rows of source `{source_name}` are gone")]
     TooManyDeletes {

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use flowstone_connect::{ConnectError, Target, TargetIdentity, TargetState, open_target};
-use flowstone_core::{RELATION, Stage, TargetPlan};
+use flowstone_connect::{
+    ConnectError, Target, TargetIdentity, TargetState, check_target_inside, open_target,
+    real_place, target_path,
+};
+use flowstone_core::{Plan, RELATION, Stage, TargetPlan};
 use flowstone_store::TargetId;
 
 use crate::books::Books;
 use crate::commit::OpenTarget;
-use crate::engine::{Engine, Flow};
+use crate::engine::{Engine, Flow, FlowPlace};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::report::TargetCounts;
@@ -17,6 +20,39 @@ use crate::report::TargetCounts;
 type Connected = (Box<dyn Target>, TargetState);
 
 impl Engine {
+    /// Refuses targets that lie outside the flow's folder, unless that is allowed, and where flowstone keeps something else.
+    pub(crate) fn check_target_places(&self, plan: &Plan, place: &FlowPlace) -> Result<(), Error> {
+        let store = real_place(self.store.path());
+        let flow = real_place(&place.base.join(&place.file));
+        for target in plan.stages.iter().flat_map(|stage| &stage.targets) {
+            if !self.config.allow_outside {
+                check_target_inside(&target.spec).map_err(|error| Error::Target {
+                    target: target.name.clone(),
+                    error,
+                })?;
+            }
+            let Some(path) = target_path(&target.spec) else {
+                continue;
+            };
+            let real = real_place(&place.base.join(path));
+            let why = if real.starts_with(&store) {
+                "lies in the store"
+            } else if store.starts_with(&real) {
+                "holds the store"
+            } else if flow.starts_with(&real) {
+                "is the flow file, or holds it"
+            } else {
+                continue;
+            };
+            return Err(Error::TargetPlace {
+                target: target.name.clone(),
+                path: path.to_owned(),
+                why,
+            });
+        }
+        Ok(())
+    }
+
     /// Opens the targets of the flow, and those that left it and may still hold rows. True when one of them was not as
     /// the store knows it and goes by another number now.
     pub(crate) fn open_targets(

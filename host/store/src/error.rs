@@ -44,6 +44,18 @@ pub enum StoreError {
         /// The format this version reads and writes.
         supported: u32,
     },
+    /// The folder is no store, and holds what is somebody else's.
+    #[error(
+        "the folder `{}` is no store of flowstone and is not empty: `{}` is in it. Name a new folder, or an empty one",
+        path.display(),
+        flowstone_core::printable(name, &[])
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Something that is in it.
+        name: String,
+    },
     /// The store's bytes are not what flowstone wrote.
     #[error(
         "the store `{}` is damaged: {what}. Delete the folder and run again: everything is rebuilt from the sources",

@@ -130,14 +130,48 @@ pub(crate) fn hash_expected(
     Ok(true)
 }
 
-/// Empties `tmp/`, which holds what an interrupted process left unfinished.
+/// Removes what an interrupted process left unfinished in `tmp/`.
 pub(crate) fn remove_temporaries(dir: &Dir) -> io::Result<()> {
-    make_folder(dir, "tmp")?;
-    for entry in dir.read_dir("tmp")? {
+    make_folder(dir, TEMPORARIES)?;
+    for entry in dir.read_dir(TEMPORARIES)? {
         let entry = entry?;
-        if !entry.file_type()?.is_dir() {
+        if !entry.file_type()?.is_dir() && is_temporary(&entry.file_name().to_string_lossy()) {
             entry.remove_file()?;
         }
     }
     Ok(())
+}
+
+/// The folder of files being written.
+pub(crate) const TEMPORARIES: &str = "tmp";
+
+/// Whether a file there is called as the store calls such files.
+fn is_temporary(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What a store has in its folder besides the database; `built` is for those who build components.
+const OWN: [&str; 6] = ["lock", TEMPORARIES, "objects", "builds", "aot", "built"];
+
+/// Something in a folder without a database that no store has there. What systems and tools put into any folder does not
+/// count.
+pub(crate) fn foreign(dir: &Dir) -> io::Result<Option<String>> {
+    for entry in dir.entries()? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let is_usual = name.starts_with('.') || ["lost+found", "CACHEDIR.TAG"].contains(&&*name);
+        if !is_usual && !OWN.contains(&&*name) {
+            return Ok(Some(name));
+        }
+    }
+    let temporaries = match dir.symlink_metadata(TEMPORARIES) {
+        Ok(metadata) if metadata.is_dir() => dir.read_dir(TEMPORARIES)?,
+        _ => return Ok(None),
+    };
+    for entry in temporaries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !is_temporary(&name) {
+            return Ok(Some(format!("{TEMPORARIES}/{name}")));
+        }
+    }
+    Ok(None)
 }

@@ -14,6 +14,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::error::StoreError;
+use crate::files::TEMPORARIES;
 
 /// The folder of a store, opened once. All files are reached from here, and none outside it.
 pub(crate) struct Place {
@@ -52,7 +53,8 @@ impl Place {
 
     /// A name for a file being written that no other file of this process has.
     pub(crate) fn temporary_name(&self) -> String {
-        format!("tmp/{}", self.temporaries.fetch_add(1, Ordering::Relaxed))
+        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
+        format!("{TEMPORARIES}/{number}")
     }
 
     /// Runs one operation; a panic inside it is damage.

@@ -98,17 +98,16 @@ impl Store {
     ///
     /// # Errors
     ///
+    /// [`StoreError::Foreign`] when the folder is used for something else,
     /// [`StoreError::Locked`] when another process has it open, [`StoreError::Format`] when another version of
     /// flowstone wrote it, [`StoreError::Damaged`] when the database is not one.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let place = Place::at(dir)?;
+        // Before anything is written into it.
+        check_folder(&place)?;
         let lock = Lock::take(&place, options.holder.as_deref())?;
         prepare_folders(&place)?;
-        if !place
-            .dir()
-            .try_exists(DATABASE)
-            .map_err(|error| place.io(OPEN, error))?
-        {
+        if !has_database(&place)? {
             create_database(&place, &options)?;
         }
         let mut how = OpenOptions::new();
@@ -348,6 +347,25 @@ impl Drop for Store {
 pub(crate) fn file_bytes_in(entry: Option<Raw<'_>>) -> u64 {
     let bytes = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
     bytes.map_or(0, u64::from_le_bytes)
+}
+
+fn has_database(place: &Place) -> Result<bool, StoreError> {
+    let exists = place.dir().try_exists(DATABASE);
+    exists.map_err(|error| place.io(OPEN, error))
+}
+
+/// Refuses a folder that is no store and is used for something else.
+fn check_folder(place: &Place) -> Result<(), StoreError> {
+    if has_database(place)? {
+        return Ok(());
+    }
+    match files::foreign(place.dir()).map_err(|error| place.io(OPEN, error))? {
+        None => Ok(()),
+        Some(name) => Err(StoreError::Foreign {
+            path: place.path().to_owned(),
+            name,
+        }),
+    }
 }
 
 /// Makes the folders that are always there, and clears what an interrupted process left.

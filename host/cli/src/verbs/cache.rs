@@ -17,7 +17,7 @@ use crate::args::{CacheFilterArgs, CacheVerb, EngineArgs};
 use crate::failure::{Failure, Kind};
 use crate::opening;
 use crate::output::Output;
-use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
+use crate::settings::{FlowSettings, engine_config, store_alone};
 
 /// Does what was asked of the cache.
 pub(crate) fn cache(verb: &CacheVerb, output: Output) -> Result<u8, Failure> {
@@ -44,17 +44,16 @@ pub(super) struct Place {
 impl Place {
     /// The store of a flow, or one that is named without a flow.
     pub(super) fn of(flow: Option<&Path>, args: &EngineArgs) -> Result<Self, Failure> {
-        if flow.is_none() && !Path::new(FLOW_FILE).exists() {
-            let own = PathBuf::from(STORE_FOLDER);
-            if let Some(store) = args.store.clone().or_else(|| own.is_dir().then_some(own)) {
-                let mut engine = engine_config();
-                engine.memory_bytes_max = args.memory;
-                return Ok(Self {
-                    store,
-                    engine,
-                    flow: None,
-                });
-            }
+        if flow.is_none()
+            && let Some(store) = store_alone(args.store.as_deref())?
+        {
+            let mut engine = engine_config();
+            engine.memory_bytes_max = args.memory;
+            return Ok(Self {
+                store,
+                engine,
+                flow: None,
+            });
         }
         let settings = FlowSettings::of(flow, args)?;
         Ok(Self {

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::folders;
 use crate::opening;
 use crate::output::{Output, Style};
-use crate::settings::{FlowSettings, STORE_FOLDER, authorities};
+use crate::settings::{FlowSettings, authorities, store_in};
 
 /// The component's bytes; built where it is a folder.
 pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Failure> {
@@ -45,8 +45,11 @@ pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Fai
 
 /// The component of a folder with sources. It is kept in `store`, else in a store of the folder's own.
 pub(super) fn built(folder: &Path, store: Option<&Path>, output: Output) -> Result<Built, Failure> {
-    let own = folder.join(STORE_FOLDER);
-    let store = store.unwrap_or(&own);
+    let store = match store {
+        Some(store) => store.to_owned(),
+        None => store_in(folder)?,
+    };
+    let store = &*store;
     opening::make_store(store)?;
     let name = folder.canonicalize().ok();
     let name = name.as_deref().and_then(Path::file_name);

@@ -1,7 +1,7 @@
 //! `flowstone pin`: results that outlive the code that made them: adopt, list, drop, move, verify.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flowstone::core::printable;
 use flowstone::{AdoptReport, DropReport, Engine, Error, MoveReport, PinReport, VerifyReport};
@@ -16,7 +16,7 @@ use crate::failure::{EXIT_DONE, Failure, Kind, pins};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
 use crate::progress::Progress;
-use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
+use crate::settings::{FlowSettings, engine_config, store_alone};
 use crate::signals;
 use crate::table::{Table, count};
 use crate::when::{ago, utc};
@@ -88,21 +88,22 @@ fn adopted(report: &AdoptReport, paint: Paint) -> String {
 
 /// The engine on a store that is there: named, or that of a flow.
 fn engine(flow: Option<&Path>, store: Option<&Path>) -> Result<Engine, Failure> {
-    let own = PathBuf::from(STORE_FOLDER);
-    let store = match (store, flow) {
-        (Some(store), _) => store.to_owned(),
-        // Without a flow file, a store is enough.
-        (None, None) if !Path::new(FLOW_FILE).exists() && own.is_dir() => own,
-        (None, flow) => {
-            let plain = EngineArgs {
-                store: None,
-                variables: Vec::new(),
-                memory: 1 << 20,
-                jobs: None,
-                allow_outside: false,
-            };
-            FlowSettings::of(flow, &plain)?.store
-        }
+    // Without a flow file, a store is enough.
+    let alone = match (store, flow) {
+        (None, None) => store_alone(None)?,
+        (store, _) => store.map(Path::to_owned),
+    };
+    let store = if let Some(store) = alone {
+        store
+    } else {
+        let plain = EngineArgs {
+            store: None,
+            variables: Vec::new(),
+            memory: 1 << 20,
+            jobs: None,
+            allow_outside: false,
+        };
+        FlowSettings::of(flow, &plain)?.store
     };
     if !store.join("store.redb").is_file() {
         let message = format!("there is no store `{}`", store.display());

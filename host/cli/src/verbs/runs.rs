@@ -12,11 +12,11 @@ use serde_json::json;
 
 use self::calls::{asked, calls};
 use super::run::{failures, tables};
-use crate::args::{EngineArgs, RunsArgs, RunsShowArgs, RunsVerb};
+use crate::args::{RunsArgs, RunsShowArgs, RunsVerb};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
 use crate::output::{Output, Paint, Style};
-use crate::settings::{FLOW_FILE, FlowSettings, STORE_FOLDER, engine_config};
+use crate::settings::{FlowSettings, engine_config, store_alone};
 use crate::table::{Table, count, seconds};
 use crate::when::{ago, utc};
 
@@ -37,7 +37,7 @@ struct Scope {
 impl Scope {
     fn of(args: &RunsArgs) -> Result<Self, Failure> {
         if args.flow.flow.is_none()
-            && let Some(store) = store_alone(&args.flow.engine)
+            && let Some(store) = store_alone(args.flow.engine.store.as_deref())?
         {
             return Ok(Self { store, flow: None });
         }
@@ -52,13 +52,6 @@ impl Scope {
             flow,
         })
     }
-}
-
-/// The store where there is no flow file: the one that is named, or the one here.
-fn store_alone(engine: &EngineArgs) -> Option<PathBuf> {
-    let own = PathBuf::from(STORE_FOLDER);
-    let store = engine.store.clone().or_else(|| own.is_dir().then_some(own));
-    store.filter(|_| !Path::new(FLOW_FILE).exists())
 }
 
 /// The engine on a store; none where there is no store yet, and none is made.
@@ -171,7 +164,10 @@ fn ended(run: &RunReport) -> &'static str {
 }
 
 fn show(args: &RunsShowArgs, output: Output) -> Result<u8, Failure> {
-    let (store, word) = match (&*args.words.words, store_alone(&args.words.engine)) {
+    let (store, word) = match (
+        &*args.words.words,
+        store_alone(args.words.engine.store.as_deref())?,
+    ) {
         ([word], Some(store)) if args.words.flow.is_none() => (store, word),
         _ => {
             let (settings, words) = args.words.split(&["RUN"], 1)?;

@@ -437,3 +437,37 @@ fn a_second_open_is_refused_and_names_the_process() {
     drop(store);
     open(&dir);
 }
+
+#[test]
+fn a_folder_that_is_used_for_something_else_is_refused_and_left_alone() {
+    for (name, is_folder) in [("notes.txt", false), ("src", true), ("tmp/draft", false)] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if is_folder {
+            std::fs::create_dir(&path).unwrap();
+        } else {
+            std::fs::write(&path, "mine").unwrap();
+        }
+        let error = Store::open(dir.path(), StoreOptions::default()).err();
+        assert!(
+            matches!(&error, Some(StoreError::Foreign { name: found, .. }) if found == name),
+            "{error:?}"
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn what_is_not_the_stores_stays_also_in_a_store() {
+    let dir = tempfile::TempDir::new().unwrap();
+    drop(open(&dir));
+    for name in ["notes.txt", "tmp/draft", "tmp/1x", "tmp/17"] {
+        std::fs::write(dir.path().join(name), "mine").unwrap();
+    }
+    drop(open(&dir));
+    let there =
+        ["notes.txt", "tmp/draft", "tmp/1x", "tmp/17"].map(|name| dir.path().join(name).exists());
+    assert_eq!(there, [true, true, true, false]);
+}
