@@ -58,7 +58,18 @@ fn a_folder_with_other_files_does_not_become_a_store() {
             said.contains("is no store of flowstone and is not empty"),
             "{verb}: {said}"
         );
-        assert!(said.contains("`tmp/"), "{verb}: {said}");
+        assert_eq!(files(&project.path("precious")), before, "{verb}");
+    }
+    // Nor one where components are built.
+    fs::create_dir(project.path("plug")).expect("folders are taken");
+    fs::write(
+        project.path("plug/Cargo.toml"),
+        "[package]\nname = 'plug'\n",
+    )
+    .expect("files are taken");
+    for verb in ["build", "check"] {
+        let said = refused(&project, &[verb, "plug", "--store", "precious"]);
+        assert!(said.contains("is no store of flowstone"), "{verb}: {said}");
         assert_eq!(files(&project.path("precious")), before, "{verb}");
     }
     fs::remove_dir_all(project.path("precious")).expect("it is there");
@@ -82,9 +93,9 @@ fn a_store_that_lost_its_database_begins_anew() {
     let project = project();
     assert!(flowstone(&project, &["run"]).status.success());
     fs::remove_file(project.path(".flowstone/store.redb")).expect("it is there");
-    fs::write(project.path(".flowstone/tmp/0"), "unfinished").expect("files are taken");
+    fs::write(project.path(".flowstone/tmp/unfinished-0"), "unfinished").expect("files are taken");
     assert!(flowstone(&project, &["run"]).status.success());
-    assert!(!project.path(".flowstone/tmp/0").exists());
+    assert!(!project.path(".flowstone/tmp/unfinished-0").exists());
 }
 
 #[test]
@@ -99,12 +110,31 @@ fn the_store_of_a_flow_is_no_link() {
         assert!(said.contains("--store DIR"), "{verb}: {said}");
     }
     assert_eq!(files(&project.path("precious")), before);
+    // Nor that of a plugin.
+    fs::create_dir(project.path("plug")).expect("folders are taken");
+    fs::write(
+        project.path("plug/Cargo.toml"),
+        "[package]\nname = 'plug'\n",
+    )
+    .expect("files are taken");
+    symlink("../precious", project.path("plug/.flowstone")).expect("links are taken");
+    for verb in ["build", "check"] {
+        let said = refused(&project, &[verb, "plug"]);
+        assert!(said.contains(".flowstone` is a link"), "{verb}: {said}");
+    }
     // Nor where there is no flow.
     fs::remove_file(project.path("flow.toml")).expect("it is there");
     for verb in [&["cache", "stat"][..], &["runs"], &["pin", "list"]] {
         let said = refused(&project, verb);
         assert!(said.contains(".flowstone` is a link"), "{verb:?}: {said}");
     }
+    assert_eq!(files(&project.path("precious")), before);
+    // Nor does it hold one.
+    fs::remove_file(project.path("plug/.flowstone")).expect("it is there");
+    fs::create_dir(project.path("plug/.flowstone")).expect("folders are taken");
+    symlink("../../precious", project.path("plug/.flowstone/built")).expect("links are taken");
+    let said = refused(&project, &["build", "plug"]);
+    assert!(said.contains("built` is a link"), "{said}");
     assert_eq!(files(&project.path("precious")), before);
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use flowstone::core::{Grants, StoreSettings, Variable};
 use flowstone::{Diagnostic, Engine, Flow, FlowErrors, FlowFile, PluginOrigin};
 
-use crate::build;
+use crate::build::{self, BUILT};
 use crate::failure::{Failure, FlowText, Kind};
 use crate::output::Output;
 use crate::settings::FlowSettings;
@@ -137,6 +137,7 @@ pub(crate) fn plugin(
     match origins(&file, &text, settings)?.pop() {
         Some((_, Origin::Component(path))) => read_component(&path),
         Some((_, Origin::Source(folder))) => {
+            make_store(&settings.store)?;
             build::component(name, &folder, &settings.store, output)
         }
         None => {
@@ -289,6 +290,14 @@ fn plain(error: &std::io::Error) -> String {
 
 /// Makes the store's folder, and keeps it out of version control.
 pub(crate) fn make_store(store: &Path) -> Result<(), Failure> {
+    Engine::check_store_folder(store)?;
+    let built = store.join(BUILT);
+    if fs::symlink_metadata(&built).is_ok_and(|metadata| metadata.is_symlink()) {
+        let message = format!("the folder `{}` is a link", built.display());
+        return Err(
+            Failure::new(Kind::Store, message).hint("remove it: what it is for can be made again")
+        );
+    }
     if store.is_dir() {
         return Ok(());
     }

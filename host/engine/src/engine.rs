@@ -111,7 +111,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the store is in use by another process, damaged, or of another version.
+    /// When the store is in use by another process, damaged, or of another version; or the folder is used for something else.
     pub fn open(store: &Path, config: EngineConfig) -> Result<Self, Error> {
         let mut options = StoreOptions::default();
         options.code_key = config.code_key;
@@ -120,6 +120,15 @@ impl Engine {
         options.cache_bytes = cache.clamp(STORE_CACHE_BYTES_MIN, STORE_CACHE_BYTES_MAX) as usize;
         let store = Store::open(store, options)?;
         Ok(Self::on(store, config))
+    }
+
+    /// Whether a store could be in a folder, for who puts something beside it before [`Engine::open`], which looks by itself.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is used for something else, or cannot be looked at.
+    pub fn check_store_folder(folder: &Path) -> Result<(), Error> {
+        Ok(Store::check_folder(folder)?)
     }
 
     /// The engine on a store that is open: for tests of what becomes of runs when storage fails.

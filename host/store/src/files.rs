@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use cap_std::fs::{Dir, File, OpenOptions};
 
+use crate::lock::{LOCK, is_lock};
 use crate::place::Place;
 
 /// Who may read a file.
@@ -143,15 +144,24 @@ pub(crate) fn remove_temporaries(dir: &Dir) -> io::Result<()> {
 }
 
 /// The folder of files being written.
-pub(crate) const TEMPORARIES: &str = "tmp";
+const TEMPORARIES: &str = "tmp";
+
+/// What the names of files there begin with; a number follows.
+const TEMPORARY_PREFIX: &str = "unfinished-";
+
+/// The name of a file being written, in the store's folder.
+pub(crate) fn temporary_name(number: u64) -> String {
+    format!("{TEMPORARIES}/{TEMPORARY_PREFIX}{number}")
+}
 
 /// Whether a file there is called as the store calls such files.
 fn is_temporary(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+    let number = name.strip_prefix(TEMPORARY_PREFIX);
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What a store has in its folder besides the database; `built` is for those who build components.
-const OWN: [&str; 6] = ["lock", TEMPORARIES, "objects", "builds", "aot", "built"];
+const OWN: [&str; 6] = [LOCK, TEMPORARIES, "objects", "builds", "aot", "built"];
 
 /// Something in a folder without a database that no store has there. What systems and tools put into any folder does not
 /// count.
@@ -159,7 +169,8 @@ pub(crate) fn foreign(dir: &Dir) -> io::Result<Option<String>> {
     for entry in dir.entries()? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let is_usual = name.starts_with('.') || ["lost+found", "CACHEDIR.TAG"].contains(&&*name);
-        if !is_usual && !OWN.contains(&&*name) {
+        let is_own = OWN.contains(&&*name) && (name != LOCK || is_lock(dir)?);
+        if !is_usual && !is_own {
             return Ok(Some(name));
         }
     }

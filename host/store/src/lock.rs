@@ -1,13 +1,16 @@
 //! The lock file: one process at a time, and a message that names it.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::SystemTime;
 
-use cap_std::fs::OpenOptions;
+use cap_std::fs::{Dir, OpenOptions};
 
 use crate::error::{Holder, StoreError};
 use crate::place::Place;
+
+/// The name of the file.
+pub(crate) const LOCK: &str = "lock";
 
 /// What is read of the file, and what is written of a command.
 const BYTES_MAX: u64 = 1024;
@@ -27,7 +30,7 @@ impl Lock {
         options.read(true).write(true).create(true).truncate(false);
         let file = place
             .dir()
-            .open_with("lock", &options)
+            .open_with(LOCK, &options)
             .map_err(|error| place.io(DOING, error))?;
         let mut file = file.into_std();
         match file.try_lock() {
@@ -59,6 +62,16 @@ impl Lock {
         written.map_err(|error| place.io(DOING, error))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Whether the file of this name in a folder is one that a store locks: it says who had it, or nothing yet. A link is looked
+/// at by whoever opens it.
+pub(crate) fn is_lock(dir: &Dir) -> io::Result<bool> {
+    let metadata = dir.symlink_metadata(LOCK)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(!metadata.is_dir());
+    }
+    Ok(holder(&mut dir.open(LOCK)?.into_std()).is_some())
 }
 
 /// Who another process says that it is; it may have locked the file and not written it yet.

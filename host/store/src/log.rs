@@ -10,7 +10,7 @@
 
 mod batch;
 mod slot;
-mod tail;
+pub(crate) mod tail;
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -26,7 +26,8 @@ use crate::record::MemoRecord;
 use crate::tables::{Bytes, Half, HalfBytes, LogSpec, half};
 
 pub(crate) use self::slot::LogSlot;
-pub(crate) use self::tail::{DEFERRED_MAX, Deferred, Tail, TailChange, TailChanges, Tails};
+use self::tail::{DEFERRED_BYTES_MAX, DEFERRED_MAX, Waiting};
+pub(crate) use self::tail::{Deferred, Tail, TailChange, TailChanges, Tails};
 
 /// The length of a hash, which every record begins with.
 pub(crate) const HASH_BYTES: usize = 32;
@@ -103,7 +104,9 @@ fn read<R: Record>(spec: &LogSpec, hash: &[u8; 32], number: u64, stored: &[u8]) 
 /// Both tables of a read transaction.
 pub(crate) struct ReadOnlyLog {
     spec: &'static LogSpec,
-    pub(crate) deferred: Arc<Deferred>,
+    deferred: Arc<Deferred>,
+    /// The number behind that of the last record, from which on entries that wait are later ones.
+    end: u64,
     pub(crate) index: ReadOnlyTable<Half, u64>,
     records: ReadOnlyTable<u64, Bytes>,
 }
@@ -116,16 +119,44 @@ impl ReadOnlyLog {
         deferred: Arc<Deferred>,
     ) -> Result<Self, StoreError> {
         let read = |error| place.redb(READ, error);
+        let records = transaction
+            .open_table(spec.records.definition)
+            .map_err(read)?;
+        let last = (records.last()).map_err(|error| place.redb(READ, error))?;
         Ok(Self {
             spec,
             deferred,
+            end: last.map_or(0, |(last, _)| last.value().saturating_add(1)),
             index: transaction
                 .open_table(spec.index.definition)
                 .map_err(read)?,
-            records: transaction
-                .open_table(spec.records.definition)
-                .map_err(read)?,
+            records,
         })
+    }
+
+    /// The entries that wait, from `first` on, in the order of the index.
+    pub(crate) fn waiting_from(&self, first: &HalfBytes) -> Vec<(HalfBytes, u64)> {
+        let mut waiting = self.deferred.to_vec();
+        waiting.retain(|(half, number)| half >= first && *number < self.end);
+        waiting.sort_unstable();
+        waiting
+    }
+
+    /// What a process that was cut off left behind `first`: entries for as many records as wait at most.
+    pub(crate) fn left_behind(&self, place: &Place, first: u64) -> Result<Waiting, StoreError> {
+        let read = |error| place.redb(READ, error);
+        let mut left = Waiting::default();
+        for record in self.records.range::<u64>(first..).map_err(read)? {
+            let (number, stored) = record.map_err(read)?;
+            let stored = stored.value();
+            left.bytes = left.bytes.saturating_add(stored.len());
+            if left.entries.len() == DEFERRED_MAX || left.bytes > DEFERRED_BYTES_MAX {
+                break;
+            }
+            let half = stored.first_chunk();
+            (left.entries).extend(half.map(|half| (*half, number.value())));
+        }
+        Ok(left)
     }
 
     pub(crate) fn view<'t>(
@@ -136,6 +167,7 @@ impl ReadOnlyLog {
             place,
             spec: self.spec,
             deferred: &self.deferred,
+            end: Some(self.end),
             index: &self.index,
             records: &self.records,
         }
@@ -146,8 +178,9 @@ impl ReadOnlyLog {
 pub(crate) struct LogView<'t, I, R> {
     pub(crate) place: &'t Place,
     pub(crate) spec: &'static LogSpec,
-    /// Entries that the index may not have.
+    /// Entries that the index may not have, up to a number.
     deferred: &'t Deferred,
+    end: Option<u64>,
     pub(crate) index: &'t I,
     pub(crate) records: &'t R,
 }
@@ -207,7 +240,8 @@ where
     }
 
     fn number(&self, half: &HalfBytes) -> Result<Option<u64>, StoreError> {
-        if let Some(number) = self.deferred.get(half) {
+        let waiting = self.deferred.get(half);
+        if let Some(number) = waiting.filter(|number| self.end.is_none_or(|end| *number < end)) {
             return Ok(Some(number));
         }
         let number = self.index.get(half);

@@ -14,7 +14,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::error::StoreError;
-use crate::files::TEMPORARIES;
+use crate::files;
 
 /// The folder of a store, opened once. All files are reached from here, and none outside it.
 pub(crate) struct Place {
@@ -53,8 +53,7 @@ impl Place {
 
     /// A name for a file being written that no other file of this process has.
     pub(crate) fn temporary_name(&self) -> String {
-        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
-        format!("{TEMPORARIES}/{number}")
+        files::temporary_name(self.temporaries.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Runs one operation; a panic inside it is damage.

@@ -2,8 +2,10 @@
 
 mod relation;
 
+use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::vec;
 
 use flowstone_core::{MemoKey, RunId};
 use redb::{Key, OwnedRange, ReadOnlyTable, Value};
@@ -15,7 +17,7 @@ use crate::log::ReadOnlyLog;
 use crate::place::Place;
 use crate::read::{Found, READ};
 use crate::record::{Lineage, MemoRecord, Owner, RowHead};
-use crate::tables::{Bytes, HEAD, Half, LINEAGE, OWNER, RUN, TableSpec, target_key};
+use crate::tables::{Bytes, HEAD, Half, HalfBytes, LINEAGE, OWNER, RUN, TableSpec, target_key};
 
 pub use self::relation::{
     ChangeIter, ChangedElement, DueIter, GroupIter, MemberIter, PublishedIter, ReaderIter, StepIter,
@@ -204,8 +206,45 @@ impl Iterator for RunIter {
 
 /// What all calls led to: see [`Snapshot::memo_entries`](crate::Snapshot::memo_entries).
 pub struct MemoIter {
-    pub(crate) log: Arc<ReadOnlyLog>,
-    pub(crate) scan: Scan<Half, u64>,
+    log: Arc<ReadOnlyLog>,
+    scan: Scan<Half, u64>,
+    /// The next entry of the index, once it was come to.
+    ahead: Option<(HalfBytes, u64)>,
+    /// The entries that wait, which go before those of the index.
+    waiting: Peekable<vec::IntoIter<(HalfBytes, u64)>>,
+}
+
+impl MemoIter {
+    /// Those that `scan` comes to in the index, and those that wait, from `first` on.
+    pub(crate) fn of(log: &Arc<ReadOnlyLog>, scan: Scan<Half, u64>, first: &HalfBytes) -> Self {
+        Self {
+            log: Arc::clone(log),
+            scan,
+            ahead: None,
+            waiting: log.waiting_from(first).into_iter().peekable(),
+        }
+    }
+
+    /// The entry that comes next by its half.
+    fn entry(&mut self) -> Option<Result<(HalfBytes, u64), StoreError>> {
+        if self.ahead.is_none() {
+            let next = self
+                .scan
+                .next(Iterator::next, |_, half, number| Ok((*half, number)));
+            match next.transpose() {
+                Ok(next) => self.ahead = next,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let ahead = self.ahead;
+        let is_next = |waiting: &(HalfBytes, u64)| ahead.is_none_or(|ahead| waiting.0 <= ahead.0);
+        let Some(waiting) = self.waiting.next_if(is_next) else {
+            return self.ahead.take().map(Ok);
+        };
+        // The same half in the index is that of what it takes the place of.
+        self.ahead = ahead.filter(|ahead| ahead.0 != waiting.0);
+        Some(Ok(waiting))
+    }
 }
 
 impl Iterator for MemoIter {
@@ -213,14 +252,22 @@ impl Iterator for MemoIter {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let log = &self.log;
-            let next = self.scan.next(Iterator::next, |place, half, number| {
-                log.view(place).entry(half, number)
-            });
-            match next? {
+            let found = match self.entry()? {
+                Ok((half, number)) => {
+                    let place = &self.scan.place;
+                    place.guarded(|| self.log.view(place).entry(&half, number))
+                }
+                Err(error) => Err(error),
+            };
+            match found {
                 Ok(Some(item)) => return Some(Ok(item)),
                 Ok(None) => {}
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    self.scan.range = None;
+                    self.ahead = None;
+                    self.waiting = Vec::new().into_iter().peekable();
+                    return Some(Err(error));
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::files::{self, Access};
 use crate::gc::STATE_ENTRY;
 use crate::lock::Lock;
-use crate::log::{DEFERRED_MAX, Tails};
+use crate::log::{ReadOnlyLog, Tails};
 use crate::place::Place;
 use crate::read::read;
 use crate::snapshot::Snapshot;
@@ -130,6 +130,20 @@ impl Store {
         Self::assemble(place, lock, database, options)
     }
 
+    /// Whether a store could be in the folder `dir`: there is one, or nothing that is somebody else's, or no such folder.
+    /// [`Store::open`] looks by itself; this is for who puts something beside the store before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Foreign`] when the folder is used for something else; [`StoreError::Io`].
+    pub fn check_folder(dir: &Path) -> Result<(), StoreError> {
+        if dir.is_dir() {
+            check_folder(&Place::at(dir)?)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The store in the folder `dir` whose database is in `backend`, made where that is empty: for tests of what becomes
     /// of a store when storage fails.
     #[doc(hidden)]
@@ -166,9 +180,7 @@ impl Store {
             version: AtomicU64::new(0),
             _lock: lock,
         };
-        if store.examine()? {
-            store.enter_left()?;
-        }
+        store.examine()?;
         Ok(store)
     }
 
@@ -189,13 +201,17 @@ impl Store {
     /// [`StoreError::Damaged`] or [`StoreError::Io`].
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.place.guarded(|| {
-            // Before the transaction: what enters the index between the two is in both, not in neither.
-            let deferred = self.tails.deferred();
-            let transaction = self
-                .database()
-                .begin_read()
-                .map_err(|error| self.place.redb(BEGIN, error))?;
-            Snapshot::open(&self.place, &transaction, deferred)
+            loop {
+                let deferred = self.tails.deferred();
+                let transaction = self
+                    .database()
+                    .begin_read()
+                    .map_err(|error| self.place.redb(BEGIN, error))?;
+                // What entered the indexes between the two is in both. What others have deferred since would be in neither.
+                if self.tails.are(&deferred) {
+                    return Snapshot::open(&self.place, &transaction, deferred);
+                }
+            }
         })
     }
 
@@ -288,47 +304,45 @@ impl Store {
             .expect("the database is there until the store is dropped")
     }
 
-    /// Checks the format, and takes note of what a process before this one was in the middle of. Back comes whether it
-    /// left entries that the indexes do not have.
-    fn examine(&self) -> Result<bool, StoreError> {
+    /// Checks the format, and goes on from where a process before this one was.
+    fn examine(&self) -> Result<(), StoreError> {
         let place = &*self.place;
-        let names = [STATE_ENTRY, MEMO.deferred_entry, OBJECT.deferred_entry];
-        let (entry, begun) = place.guarded(|| {
+        place.guarded(|| {
             let transaction = self
                 .database()
                 .begin_read()
                 .map_err(|error| place.redb(OPEN, error))?;
-            let table = transaction
+            let meta = transaction
                 .open_table(META.definition)
                 .map_err(|error| place.redb(OPEN, error))?;
-            let entry = read(place, &META, &table, FORMAT_ENTRY)?.or_damaged(place, META.name)?;
-            let mut begun = [false; 3];
-            for (begun, name) in begun.iter_mut().zip(names) {
-                let found: Option<Raw<'_>> = read(place, &META, &table, name)?.or_miss();
-                *begun = found.is_some();
+            let entry = read(place, &META, &meta, FORMAT_ENTRY)?.or_damaged(place, META.name)?;
+            check_format(place, entry)?;
+            let collection: Option<Raw<'_>> = read(place, &META, &meta, STATE_ENTRY)?.or_miss();
+            place.set_collecting(collection.is_some());
+            for (spec, tail) in [(&MEMO, &self.tails.memo), (&OBJECT, &self.tails.object)] {
+                let entry: Option<Raw<'_>> =
+                    read(place, &META, &meta, spec.deferred_entry)?.or_miss();
+                let first = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
+                if let Some(first) = first.map(u64::from_le_bytes) {
+                    let log = ReadOnlyLog::open(place, &transaction, spec, tail.deferred())?;
+                    tail.add(log.left_behind(place, first)?);
+                }
             }
-            Ok::<(Option<Raw<'_>>, _), StoreError>((entry, begun))
-        })?;
-        let [is_collecting, has_results_left, has_objects_left] = begun;
-        place.set_collecting(is_collecting);
-        let found = entry
-            .and_then(|Raw(bytes)| <[u8; 4]>::try_from(&*bytes).ok())
-            .map(u32::from_le_bytes);
-        match found {
-            Some(FORMAT) => Ok(has_results_left || has_objects_left),
-            Some(found) => Err(StoreError::Format {
-                path: place.path().to_owned(),
-                found,
-                supported: FORMAT,
-            }),
-            None => Err(place.damaged("it does not say which format it has")),
-        }
+            Ok(())
+        })
     }
+}
 
-    /// Enters what a process that was cut off had not, some at a time.
-    fn enter_left(&self) -> Result<(), StoreError> {
-        while !self.write(|writer| writer.enter_left(DEFERRED_MAX))? {}
-        Ok(())
+fn check_format(place: &Place, entry: Option<Raw<'_>>) -> Result<(), StoreError> {
+    let found = entry.and_then(|Raw(bytes)| <[u8; 4]>::try_from(&*bytes).ok());
+    match found.map(u32::from_le_bytes) {
+        Some(FORMAT) => Ok(()),
+        Some(found) => Err(StoreError::Format {
+            path: place.path().to_owned(),
+            found,
+            supported: FORMAT,
+        }),
+        None => Err(place.damaged("it does not say which format it has")),
     }
 }
 

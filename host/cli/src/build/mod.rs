@@ -35,7 +35,7 @@ use freshness::Record;
 use language::Job;
 pub(crate) use language::Language;
 use place::Place;
-pub(crate) use place::replace;
+pub(crate) use place::{BUILT, replace};
 use work::Work;
 
 /// A component, and how it came to be.

@@ -9,6 +9,9 @@ use flowstone::core::{Type, Value, fingerprint};
 use super::freshness::Record;
 use crate::failure::{Failure, Kind};
 
+/// The folder of a store in which built components lie.
+pub(crate) const BUILT: &str = "built";
+
 /// Where a built component lies.
 pub(super) struct Place {
     /// The folder of all of a store.
@@ -23,7 +26,7 @@ impl Place {
     pub(super) fn new(plugin: &str, folder: &Path, store: &Path) -> Self {
         let path = Value::str(&*folder.to_string_lossy());
         let hash = fingerprint(&path, &Type::String, &Type::String.fingerprint()).short();
-        let built = store.join("built");
+        let built = store.join(BUILT);
         Self {
             wasm: built.join(format!("{plugin}-{hash}.wasm")),
             record: built.join(format!("{plugin}-{hash}.json")),

@@ -164,15 +164,17 @@ fn ended(run: &RunReport) -> &'static str {
 }
 
 fn show(args: &RunsShowArgs, output: Output) -> Result<u8, Failure> {
-    let (store, word) = match (
-        &*args.words.words,
-        store_alone(args.words.engine.store.as_deref())?,
-    ) {
-        ([word], Some(store)) if args.words.flow.is_none() => (store, word),
-        _ => {
-            let (settings, words) = args.words.split(&["RUN"], 1)?;
-            (settings.store, &words[0])
+    let alone = match (&*args.words.words, &args.words.flow) {
+        ([word], None) => {
+            store_alone(args.words.engine.store.as_deref())?.map(|store| (store, word))
         }
+        _ => None,
+    };
+    let (store, word) = if let Some(alone) = alone {
+        alone
+    } else {
+        let (settings, words) = args.words.split(&["RUN"], 1)?;
+        (settings.store, &words[0])
     };
     let number = word.parse().map_err(|_| {
         let message = format!("`{word}` is no number of a run");

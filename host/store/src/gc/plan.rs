@@ -164,6 +164,7 @@ impl Pass<'_> {
         measured: &mut Measured,
     ) -> Result<bool, StoreError> {
         let open = |error| self.place.redb(READ, error);
+        // The collection began by entering all that waited, and ends where more is written.
         let memo = ReadOnlyLog::open(self.place, self.transaction, &MEMO, Arc::default())?;
         let view = View {
             memo: memo.view(self.place),

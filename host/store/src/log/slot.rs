@@ -1,12 +1,12 @@
 //! Writing: a record gets the next number, or keeps the one that it has. Its entry goes into the index at once, or waits
 //! with those of other transactions.
 
-use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table};
 
-use super::tail::{DEFERRED_MAX, Entries};
+use super::tail::{DEFERRED_BYTES_MAX, DEFERRED_MAX, Waiting};
 use super::{Deferred, Lead, LogView, Strays, Tail, TailChange};
 use crate::codec::Record;
 use crate::encoding::Raw;
@@ -24,25 +24,26 @@ pub(crate) struct LogSlot<'txn> {
     /// The number of the next record, once it was needed; and whether it is another than that in the meta entry.
     next: Option<u64>,
     has_given: bool,
-    /// The entries that wait since before this transaction, and whether it has entered them.
+    /// The entries that wait since before this transaction, until it enters them; and how many they were.
     deferred: Arc<Deferred>,
-    has_entered: bool,
+    waited: usize,
     /// Its own ones, where they are to wait as well.
-    later: Option<Entries>,
+    later: Option<Waiting>,
 }
 
 type WriteView<'t, 'txn> = LogView<'t, Table<'txn, Half, u64>, Table<'txn, u64, Bytes>>;
 
 impl<'txn> LogSlot<'txn> {
     pub(crate) fn of(spec: &'static LogSpec, tail: &Tail) -> Self {
+        let deferred = tail.deferred();
         Self {
             spec,
             index: Slot::of(&spec.index),
             records: Slot::of(&spec.records),
             next: None,
             has_given: false,
-            deferred: tail.deferred(),
-            has_entered: false,
+            waited: deferred.len(),
+            deferred,
             later: None,
         }
     }
@@ -70,6 +71,7 @@ impl<'txn> LogSlot<'txn> {
             place: session.place,
             spec: self.spec,
             deferred: &self.deferred,
+            end: None,
             index: self.index.open(session)?,
             records: self.records.open(session)?,
         })
@@ -88,7 +90,8 @@ impl<'txn> LogSlot<'txn> {
         session: Session<'txn>,
         hash: &[u8; 32],
     ) -> Result<Option<R>, StoreError> {
-        let number = (self.later.as_ref()).and_then(|later| later.get(&half(hash)).copied());
+        let later = self.later.as_ref().map(|later| &later.entries);
+        let number = later.and_then(|later| later.get(&half(hash)).copied());
         let tables = self.tables(session)?;
         match number {
             Some(number) => tables.get_at(hash, number),
@@ -110,10 +113,10 @@ impl<'txn> LogSlot<'txn> {
             self.enter_all(session)?;
         }
         // Most are new, which one insertion tells.
-        let before = self.lead(session, &half, next)?;
+        let before = self.point(session, &half, next)?;
         let number = match before {
             Some(before) if self.is_of(session, &half, before)? => {
-                self.lead(session, &half, before)?;
+                self.point(session, &half, before)?;
                 before
             }
             _ => {
@@ -128,11 +131,15 @@ impl<'txn> LogSlot<'txn> {
         (self.records).put_with(session, buffer, number, |out| {
             out.extend_from_slice(hash);
             record.write(out);
-        })
+        })?;
+        if let Some(later) = &mut self.later {
+            later.bytes += buffer.len();
+        }
+        Ok(())
     }
 
     /// Makes `number` that of `half`, at once or later; back comes the one before, where that needs no looking up.
-    fn lead(
+    fn point(
         &mut self,
         session: Session<'txn>,
         half: &HalfBytes,
@@ -140,7 +147,7 @@ impl<'txn> LogSlot<'txn> {
     ) -> Result<Option<u64>, StoreError> {
         match &mut self.later {
             Some(later) => {
-                let before = later.insert(*half, number);
+                let before = later.entries.insert(*half, number);
                 Ok(before.or_else(|| self.deferred.get(half)))
             }
             None => self.enter(session, half, number),
@@ -149,12 +156,9 @@ impl<'txn> LogSlot<'txn> {
 
     /// Enters all entries that wait into the index. From here on, those of this transaction go there at once.
     pub(crate) fn enter_all(&mut self, session: Session<'txn>) -> Result<(), StoreError> {
-        let mut entries = Vec::new();
-        if !self.has_entered {
-            self.has_entered = true;
-            entries = self.deferred.to_vec();
-        }
-        entries.extend(self.later.take().into_iter().flatten());
+        let mut entries = mem::take(&mut self.deferred).to_vec();
+        let later = self.later.take().unwrap_or_default();
+        entries.extend(later.entries);
         self.enter_each(session, entries)
     }
 
@@ -175,45 +179,6 @@ impl<'txn> LogSlot<'txn> {
             }
         }
         Ok(())
-    }
-
-    /// Enters what a process that was cut off had not, of so many records. Back comes whether that was all.
-    pub(crate) fn enter_left(
-        &mut self,
-        session: Session<'txn>,
-        meta: &mut Slot<'txn, &'static str>,
-        buffer: &mut Vec<u8>,
-        records_max: usize,
-    ) -> Result<bool, StoreError> {
-        let read = |error| session.place.redb(READ, error);
-        let Some(first) = number_in(meta, session, self.spec.deferred_entry)? else {
-            return meta
-                .remove(session, self.spec.deferred_entry)
-                .map(|()| true);
-        };
-        let mut entries = Vec::new();
-        let mut last = None;
-        let records = self.records.open(session)?;
-        for record in records
-            .range::<u64>(first..)
-            .map_err(read)?
-            .take(records_max)
-        {
-            let (number, stored) = record.map_err(read)?;
-            let number = number.value();
-            entries.extend(stored.value().first_chunk().map(|half| (*half, number)));
-            last = Some(number);
-        }
-        self.enter_each(session, entries)?;
-        match last.and_then(|last| last.checked_add(1)) {
-            Some(next) => {
-                put_number(meta, (session, buffer), self.spec.deferred_entry, next)?;
-                Ok(false)
-            }
-            None => meta
-                .remove(session, self.spec.deferred_entry)
-                .map(|()| true),
-        }
     }
 
     /// Enters `number` for `half` into the index; back comes the one before.
@@ -331,18 +296,23 @@ impl<'txn> LogSlot<'txn> {
         if let Some(next) = self.next.filter(|_| self.has_given) {
             put_number(meta, (session, buffer), self.spec.next_entry, next)?;
         }
-        let waiting = self.deferred.len();
-        let more = self.later.as_ref().map_or(0, HashMap::len);
-        let has_entered = waiting > 0 && self.has_entered;
-        if has_entered || waiting + more > DEFERRED_MAX {
-            self.enter_all(session)?;
+        if let Some(later) = &self.later {
+            let entries = self.deferred.len() + later.entries.len();
+            let bytes = self.deferred.bytes() + later.bytes;
+            if entries > DEFERRED_MAX || bytes > DEFERRED_BYTES_MAX {
+                self.enter_all(session)?;
+            }
         }
-        if waiting > 0 && self.has_entered {
+        let has_entered = self.waited > 0 && self.deferred.len() == 0;
+        if has_entered {
+            // Also what is put behind that.
+            self.enter_all(session)?;
             meta.remove(session, self.spec.deferred_entry)?;
             return Ok(Some(TailChange::Entered));
         }
-        let later = self.later.take().filter(|later| !later.is_empty());
-        if let (0, Some(first)) = (waiting, later.iter().flat_map(HashMap::values).min()) {
+        let later = (self.later.take()).filter(|later| !later.entries.is_empty());
+        let first = later.iter().flat_map(|later| later.entries.values()).min();
+        if let (0, Some(first)) = (self.waited, first) {
             put_number(meta, (session, buffer), self.spec.deferred_entry, *first)?;
         }
         Ok(later.map(TailChange::Deferred))

@@ -1,7 +1,6 @@
 //! Reading what is remembered of calls and of code: results, how often they were used, recipes, digests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use flowstone_core::{
     ComponentDigest, Fingerprint, FunctionDigest, Interface, MemoKey, RecipeRecord,
@@ -13,6 +12,8 @@ use crate::codec::Record;
 use crate::compiled;
 use crate::encoding::{BuildRecord, FunctionsRecord, ObjectRecord};
 use crate::error::StoreError;
+#[cfg(test)]
+use crate::log::ReadOnlyLog;
 use crate::objects;
 use crate::read::{Found, READ, read};
 use crate::record::{MemoRecord, RecipeId, Usage};
@@ -118,7 +119,8 @@ impl Snapshot {
     /// How many entries wait.
     #[cfg(test)]
     pub(crate) fn deferred(&self) -> usize {
-        self.memo.deferred.len() + self.object.deferred.len()
+        let all = |log: &ReadOnlyLog| log.waiting_from(&[0; 16]).len();
+        all(&self.memo) + all(&self.object)
     }
 
     fn memos_from(&self, first: &HalfBytes) -> Result<MemoIter, StoreError> {
@@ -128,10 +130,11 @@ impl Snapshot {
                 .range_owned::<&HalfBytes>(first..)
                 .map_err(|error| self.place.redb(READ, error))
         })?;
-        Ok(MemoIter {
-            log: Arc::clone(&self.memo),
-            scan: Scan::of(&self.place, range),
-        })
+        Ok(MemoIter::of(
+            &self.memo,
+            Scan::of(&self.place, range),
+            first,
+        ))
     }
 
     /// How often what the call with this key led to was reused. A damaged record is none.

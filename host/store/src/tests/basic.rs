@@ -440,7 +440,13 @@ fn a_second_open_is_refused_and_names_the_process() {
 
 #[test]
 fn a_folder_that_is_used_for_something_else_is_refused_and_left_alone() {
-    for (name, is_folder) in [("notes.txt", false), ("src", true), ("tmp/draft", false)] {
+    for (name, is_folder) in [
+        ("notes.txt", false),
+        ("src", true),
+        ("tmp/draft", false),
+        ("tmp/2024", false),
+        ("lock", false),
+    ] {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -463,11 +469,11 @@ fn a_folder_that_is_used_for_something_else_is_refused_and_left_alone() {
 fn what_is_not_the_stores_stays_also_in_a_store() {
     let dir = tempfile::TempDir::new().unwrap();
     drop(open(&dir));
-    for name in ["notes.txt", "tmp/draft", "tmp/1x", "tmp/17"] {
+    for name in ["notes.txt", "tmp/draft", "tmp/17", "tmp/unfinished-17"] {
         std::fs::write(dir.path().join(name), "mine").unwrap();
     }
     drop(open(&dir));
-    let there =
-        ["notes.txt", "tmp/draft", "tmp/1x", "tmp/17"].map(|name| dir.path().join(name).exists());
+    let there = ["notes.txt", "tmp/draft", "tmp/17", "tmp/unfinished-17"]
+        .map(|name| dir.path().join(name).exists());
     assert_eq!(there, [true, true, true, false]);
 }

@@ -173,15 +173,13 @@ impl Model {
             let usage = usage.map(|usage| (key, (usage.run.0, usage.reused)));
             model.usage.extend(usage);
         }
+        assert_eq!(listed(&snapshot), model.memos);
         // The snapshot keeps finding what enters the indexes now.
         store.enter_deferred().unwrap();
-        assert_eq!(memos(&snapshot), model.memos);
-        let entered = store.snapshot().unwrap();
-        assert_eq!(memos(&entered), model.memos);
-        let listed: BTreeMap<_, _> = (entered.memo_entries().unwrap())
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!(listed, model.memos);
+        for snapshot in [&snapshot, &store.snapshot().unwrap()] {
+            assert_eq!(memos(snapshot), model.memos);
+            assert_eq!(listed(snapshot), model.memos);
+        }
         for (letter, long) in (0..3).flat_map(|letter| [(letter, false), (letter, true)]) {
             let (_, value, ty) = object(letter, long);
             let found = snapshot.object(&value, &ty).unwrap();
@@ -253,6 +251,14 @@ fn memos(snapshot: &Snapshot) -> BTreeMap<MemoKey, MemoRecord> {
     (keys.into_iter().zip(found))
         .filter_map(|(key, found)| Some((key, found?)))
         .collect()
+}
+
+/// The results that are there, gone through.
+fn listed(snapshot: &Snapshot) -> BTreeMap<MemoKey, MemoRecord> {
+    let entries = snapshot.memo_entries().unwrap().map(Result::unwrap);
+    let entries: Vec<_> = entries.collect();
+    assert!(entries.is_sorted_by(|a, b| a.0 < b.0));
+    entries.into_iter().collect()
 }
 
 const KEYS: u64 = 12;
@@ -330,6 +336,7 @@ proptest! {
         let dir = tempfile::TempDir::new().unwrap();
         let mut store = open(&dir);
         let mut model = Model::default();
+        let mut before: Option<(Snapshot, BTreeMap<_, _>)> = None;
         for Transaction { operations, commit, reopen, defers } in transactions {
             let done: Result<(), GivenUp> = store.write(|writer| {
                 if defers {
@@ -337,6 +344,9 @@ proptest! {
                 }
                 for operation in &operations {
                     operation.on_store(writer)?;
+                    if let Operation::Memo(key, value) = operation {
+                        assert_eq!(writer.memo(&memo_key(*key))?, Some(memo(*value)));
+                    }
                 }
                 if commit { Ok(()) } else { Err(GivenUp) }
             });
@@ -346,8 +356,16 @@ proptest! {
                     operation.on_model(&mut model);
                 }
             }
-            prop_assert_eq!(&memos(&store.snapshot().unwrap()), &model.memos);
+            let now = store.snapshot().unwrap();
+            prop_assert_eq!(&memos(&now), &model.memos);
+            prop_assert_eq!(&listed(&now), &model.memos);
+            // What was there before is found by whoever looks at that.
+            if let Some((snapshot, memos_before)) = before.replace((now, model.memos.clone())) {
+                prop_assert_eq!(&memos(&snapshot), &memos_before);
+                prop_assert_eq!(listed(&snapshot), memos_before);
+            }
             if reopen {
+                before = None;
                 drop(store);
                 store = open(&dir);
                 prop_assert_eq!(&Model::of(&store), &model);

@@ -19,9 +19,8 @@ use crate::tables::{META, usage_key};
 
 impl Writer<'_> {
     /// Lets the entries that lead to what this transaction puts wait for those of others, which costs much less where many
-    /// transactions follow each other: see [`Writer::put_memo`] and [`Writer::put_object`]. What is put is found by its key
-    /// as ever, also after a crash, but is not among [`Snapshot::memo_entries`](crate::Snapshot::memo_entries) before
-    /// [`Writer::enter_deferred`].
+    /// transactions follow each other: see [`Writer::put_memo`] and [`Writer::put_object`]. What is put is found as ever,
+    /// also after a crash.
     pub fn defer_entries(&mut self) {
         self.tables.memo.defer();
         self.tables.object.defer();
@@ -36,17 +35,6 @@ impl Writer<'_> {
         self.run(|tables, session, _| {
             tables.memo.enter_all(session)?;
             tables.object.enter_all(session)
-        })
-    }
-
-    /// Enters what a process that was cut off had not, of so many records of each log. Back comes whether that was all.
-    pub(crate) fn enter_left(&mut self, records_max: usize) -> Result<bool, StoreError> {
-        self.run(|tables, session, buffer| {
-            let Tables {
-                memo, object, meta, ..
-            } = tables;
-            let results = memo.enter_left(session, meta, buffer, records_max)?;
-            Ok(object.enter_left(session, meta, buffer, records_max)? && results)
         })
     }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::super::damage::put_raw;
 use super::super::{memo, memo_key, open, text_value, write};
 use super::{alike, assert_in_step, dump, get, verify};
-use crate::log::DEFERRED_MAX;
+use crate::log::tail::DEFERRED_MAX;
 use crate::tables::{MEMO, META, OBJECT, half};
 use crate::{Store, StoreError};
 
@@ -34,21 +34,22 @@ fn says_so(store: &Store) -> bool {
 fn what_waits_is_found_and_enters_when_asked_to_or_when_it_is_too_much() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    defer(&store, 0..10);
-    defer(&store, 10..20);
-    assert_eq!((waiting(&store), says_so(&store)), (20, true));
-    for number in 0..20 {
+    defer(&store, 0..3);
+    defer(&store, 3..7);
+    assert_eq!((waiting(&store), says_so(&store)), (7, true));
+    for number in 0..7 {
         assert_eq!(get(&store, &memo_key(number)), Some(memo(number)));
     }
-    assert_eq!(get(&store, &memo_key(20)), None);
+    assert_eq!(get(&store, &memo_key(7)), None);
     let before = store.snapshot().unwrap();
-    assert_eq!(before.memo_entries().unwrap().count(), 0);
-    defer(&store, 20..25);
-    assert_eq!(20 + 5, DEFERRED_MAX + 1);
+    assert_eq!(before.memo_entries().unwrap().count(), 7);
+    defer(&store, 7..9);
+    assert_eq!(7 + 2, DEFERRED_MAX + 1);
     assert_eq!((waiting(&store), says_so(&store)), (0, false));
     let after = store.snapshot().unwrap();
-    assert_eq!(after.memo_entries().unwrap().count(), 25);
-    assert_eq!(before.memo(&memo_key(7)).unwrap(), Some(memo(7)));
+    assert_eq!(after.memo_entries().unwrap().count(), 9);
+    assert_eq!(before.memo_entries().unwrap().count(), 7);
+    assert_eq!(before.memo(&memo_key(6)).unwrap(), Some(memo(6)));
     defer(&store, 30..32);
     store.enter_deferred().unwrap();
     assert_eq!((waiting(&store), says_so(&store)), (0, false));
@@ -83,6 +84,10 @@ fn what_is_put_again_leaves_nothing_behind() {
     assert_eq!(get(&store, &memo_key(2)), None);
     drop(store);
     let store = open(&dir);
+    assert_eq!((waiting(&store), says_so(&store)), (2, true));
+    assert_eq!(get(&store, &memo_key(1)), Some(memo(8)));
+    assert_eq!(get(&store, &alike(2)), Some(memo(9)));
+    store.enter_deferred().unwrap();
     assert_eq!((waiting(&store), says_so(&store)), (0, false));
     assert_eq!(get(&store, &memo_key(1)), Some(memo(8)));
     assert_eq!(get(&store, &alike(2)), Some(memo(9)));
@@ -110,7 +115,7 @@ fn objects_wait_as_well_and_are_not_written_twice() {
     assert_eq!(waiting(&store), 1);
     drop(store);
     assert!(dump(&dir, &OBJECT).0.is_empty());
-    drop(open(&dir));
+    open(&dir).enter_deferred().unwrap();
     let tables = dump(&dir, &OBJECT);
     assert_in_step(&tables);
     assert_eq!(tables.1.keys().collect::<Vec<_>>(), [&0]);
@@ -195,15 +200,82 @@ fn what_a_store_says_of_what_waits_is_not_trusted() {
         crate::codec::seal(META.tag, MEMO.deferred_entry.as_bytes(), &mut value);
         put_raw(&dir, &META, MEMO.deferred_entry, &value);
         let store = open(&dir);
-        assert!(!says_so(&store), "{entry:?}");
+        assert!(waiting(&store) <= DEFERRED_MAX, "{entry:?}");
+        for number in 0..count {
+            assert_eq!(get(&store, &memo_key(number)), Some(memo(number)));
+        }
+        let listed = store.snapshot().unwrap().memo_entries().unwrap();
+        assert_eq!(listed.count() as u64, count);
+        store.enter_deferred().unwrap();
         drop(store);
         assert_eq!(dump(&dir, &MEMO), before, "{entry:?}");
     }
-    // One that is damaged is as none.
+    // One that is damaged is as none, and a number that leads to a record before the right one to that.
     put_raw(&dir, &META, MEMO.deferred_entry, &[1; 16]);
     let store = open(&dir);
+    assert_eq!(waiting(&store), 0);
     assert_eq!(get(&store, &memo_key(0)), Some(memo(0)));
     defer(&store, [count]);
     store.enter_deferred().unwrap();
     assert!(!says_so(&store));
+}
+
+#[test]
+fn a_snapshot_stays_as_it_is_whatever_is_deferred_later() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    defer(&store, 0..2);
+    store.enter_deferred().unwrap();
+    defer(&store, 2..4);
+    let before = store.snapshot().unwrap();
+    let put = |key, value| {
+        write(&store, |writer| {
+            writer.defer_entries();
+            writer.put_memo(&memo_key(key), &memo(value))
+        })
+        .unwrap();
+    };
+    put(1, 7);
+    put(3, 8);
+    put(4, 4);
+    for number in 0..6 {
+        let expected = (number < 4).then(|| memo(number));
+        assert_eq!(
+            before.memo(&memo_key(number)).unwrap(),
+            expected,
+            "{number}"
+        );
+    }
+    let listed = before.memo_entries().unwrap().map(Result::unwrap);
+    let mut listed: Vec<_> = listed.map(|(_, record)| record.run.0).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [0, 1, 2, 3]);
+    let after = store.snapshot().unwrap();
+    let mut listed: Vec<_> = (after.memo_entries().unwrap())
+        .map(|entry| entry.unwrap().1.run.0)
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [0, 2, 4, 7, 8]);
+}
+
+#[test]
+fn a_transaction_finds_what_it_put_behind_what_it_entered() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    defer(&store, 0..3);
+    write(&store, |writer| {
+        writer.remove_memo(&memo_key(1))?;
+        assert_eq!(writer.memo(&memo_key(1))?, None);
+        writer.put_memo(&memo_key(1), &memo(9))?;
+        assert_eq!(writer.memo(&memo_key(1))?, Some(memo(9)));
+        writer.remove_memo(&memo_key(1))?;
+        writer.put_memo(&memo_key(2), &memo(8))
+    })
+    .unwrap();
+    assert_eq!(waiting(&store), 0);
+    assert_eq!(get(&store, &memo_key(2)), Some(memo(8)));
+    drop(store);
+    let tables = dump(&dir, &MEMO);
+    assert_in_step(&tables);
+    assert_eq!(tables.0.len(), 2);
 }
