@@ -58,7 +58,40 @@ pub trait Source: Send + Sync {
 }
 
 /// The rows of a scan, as [`Source::entries`] gives them.
-pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, ConnectError>> + Send + 'a>;
+pub struct Entries<'a> {
+    rows: Box<dyn Iterator<Item = Result<Entry, ConnectError>> + Send + 'a>,
+    unkeyed: u64,
+}
+
+impl<'a> Entries<'a> {
+    /// A scan that knows the key of each of its rows.
+    pub fn new(rows: impl Iterator<Item = Result<Entry, ConnectError>> + Send + 'a) -> Self {
+        Self {
+            rows: Box::new(rows),
+            unkeyed: 0,
+        }
+    }
+
+    /// The same with so many rows whose keys are not known for sure.
+    #[cfg(any(feature = "csv", feature = "jsonl", feature = "sqlite"))]
+    pub(crate) fn with_unkeyed(self, unkeyed: u64) -> Self {
+        Self { unkeyed, ..self }
+    }
+
+    /// How many of the rows could not be read far enough for their keys to be known for sure. Each may be any row that is not
+    /// listed: as long as there is one, a row that is not listed is not known to be gone.
+    pub fn unkeyed(&self) -> u64 {
+        self.unkeyed
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, ConnectError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next()
+    }
+}
 
 /// One row of a scan: what is known without loading it.
 #[derive(Clone, Debug)]

@@ -170,6 +170,7 @@ fn rows_without_a_key_of_their_own_fail_and_take_nobody_along() {
     assert_eq!(rows[3], Err("`id`, its key, is NULL".to_owned()));
     assert_eq!(rows[4], Err("`id`, its key, is a float".to_owned()));
     assert_eq!(rows.len(), 5);
+    assert_eq!(source.entries().unwrap().unkeyed(), 2);
     // Each is found again as it was listed.
     for entry in entries(source.as_ref()) {
         let found = source.find(&entry.key).unwrap().expect("it is listed");

@@ -161,7 +161,7 @@ impl Source for FileTree {
             Arc::clone(&self.filter),
             self.with_content(),
         )?;
-        Ok(Box::new(walk))
+        Ok(Entries::new(walk))
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {

@@ -285,7 +285,7 @@ struct NoSource;
 
 impl Source for NoSource {
     fn entries(&self) -> Result<Entries<'_>, ConnectError> {
-        Ok(Box::new(std::iter::empty()))
+        Ok(Entries::new(std::iter::empty()))
     }
 
     fn load(&self, _: &Entry) -> Result<Vec<Value>, RowError> {

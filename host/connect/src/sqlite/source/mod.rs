@@ -127,7 +127,8 @@ impl Source for Table {
         let reader = Reader::open(&self.path, self.limits)?;
         let listing = Listing::read(&reader, &self.query)?;
         *self.reader() = reader;
-        Ok(Box::new(listing))
+        let unkeyed = listing.unkeyed;
+        Ok(Entries::new(listing).with_unkeyed(unkeyed))
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {

@@ -1,0 +1,3 @@
+//! Sources and targets in whole runs: files that others write badly, and folders that others use.
+
+mod unkeyed;
