@@ -194,7 +194,9 @@ pub fn reading_options(kind: &str, options: &Options) -> String {
     let given = names
         .iter()
         .filter_map(|name| Some(format!("{name}={:?};", options.get(*name)?)));
-    given.collect::<Vec<_>>().concat()
+    // What a failed row said under an older rule does not stand under this one.
+    let rule = (kind == "sqlite").then(|| "numbers=text;".to_owned());
+    given.chain(rule).collect::<Vec<_>>().concat()
 }
 
 /// Checks the options of a source without opening anything.

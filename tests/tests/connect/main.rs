@@ -1,3 +1,4 @@
 //! Sources and targets in whole runs: files that others write badly, and folders that others use.
 
+mod typed;
 mod unkeyed;
