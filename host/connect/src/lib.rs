@@ -60,7 +60,7 @@ pub use hint::Hint;
 pub use key::{KeyPart, is_own_key, push_part, show_part, split_key};
 pub use location::real_place;
 pub use source::{
-    Entries, Entry, Source, check_source, display_key, open_source, reading_options,
+    Entries, Entry, Source, SourcePlace, check_source, display_key, open_source, reading_options,
     source_column_accepts, source_columns, source_key, source_kinds,
 };
 pub use target::{

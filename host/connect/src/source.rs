@@ -1,7 +1,7 @@
 //! The face of all sources: rows in key order with hints, values on demand.
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flowstone_core::{Column, OptionError, OptionValue, Options, SourceColumns, Type, Value};
 
@@ -221,21 +221,39 @@ pub fn check_source(kind: &str, options: &Options) -> Result<(), OptionError> {
     }
 }
 
-/// Opens a source for the columns given. Relative paths in the options start at `base`, the folder of the flow file; a
-/// source may lie anywhere.
+/// Where a source is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct SourcePlace<'a> {
+    /// The folder of the flow file.
+    pub base: &'a Path,
+    /// The files and folders that runs of the flow write to, as [`crate::real_place`] gives them. They are no rows: each
+    /// run would make more of them.
+    pub written: &'a [PathBuf],
+}
+
+impl<'a> From<&'a Path> for SourcePlace<'a> {
+    fn from(base: &'a Path) -> Self {
+        Self { base, written: &[] }
+    }
+}
+
+/// Opens a source for the columns given. Relative paths in the options start at the folder of the flow file; a source may
+/// lie anywhere.
 ///
 /// # Errors
 ///
 /// When the options are wrong, a column is not on offer, or the source is not there.
-pub fn open_source(
+pub fn open_source<'a>(
     kind: &str,
     options: &Options,
     columns: Vec<Column>,
-    base: &Path,
+    place: impl Into<SourcePlace<'a>>,
 ) -> Result<Box<dyn Source>, ConnectError> {
+    let place = place.into();
+    let base = place.base;
     match kind {
         #[cfg(feature = "files")]
-        "files" => crate::files::open_source(options, &columns, base),
+        "files" => crate::files::open_source(options, &columns, &place),
         #[cfg(feature = "csv")]
         "csv" => crate::records::open_csv(options, columns, base),
         #[cfg(feature = "jsonl")]

@@ -1,4 +1,5 @@
 //! Sources and targets in whole runs: files that others write badly, and folders that others use.
 
+mod own;
 mod typed;
 mod unkeyed;
