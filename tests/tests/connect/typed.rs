@@ -5,7 +5,7 @@ use flowstone_tests::Project;
 #[test]
 fn a_number_goes_from_one_database_to_another_as_its_text() {
     let mut project = Project::new();
-    project.flow = r#"
+    r#"
 name = "copy"
 
 [source.s]
@@ -22,7 +22,7 @@ rows = "s"
 key = ["id"]
 columns = { id = "s.id", body = "s.body", price = "s.price" }
 "#
-    .to_owned();
+    .clone_into(&mut project.flow);
     let database = rusqlite::Connection::open(project.path("docs/a.db")).unwrap();
     let sql = "CREATE TABLE a (id INTEGER PRIMARY KEY, body TEXT, price REAL); INSERT INTO a VALUES (0, 'x', 1.5), (5, 'y', 2)";
     database.execute_batch(sql).unwrap();
