@@ -166,7 +166,7 @@ impl Source for FileTree {
             root,
             self.root_path.clone(),
             Arc::clone(&self.filter),
-            self.with_content(),
+            self.content_max(),
         )?;
         Ok(Entries::new(walk))
     }
@@ -185,7 +185,7 @@ impl Source for FileTree {
                 "the root folder was replaced since it was listed",
             ));
         }
-        find(&now, &self.filter, self.with_content(), key)
+        find(&now, &self.filter, self.content_max(), key)
             .map_err(|error| ConnectError::io("look at", &self.root_path.join(shown(key)), error))
     }
 
@@ -220,6 +220,11 @@ impl Source for FileTree {
 }
 
 impl FileTree {
+    /// The largest file whose content is read; none where no content is.
+    fn content_max(&self) -> Option<u64> {
+        self.with_content().then_some(self.size_max)
+    }
+
     fn with_content(&self) -> bool {
         self.columns.iter().any(|field| field.is_content())
     }
@@ -252,7 +257,7 @@ impl FileTree {
             let size_max = self.size_max;
             // Not a function of the content alone: the option may be raised.
             return Err(RowError::passing(format!(
-                "it has {} bytes, and `max-size` is {size_max}",
+                "it has {} bytes, and the `max-size` of the source is {size_max}: raise it to read it",
                 before.size
             )));
         }
