@@ -61,7 +61,7 @@ pub use key::{KeyPart, is_own_key, push_part, show_part, split_key};
 pub use location::real_place;
 pub use source::{
     Entries, Entry, Source, SourcePlace, check_source, display_key, open_source, reading_options,
-    source_column_accepts, source_columns, source_key, source_kinds,
+    source_column_accepts, source_columns, source_key, source_kinds, source_may_hang,
 };
 pub use target::{
     Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target,

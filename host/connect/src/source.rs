@@ -39,6 +39,10 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// Ends what the source is doing for a caller in another thread, and whatever it is asked from here on, with an error: the
+    /// run is stopped. A source that never takes long need not care.
+    fn interrupt(&self) {}
+
     /// Begins to watch for changes. What is told outlives the source.
     ///
     /// # Errors
@@ -142,6 +146,11 @@ pub fn source_kinds() -> &'static [&'static str] {
         #[cfg(feature = "sqlite")]
         "sqlite",
     ]
+}
+
+/// Whether listing a source of this kind may take for ever before its first row is there, and has to be interrupted.
+pub fn source_may_hang(kind: &str) -> bool {
+    kind == "sqlite"
 }
 
 /// The columns that a kind of source offers; `None` for an unknown kind.

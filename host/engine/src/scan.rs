@@ -15,6 +15,7 @@ use crate::batch::{Halt, Item};
 use crate::chunks::Chunks;
 use crate::commit::FAILED_LISTED_MAX;
 use crate::error::Error;
+use crate::execute::watched;
 use crate::stage::StageRun;
 
 /// So many bytes of rows that have to be looked at are kept from the first pass, keys and hints; with more of them, later
@@ -152,7 +153,10 @@ fn merge(
         source_name: run.stage.source.name.clone(),
         error,
     };
-    let mut entries = run.source.entries().map_err(failed)?;
+    let mut entries = match watched(run, || run.source.entries()) {
+        Err(_) if run.stop.is_set() => return Err(Halt::Interrupted),
+        entries => entries.map_err(failed)?,
+    };
     if run.stage.source.on_error == OnError::Keep {
         found.unkeyed = entries.unkeyed();
     }

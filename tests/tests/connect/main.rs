@@ -2,5 +2,6 @@
 
 mod folders;
 mod own;
+mod stopped;
 mod typed;
 mod unkeyed;

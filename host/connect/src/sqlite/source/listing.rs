@@ -121,6 +121,12 @@ impl Reading<'_> {
             return Ok(None);
         };
         self.reader.alive();
+        if self.reader.is_stopped() {
+            return Err(ConnectError::incomplete(
+                &self.reader.path,
+                "it was stopped",
+            ));
+        }
         *count += 1;
         if *count > self.reader.limits.rows_max {
             return Err(ConnectError::Database {
