@@ -46,16 +46,19 @@ impl Table {
 
     /// The rows of sources, compared with the last run.
     pub(crate) fn of_sources(sources: &BTreeMap<String, SourceCounts>) -> Self {
-        let heads = ["source", "rows", "added", "changed", "removed", "unchanged"];
+        let mut heads = vec!["source", "rows", "added", "changed", "removed", "unchanged"];
+        let keeps = sources.values().any(|counts| counts.kept > 0);
+        heads.extend(keeps.then_some("kept"));
         let mut table = Self::of_numbers(&heads);
         for (name, counts) in sources {
-            let numbers = [
+            let mut numbers = vec![
                 counts.rows,
                 counts.added,
                 counts.changed,
                 counts.removed,
                 counts.unchanged,
             ];
+            numbers.extend(keeps.then_some(counts.kept));
             table.row(std::iter::once(name.clone()).chain(numbers.iter().map(u64::to_string)));
         }
         table

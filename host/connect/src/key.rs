@@ -25,6 +25,12 @@ const JSON: u8 = 4;
 /// Begins the key of a record that has none, in a source with key columns. No UTF-8, so no part of a key begins with it.
 pub(crate) const NO_KEY: u8 = 0xff;
 
+/// Whether a key of a source with key columns is what these columns say. That of a record without a key, or with the key of
+/// another record, is not: it tells where the record was found, and nothing is made of such a record.
+pub fn is_own_key(key: &[u8]) -> bool {
+    matches!(split_key(key), Some((_, [])))
+}
+
 /// Appends a part. A key is its parts one after the other, and no key is the beginning of another one with as many
 /// parts: text and bytes end in `00 01`, and a zero byte in them is written `00 ff`.
 pub fn push_part(key: &mut Vec<u8>, part: &KeyPart<'_>) {

@@ -57,11 +57,11 @@ mod watch;
 pub use error::{ConnectError, KeyParseError, RowError};
 pub use granted::{GrantError, GrantedEntry, GrantedTree};
 pub use hint::Hint;
-pub use key::{KeyPart, push_part, show_part, split_key};
+pub use key::{KeyPart, is_own_key, push_part, show_part, split_key};
 pub use location::real_place;
 pub use source::{
-    Entries, Entry, Source, check_source, display_key, open_source, reading_options,
-    source_column_accepts, source_columns, source_key, source_kinds,
+    Entries, Entry, Source, SourcePlace, check_source, display_key, open_source, reading_options,
+    source_column_accepts, source_columns, source_key, source_kinds, source_may_hang,
 };
 pub use target::{
     Held, Target, TargetIdentity, TargetKeys, TargetOp, TargetState, check_target,

@@ -42,7 +42,7 @@ pub(crate) struct Sorter {
     connection: Connection,
 }
 
-/// Gives them back in order of key, then of number.
+/// Gives them back in order of key, those that are no good after the others, then of number.
 pub(crate) struct Sorted {
     connection: Connection,
     /// The number of records taken out of it so far.
@@ -98,8 +98,9 @@ impl Sorter {
         Ok(())
     }
 
+    /// Of records with the same key, the first that is some good comes first.
     pub(crate) fn sort(self, source: &Path) -> Result<Sorted, ConnectError> {
-        let sql = "CREATE TABLE sorted AS SELECT * FROM item ORDER BY key, number; DROP TABLE item; COMMIT;";
+        let sql = "CREATE TABLE sorted AS SELECT * FROM item ORDER BY key, problem IS NOT NULL, number; DROP TABLE item; COMMIT;";
         self.connection
             .execute_batch(sql)
             .map_err(|error| failure(source, "sort the records", error))?;

@@ -1,7 +1,7 @@
 //! The face of all sources: rows in key order with hints, values on demand.
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flowstone_core::{Column, OptionError, OptionValue, Options, SourceColumns, Type, Value};
 
@@ -39,6 +39,10 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// Ends what the source is doing for a caller in another thread, and whatever it is asked from here on, with an error: the
+    /// run is stopped. A source that never takes long need not care.
+    fn interrupt(&self) {}
+
     /// Begins to watch for changes. What is told outlives the source.
     ///
     /// # Errors
@@ -58,7 +62,40 @@ pub trait Source: Send + Sync {
 }
 
 /// The rows of a scan, as [`Source::entries`] gives them.
-pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, ConnectError>> + Send + 'a>;
+pub struct Entries<'a> {
+    rows: Box<dyn Iterator<Item = Result<Entry, ConnectError>> + Send + 'a>,
+    unkeyed: u64,
+}
+
+impl<'a> Entries<'a> {
+    /// A scan that knows the key of each of its rows.
+    pub fn new(rows: impl Iterator<Item = Result<Entry, ConnectError>> + Send + 'a) -> Self {
+        Self {
+            rows: Box::new(rows),
+            unkeyed: 0,
+        }
+    }
+
+    /// The same with so many rows whose keys are not known for sure.
+    #[cfg(any(feature = "csv", feature = "jsonl", feature = "sqlite"))]
+    pub(crate) fn with_unkeyed(self, unkeyed: u64) -> Self {
+        Self { unkeyed, ..self }
+    }
+
+    /// How many of the rows could not be read far enough for their keys to be known for sure. Each may be any row that is not
+    /// listed: as long as there is one, a row that is not listed is not known to be gone.
+    pub fn unkeyed(&self) -> u64 {
+        self.unkeyed
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, ConnectError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next()
+    }
+}
 
 /// One row of a scan: what is known without loading it.
 #[derive(Clone, Debug)]
@@ -111,6 +148,11 @@ pub fn source_kinds() -> &'static [&'static str] {
     ]
 }
 
+/// Whether listing a source of this kind may take for ever before its first row is there, and has to be interrupted.
+pub fn source_may_hang(kind: &str) -> bool {
+    kind == "sqlite"
+}
+
 /// The columns that a kind of source offers; `None` for an unknown kind.
 pub fn source_columns(kind: &str) -> Option<SourceColumns> {
     match kind {
@@ -161,7 +203,9 @@ pub fn reading_options(kind: &str, options: &Options) -> String {
     let given = names
         .iter()
         .filter_map(|name| Some(format!("{name}={:?};", options.get(*name)?)));
-    given.collect::<Vec<_>>().concat()
+    // What a failed row said under an older rule does not stand under this one.
+    let rule = (kind == "sqlite").then(|| "numbers=text;".to_owned());
+    given.chain(rule).collect::<Vec<_>>().concat()
 }
 
 /// Checks the options of a source without opening anything.
@@ -186,21 +230,39 @@ pub fn check_source(kind: &str, options: &Options) -> Result<(), OptionError> {
     }
 }
 
-/// Opens a source for the columns given. Relative paths in the options start at `base`, the folder of the flow file; a
-/// source may lie anywhere.
+/// Where a source is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct SourcePlace<'a> {
+    /// The folder of the flow file.
+    pub base: &'a Path,
+    /// The files and folders that runs of the flow write to, as [`crate::real_place`] gives them. They are no rows: each
+    /// run would make more of them.
+    pub written: &'a [PathBuf],
+}
+
+impl<'a> From<&'a Path> for SourcePlace<'a> {
+    fn from(base: &'a Path) -> Self {
+        Self { base, written: &[] }
+    }
+}
+
+/// Opens a source for the columns given. Relative paths in the options start at the folder of the flow file; a source may
+/// lie anywhere.
 ///
 /// # Errors
 ///
 /// When the options are wrong, a column is not on offer, or the source is not there.
-pub fn open_source(
+pub fn open_source<'a>(
     kind: &str,
     options: &Options,
     columns: Vec<Column>,
-    base: &Path,
+    place: impl Into<SourcePlace<'a>>,
 ) -> Result<Box<dyn Source>, ConnectError> {
+    let place = place.into();
+    let base = place.base;
     match kind {
         #[cfg(feature = "files")]
-        "files" => crate::files::open_source(options, &columns, base),
+        "files" => crate::files::open_source(options, &columns, &place),
         #[cfg(feature = "csv")]
         "csv" => crate::records::open_csv(options, columns, base),
         #[cfg(feature = "jsonl")]

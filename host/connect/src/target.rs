@@ -109,6 +109,17 @@ pub trait Target: Send {
     /// The keys of its rows.
     fn keys(&self) -> &dyn TargetKeys;
 
+    /// Which rows of these keys, none of which is in the target yet, cannot be written because of what is there or of others
+    /// of them: their positions, and why not. The rest can be applied together.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be read.
+    fn obstacles(&mut self, keys: &[&[u8]]) -> Result<Vec<(usize, String)>, ConnectError> {
+        let _ = keys;
+        Ok(Vec::new())
+    }
+
     /// Applies the operations and records the number of the batch, durably, before it returns.
     ///
     /// Applying the same batch again gives the same result, also after a crash halfway through. Of several operations

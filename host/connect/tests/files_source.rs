@@ -221,6 +221,8 @@ fn a_file_beyond_the_limit_is_not_read() {
         "{reason}"
     );
     assert!(retry, "the option may be raised before the file changes");
+    // Nothing is read of it, so it takes no memory: else that would be what is complained about.
+    assert_eq!(entries(source.as_ref())[0].size, 1);
     let source = open(
         base.path(),
         &[("max-size", OptionValue::Int(4))],

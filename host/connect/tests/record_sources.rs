@@ -183,6 +183,7 @@ fn keyed_records_are_sorted_and_later_duplicates_fail() {
         [
             ("", "U8(4)"),
             ("a", "U8(2)"),
+            ("a (record 5)", "line 6: the record has 3 fields, not 2"),
             ("b", "U8(1)"),
             (
                 "b (record 3)",
@@ -192,8 +193,23 @@ fn keyed_records_are_sorted_and_later_duplicates_fail() {
                 "b (record 6)",
                 "line 7: record 6 has the same key as record 1 in line 2: `b`"
             ),
-            ("record 5", "line 6: the record has 3 fields, not 2"),
         ]
+    );
+}
+
+#[test]
+fn a_listing_says_how_many_of_its_records_have_no_key_that_is_sure() {
+    let unkeyed = |kind: &str, data: &[u8]| {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("data"), data).unwrap();
+        let source = open(base.path(), kind, &[("key", text("id"))], &[]).unwrap();
+        source.entries().unwrap().unkeyed()
+    };
+    assert_eq!(unkeyed("csv", b"id,v\n1,x\n1,y\n"), 0);
+    assert_eq!(unkeyed("csv", b"v,id\nx\nx,\xff\nx,y,z\nx,y\n"), 3);
+    assert_eq!(
+        unkeyed("jsonl", b"{\"id\": 1}\n{\"id\": null}\n{}\n{\"i\n"),
+        3
     );
 }
 
@@ -328,6 +344,8 @@ fn a_record_beyond_the_limit_fails_and_the_next_is_read() {
     };
     assert_eq!(reason, "line 1: the record is larger than 64 MiB");
     assert_eq!(source.load(&entries[1]).unwrap(), [Value::str("y")]);
+    let keyed = open(base.path(), "jsonl", &[("key", text("a"))], &[]).unwrap();
+    assert_eq!(keyed.entries().unwrap().unkeyed(), 1);
 }
 
 #[test]

@@ -136,6 +136,33 @@ fn rows_come_in_key_order_with_the_types_asked_for() {
 }
 
 #[test]
+fn a_number_is_a_string_where_one_is_asked_for() {
+    let base = Base::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, -9223372036854775808), (2, 1.5), (3, 2.0),
+             (4, 9e999), (5, x'01');",
+    );
+    let source = base.table(&[("id", Type::String), ("v", Type::option(Type::String))]);
+    let rows: Vec<_> = entries(source.as_ref())
+        .iter()
+        .map(|entry| source.load(entry).map_err(|error| error.to_string()))
+        .collect();
+    let row = |id: &str, v: &str| {
+        let v = Value::Option(Some(Arc::new(Value::str(v))));
+        Ok(vec![Value::str(id), v])
+    };
+    assert_eq!(
+        rows[..3],
+        [
+            row("1", "-9223372036854775808"),
+            row("2", "1.5"),
+            row("3", "2.0")
+        ]
+    );
+    let failed = |what: &str| Err(format!("column `v`: {what} is no `option<string>`"));
+    assert_eq!(rows[3..], [failed("`inf`"), failed("a blob of 1 bytes")]);
+}
+
+#[test]
 fn a_value_of_another_type_fails_its_row_and_says_what_is_there() {
     let base =
         Base::new("CREATE TABLE t (id, v); INSERT INTO t VALUES (1, 300), (2, 'x'), (3, NULL);");
@@ -170,6 +197,7 @@ fn rows_without_a_key_of_their_own_fail_and_take_nobody_along() {
     assert_eq!(rows[3], Err("`id`, its key, is NULL".to_owned()));
     assert_eq!(rows[4], Err("`id`, its key, is a float".to_owned()));
     assert_eq!(rows.len(), 5);
+    assert_eq!(source.entries().unwrap().unkeyed(), 2);
     // Each is found again as it was listed.
     for entry in entries(source.as_ref()) {
         let found = source.find(&entry.key).unwrap().expect("it is listed");

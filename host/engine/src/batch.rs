@@ -227,6 +227,8 @@ impl<'a> Batch<'a> {
                 root.columns = Some(columns);
                 root.values = Some(values);
             }
+            // The source may have been interrupted: that says nothing about the row.
+            Err(_) if run.stop.is_set() => return Err(Halt::Interrupted),
             Err(RowError::Vanished) => root.vanished = true,
             Err(RowError::Failed { reason, retry }) => {
                 root.content = Fingerprint::from_bytes([0; 32]);

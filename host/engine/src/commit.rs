@@ -8,6 +8,7 @@
 mod begun;
 mod claims;
 mod count;
+mod obstacles;
 mod relations;
 mod reused;
 
@@ -21,6 +22,7 @@ use flowstone_store::{CollectionId, Intent, MemoRecord, Store, StoreError, Targe
 
 pub(crate) use self::begun::Begun;
 use self::claims::{claim, intended, release};
+use self::obstacles::refuse;
 pub(crate) use self::relations::{Feed, Feeds};
 use self::relations::{RelationOp, publish, settle_due, settle_lookups};
 use crate::books::Books;
@@ -96,9 +98,6 @@ pub(crate) enum DueRows {
     /// All: they come from other stages.
     All,
 }
-
-/// So many rows are tried again in the same run; the next run tries the rest.
-const CONFLICTS_MAX: usize = 10_000;
 
 /// So many failed rows are listed in the report.
 pub(crate) const FAILED_LISTED_MAX: usize = 100;
@@ -190,7 +189,8 @@ impl<'a> Committer<'a> {
         let pending = self.pending.take();
         let books = &*self.books;
         let feeds = self.feeds;
-        let (mut intent, mut conflicts) = (Intent::default(), Vec::new());
+        let mut conflicts = refuse(self.targets, &mut updates)?;
+        let mut intent = Intent::default();
         let mut released: HashMap<TargetId, u64> = HashMap::new();
         let outcome: Result<(), StoreError> = self.store.write(|writer| {
             writer.defer_entries();

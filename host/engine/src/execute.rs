@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use flowstone_connect::source_may_hang;
 use flowstone_core::Stage;
 
 use crate::batch::{Batch, Halt, Item};
@@ -234,12 +235,25 @@ fn evaluate(
     })
 }
 
-/// Ends the calls that are running once the run is to stop: they may take as long as their limits allow. Again and
-/// again, since a call may be just about to begin.
+/// Does something with a stage's source, and has it ended once the run is to stop, where it may take for ever.
+pub(crate) fn watched<T>(run: &StageRun<'_>, work: impl FnOnce() -> T) -> T {
+    if !source_may_hang(&run.stage.source.kind) {
+        return work();
+    }
+    thread::scope(|scope| {
+        let (_working, ended) = bounded::<()>(0);
+        scope.spawn(move || watch(run, &ended));
+        work()
+    })
+}
+
+/// Ends the calls that are running, and what the source is at, once the run is to stop: they may take as long as their limits
+/// allow. Again and again, since a call may be just about to begin.
 pub(crate) fn watch(run: &StageRun<'_>, ended: &Receiver<()>) {
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(STOP_CHECK) {
         if run.stop.is_set() {
             run.sandbox.interrupt();
+            run.source.interrupt();
         }
     }
 }

@@ -62,7 +62,7 @@ impl Source for Gathered<'_> {
                 let (key, bytes) = row.map_err(failed)?;
                 Ok(entry(key, bytes))
             });
-            return Ok(Box::new(entries));
+            return Ok(Entries::new(entries));
         }
         // The keys of a union begin with the origin's name, and the relations are in the order of these.
         let entries = self.relations.iter().flat_map(|relation| {
@@ -84,7 +84,7 @@ impl Source for Gathered<'_> {
             };
             Ok(entry(group, bytes))
         });
-        Ok(Box::new(entries))
+        Ok(Entries::new(entries))
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {

@@ -15,7 +15,7 @@ use flowstone_core::{
 use flowstone_sandbox::{FileContent, FileNode, Files, World};
 use flowstone_store::{Store, StoreError};
 
-use self::apart::Written;
+pub(crate) use self::apart::Written;
 use self::kept::{put_latest, read_latest, remove_latest};
 use crate::engine::FlowPlace;
 use crate::error::Error;

@@ -208,11 +208,9 @@ impl<'a> Planning<'a> {
         };
         self.is_due_only = pass == Pass::Due;
         self.counts.removed = found.removed;
-        if found.is_mass_delete() && !is_gathered {
-            self.report.notes.push(format!(
-                "{} of the {} rows of source `{}` are gone: a run asks for `--allow-deletes`",
-                found.removed, found.known, self.run.stage.source.name
-            ));
+        self.counts.kept = found.spared;
+        if !is_gathered {
+            self.report.notes.extend(found.note(&run.stage.source.name));
         }
         let (mut gathered, mut outcome) = (Gathered::default(), Ok(()));
         let mut visit = |item: Item| {

@@ -92,6 +92,15 @@ pub struct SourceCounts {
     pub removed: u64,
     /// Ones with the same content.
     pub unchanged: u64,
+    /// Known ones that are not among `rows` and yet stay: whether they are gone is not known, since the source has rows
+    /// whose keys cannot be read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kept: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl SourceCounts {

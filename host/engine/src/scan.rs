@@ -1,16 +1,21 @@
 //! Diffing: what the source lists now, merged with what the store knows, both in key order.
 
+mod found;
+
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use flowstone_connect::{Entry, Hint};
+use flowstone_connect::{Entry, Hint, is_own_key};
+use flowstone_core::OnError;
 use flowstone_store::{RowHead, RowState, Snapshot, StoreError};
 
+pub(crate) use self::found::{Found, Pass};
 use crate::batch::{Halt, Item};
 use crate::chunks::Chunks;
 use crate::commit::FAILED_LISTED_MAX;
 use crate::error::Error;
+use crate::execute::watched;
 use crate::stage::StageRun;
 
 /// So many bytes of rows that have to be looked at are kept from the first pass, keys and hints; with more of them, later
@@ -19,53 +24,6 @@ const KEPT_BYTES_MAX: usize = 32 << 20;
 
 /// What a kept row takes besides its key, roughly.
 const ITEM_BYTES: usize = 320;
-
-/// What the first pass over a source found.
-#[derive(Default)]
-pub(crate) struct Found {
-    /// The rows that the source lists.
-    pub(crate) rows: u64,
-    /// The rows that the store knows.
-    pub(crate) known: u64,
-    /// The known rows that are gone.
-    pub(crate) removed: u64,
-    /// The rows that have to be looked at, gone ones among them.
-    pub(crate) pending: u64,
-    /// The rows that are failed and have not changed since.
-    pub(crate) failed: u64,
-    /// The rows that were failed before they were looked at; counted only where some rows alone are looked at.
-    pub(crate) known_failed: u64,
-    /// The keys of the first of them.
-    pub(crate) failed_keys: Vec<Vec<u8>>,
-    /// The rows, as people see them, for which results are given.
-    pub(crate) given: BTreeSet<String>,
-    /// The rows that have to be looked at, unless they are too many to keep.
-    pub(crate) kept: Option<Vec<Item>>,
-    /// How they were found.
-    pub(crate) pass: Pass,
-}
-
-impl Found {
-    /// The listed rows that need not be looked at.
-    pub(crate) fn settled(&self) -> u64 {
-        (self.rows + self.removed).saturating_sub(self.pending)
-    }
-
-    /// Whether so many rows are gone that it may be a mistake: more than half of more than ten.
-    pub(crate) fn is_mass_delete(&self) -> bool {
-        self.known > 10 && self.removed * 2 > self.known
-    }
-}
-
-/// Which rows a pass over a stage looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Pass {
-    /// All that are not as the last run left them.
-    #[default]
-    Whole,
-    /// Those that are due for the sake of other rows.
-    Due,
-}
 
 /// Goes over the rows once: counts everything, and keeps what has to be looked at while that is not too much.
 pub(crate) fn scan(run: &StageRun<'_>, pass: Pass) -> Result<Found, Halt> {
@@ -195,7 +153,13 @@ fn merge(
         source_name: run.stage.source.name.clone(),
         error,
     };
-    let mut entries = run.source.entries().map_err(failed)?;
+    let mut entries = match watched(run, || run.source.entries()) {
+        Err(_) if run.stop.is_set() => return Err(Halt::Interrupted),
+        entries => entries.map_err(failed)?,
+    };
+    if run.stage.source.on_error == OnError::Keep {
+        found.unkeyed = entries.unkeyed();
+    }
     let mut rows = Chunks::new(
         run.store,
         |(key, _): &(Vec<u8>, RowHead)| key,
@@ -274,12 +238,7 @@ fn compare(
             let changed = due && is_gathered;
             let same_version = !changed && Hint::proves_unchanged(&head.hint, &entry.hint);
             if same_version && !due && run.is_done(&key, &head) {
-                if head.state != RowState::Done {
-                    found.failed += 1;
-                    if found.failed_keys.len() < FAILED_LISTED_MAX {
-                        found.failed_keys.push(key);
-                    }
-                }
+                found.note_failed(key, &head);
                 return None;
             }
             Some(Item {
@@ -297,6 +256,12 @@ fn compare(
             same_version: false,
             due,
         }),
+        // It may be one of those whose keys are not known: it failed then, and is kept.
+        (None, Some((key, head))) if found.unkeyed > 0 && is_own_key(&key) => {
+            found.spared += 1;
+            found.note_failed(key, &head);
+            None
+        }
         (None, Some((key, head))) => {
             found.removed += 1;
             Some(Item {

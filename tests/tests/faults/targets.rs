@@ -61,7 +61,11 @@ fn a_folder_that_refuses_any_file_of_a_batch_is_made_good_by_the_next_run() {
         .flat_map(|name| ends.iter().map(move |end| (name, end)))
     {
         edited.restore();
-        let path = edited.project.path("out/pages").join(name);
+        // Where the new content goes before it takes the file's place: nothing looks there before it writes.
+        let (folder, file) = name.split_once('/').unwrap();
+        let hash = blake3::hash(file.as_bytes()).to_hex();
+        let folder = edited.project.path("out/pages").join(folder);
+        let path = folder.join(format!(".flowstone-tmp-{}", &hash[..16]));
         fs::create_dir_all(path.join("in the way")).unwrap();
         let error = edited.project.try_run().err().unwrap().to_string();
         assert!(error.contains("it is a folder"), "{name}: {error}");

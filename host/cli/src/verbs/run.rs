@@ -107,6 +107,7 @@ fn summary(report: &RunReport, paint: Paint) -> String {
     text.push_str(&tables(report, paint));
     text.push_str(&drifted(report, paint));
     text.push_str(&failures(report, FAILED_LISTED_MAX, paint));
+    text.push_str(&kept(report, paint));
     if report.interrupted {
         text.push_str("\ninterrupted: what was finished is kept, the next run does the rest\n");
     }
@@ -197,6 +198,23 @@ pub(super) fn failures(report: &RunReport, listed_max: usize, paint: Paint) -> S
         let _ = writeln!(
             text,
             "{hint} `--json` lists the first hundred, `-v` prints each as it fails"
+        );
+    }
+    text
+}
+
+/// Why rows stay that their source does not list.
+fn kept(report: &RunReport, paint: Paint) -> String {
+    let mut text = String::new();
+    let kept = report.sources.iter().filter(|(_, counts)| counts.kept > 0);
+    for (source, counts) in kept {
+        let verb = if counts.kept == 1 { "stays" } else { "stay" };
+        let _ = writeln!(
+            text,
+            "{} {source} has records without a readable key: mend or remove them; until then {} that {verb} as made before \
+             may be gone",
+            paint.text(Style::Cyan, "hint:"),
+            count(counts.kept, "row"),
         );
     }
     text

@@ -8,6 +8,7 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use crate::error::ConnectError;
 use crate::files::template::RESERVED_PREFIX;
+use crate::key::printable;
 use crate::stamp::Stamp;
 
 /// The root of a target, and the folder below it that was used last: paths come sorted, so the next one is mostly there.
@@ -43,6 +44,39 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.failed("look at", path, error)),
         }
+    }
+
+    /// What is in the way of a file at this path that no one may take away: a folder in its place, or something else in the
+    /// place of a folder above it.
+    pub(crate) fn obstacle(&mut self, path: &str) -> Result<Option<String>, ConnectError> {
+        let whole = self.open(split(path).0, false)?.is_some();
+        // Where its folder is there, so are all those above.
+        let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+        let folders = folders.filter(|_| !whole);
+        for place in folders.chain([path]) {
+            let (folder, name) = split(place);
+            let found = match self.open(folder, false)? {
+                Some(dir) => dir.symlink_metadata(name),
+                None => return Ok(None),
+            };
+            match found {
+                Ok(metadata) if metadata.is_dir() == (place != path) => {}
+                Ok(metadata) if metadata.is_dir() && place == path => {
+                    return Ok(Some("a folder is in its place".to_owned()));
+                }
+                Ok(metadata) if !metadata.is_dir() && place != path => {
+                    let shown = printable(place.as_bytes());
+                    return Ok(Some(format!(
+                        "`{shown}` is not a folder, but a file or a link"
+                    )));
+                }
+                // A file in its place may be ours.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(self.failed("look at", place, error)),
+            }
+        }
+        Ok(None)
     }
 
     /// What the file system says about the file at this path: none when nothing is there, none inside when it is no file.

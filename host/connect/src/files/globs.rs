@@ -1,8 +1,14 @@
 //! Which files of a folder are wanted: include and exclude globs, and which folders need not be entered for them.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
 use flowstone_core::OptionError;
 
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+
+use crate::files::template::RESERVED_PREFIX;
 
 /// The files that a source takes, by their path below its root (with `/` between names).
 #[derive(Debug)]
@@ -13,6 +19,10 @@ pub(crate) struct Filter {
     routes: Option<Vec<Route>>,
     /// `None` leaves no file out.
     exclude: Option<GlobSet>,
+    /// The includes as they are written.
+    named: Vec<String>,
+    /// Files and folders that are left out whatever the globs say, by their paths.
+    left_out: BTreeSet<Vec<u8>>,
     hidden: bool,
 }
 
@@ -47,17 +57,40 @@ impl Filter {
             } else {
                 Some(set("exclude", &exclude)?)
             },
+            named: include.iter().map(|&pattern| pattern.to_owned()).collect(),
+            left_out: BTreeSet::new(),
             hidden,
         })
     }
 
-    /// Whether a name is one that the source looks at: files and folders that begin with a dot are hidden.
+    /// Leaves out files and folders, by their paths below the root, but for those that an include names as they are: whoever
+    /// says `out/*.md` wants what is in `out`, whoever says `**/*` may not have thought of it.
+    pub(crate) fn leave_out(&mut self, paths: impl Iterator<Item = PathBuf>) {
+        for path in paths {
+            let names: Vec<_> = path.iter().map(OsStr::as_encoded_bytes).collect();
+            let path = names.join(&b'/');
+            let is_named = |pattern: &String| {
+                (pattern.as_bytes().strip_prefix(path.as_slice()))
+                    .is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+            };
+            // The root itself is a place that others write to as well.
+            if !path.is_empty() && !self.named.iter().any(is_named) {
+                self.left_out.insert(path);
+            }
+        }
+    }
+
+    /// Whether a name is one that the source looks at: files and folders that begin with a dot are hidden, and those that
+    /// targets keep their books in are nobody's rows.
     pub(crate) fn takes_name(&self, name: &[u8]) -> bool {
-        self.hidden || !name.starts_with(b".")
+        !name.starts_with(b".") || (self.hidden && !name.starts_with(RESERVED_PREFIX.as_bytes()))
     }
 
     /// Whether the file at this path is wanted.
     pub(crate) fn takes_file(&self, path: &[u8]) -> bool {
+        if self.left_out.contains(path) {
+            return false;
+        }
         if self.include.is_none() && self.exclude.is_none() {
             return true;
         }
@@ -81,6 +114,7 @@ impl Filter {
         self.routes
             .as_ref()
             .is_none_or(|routes| routes.iter().any(|route| route.leads_through(path)))
+            && !self.left_out.contains(path)
             && !excluded()
     }
 }
@@ -212,6 +246,28 @@ mod tests {
         assert!(filter.enters(b"docs"));
         assert!(!filter.takes_file(b"docs/draft-1.md"));
         assert!(filter.takes_file(b"docs/1.md"));
+    }
+
+    #[test]
+    fn what_is_left_out_is_left_out_unless_an_include_names_it() {
+        let left = |include: &str| {
+            let mut filter = filter(&[include], &[]);
+            let paths = ["", "out/copy", "out/t.db"].map(PathBuf::from);
+            filter.leave_out(paths.into_iter());
+            (filter.enters(b"out/copy"), filter.takes_file(b"out/t.db"))
+        };
+        assert_eq!(left("**/*"), (false, false));
+        assert_eq!(left("out/**"), (false, false));
+        assert_eq!(left("out/copy/**"), (true, false));
+        assert_eq!(left("out/copy-of/**"), (false, false));
+        assert_eq!(left("out/t.db"), (false, true));
+    }
+
+    #[test]
+    fn the_books_of_targets_are_never_taken() {
+        let filter = Filter::new(&["**/*"], &[], true).unwrap();
+        assert!(filter.takes_name(b".hidden"));
+        assert!(!filter.takes_name(b".flowstone-target.db-journal"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use flowstone_core::{OptionError, TargetSpec, Type, Value};
 use crate::error::{ConnectError, KeyParseError, RowError};
 use crate::files::folders::Folders;
 use crate::files::manifest::{MANIFEST_NAME, Manifest};
-use crate::files::operations::{content_of, is_last_in_folder, path_of, sorted};
+use crate::files::operations::{content_of, is_last_in_folder, obstacles, path_of, sorted};
 use crate::files::template::{Template, check_path};
 use crate::key::printable;
 use crate::location::{leads_out, place_target};
@@ -243,6 +243,11 @@ impl TargetKeys for FileKeys {
 impl Target for FileOutput {
     fn keys(&self) -> &dyn TargetKeys {
         &self.keys
+    }
+
+    fn obstacles(&mut self, keys: &[&[u8]]) -> Result<Vec<(usize, String)>, ConnectError> {
+        self.folders.forget();
+        obstacles(&mut self.folders, keys)
     }
 
     fn apply(&mut self, batch: u64, ops: &[TargetOp]) -> Result<(), ConnectError> {

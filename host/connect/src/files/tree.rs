@@ -8,6 +8,8 @@
 //! that file; links to folders are not followed (they could turn in circles), and links that lead out of the root, or
 //! are absolute, are skipped, as are FIFOs, sockets and devices. Nothing outside the root can be reached, whatever the
 //! links say and however they change meanwhile.
+//!
+//! What runs of the flow write below the root is left out: a target, unless an `include` names it, and the store.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,9 +25,9 @@ use crate::error::{ConnectError, RowError};
 use crate::files::changes;
 use crate::files::globs::Filter;
 use crate::files::walk::{Walk, find, same_folder, shown};
-use crate::location::is_escape;
+use crate::location::{is_escape, real_place};
 use crate::options::OptionReader;
-use crate::source::{Entries, Entry, Source};
+use crate::source::{Entries, Entry, Source, SourcePlace};
 use crate::stamp::Stamp;
 use crate::watch::{Tell, Watch};
 
@@ -73,15 +75,20 @@ impl SourceOptions {
 pub(crate) fn open_source(
     options: &Options,
     columns: &[Column],
-    base: &Path,
+    place: &SourcePlace<'_>,
 ) -> Result<Box<dyn Source>, ConnectError> {
-    let options = SourceOptions::read(options)?;
+    let mut options = SourceOptions::read(options)?;
     let columns = columns
         .iter()
         .map(Field::of)
         .collect::<Result<Vec<_>, _>>()?;
-    let root_path = base.join(options.root);
+    let root_path = place.base.join(options.root);
     let root = Arc::new(open_root(&root_path)?);
+    let real_root = real_place(&root_path);
+    let below = |written: &PathBuf| Some(written.strip_prefix(&real_root).ok()?.to_owned());
+    options
+        .filter
+        .leave_out(place.written.iter().filter_map(below));
     Ok(Box::new(FileTree {
         root_path,
         root: RwLock::new(root),
@@ -159,9 +166,9 @@ impl Source for FileTree {
             root,
             self.root_path.clone(),
             Arc::clone(&self.filter),
-            self.with_content(),
+            self.content_max(),
         )?;
-        Ok(Box::new(walk))
+        Ok(Entries::new(walk))
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
@@ -178,7 +185,7 @@ impl Source for FileTree {
                 "the root folder was replaced since it was listed",
             ));
         }
-        find(&now, &self.filter, self.with_content(), key)
+        find(&now, &self.filter, self.content_max(), key)
             .map_err(|error| ConnectError::io("look at", &self.root_path.join(shown(key)), error))
     }
 
@@ -213,6 +220,11 @@ impl Source for FileTree {
 }
 
 impl FileTree {
+    /// The largest file whose content is read; none where no content is.
+    fn content_max(&self) -> Option<u64> {
+        self.with_content().then_some(self.size_max)
+    }
+
     fn with_content(&self) -> bool {
         self.columns.iter().any(|field| field.is_content())
     }
@@ -245,7 +257,7 @@ impl FileTree {
             let size_max = self.size_max;
             // Not a function of the content alone: the option may be raised.
             return Err(RowError::passing(format!(
-                "it has {} bytes, and `max-size` is {size_max}",
+                "it has {} bytes, and the `max-size` of the source is {size_max}: raise it to read it",
                 before.size
             )));
         }

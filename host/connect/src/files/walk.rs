@@ -24,8 +24,8 @@ pub(crate) struct Walk {
     root: Arc<Dir>,
     root_path: PathBuf,
     filter: Arc<Filter>,
-    /// Whether an entry's size counts its content.
-    with_content: bool,
+    /// The largest file whose content is read, and so counts for an entry's size; none where no content is.
+    content_max: Option<u64>,
     /// The folders on the way, the innermost last.
     levels: Vec<Level>,
     /// The path of the innermost folder below the root, with a `/` at its end unless it is the root.
@@ -59,13 +59,13 @@ impl Walk {
         root: Arc<Dir>,
         root_path: PathBuf,
         filter: Arc<Filter>,
-        with_content: bool,
+        content_max: Option<u64>,
     ) -> Result<Self, ConnectError> {
         let mut walk = Walk {
             root,
             root_path,
             filter,
-            with_content,
+            content_max,
             levels: Vec::new(),
             path: Vec::new(),
             done: false,
@@ -159,7 +159,7 @@ impl Walk {
             };
             match place.look(&path, kind == Kind::Link) {
                 Ok(Some(Seen::File(metadata))) => {
-                    return Ok(Some(entry(path, &metadata, seen, self.with_content)));
+                    return Ok(Some(entry(path, &metadata, seen, self.content_max)));
                 }
                 Ok(Some(Seen::Unreachable)) => {
                     return Ok(Some(Entry::new(path, Hint::unknown(), 0)));
@@ -267,9 +267,10 @@ impl Place<'_> {
     }
 }
 
-fn entry(key: Vec<u8>, metadata: &Metadata, seen: FileTime, with_content: bool) -> Entry {
+fn entry(key: Vec<u8>, metadata: &Metadata, seen: FileTime, content_max: Option<u64>) -> Entry {
     let stamp = Stamp::of(metadata);
-    let size = if with_content { stamp.size } else { 0 };
+    let is_read = content_max.is_some_and(|most| stamp.size <= most);
+    let size = if is_read { stamp.size } else { 0 };
     let size = size + key.len() as u64;
     Entry::new(key, stamp.hint(seen), size)
 }
@@ -278,7 +279,7 @@ fn entry(key: Vec<u8>, metadata: &Metadata, seen: FileTime, with_content: bool) 
 pub(crate) fn find(
     root: &Dir,
     filter: &Filter,
-    with_content: bool,
+    content_max: Option<u64>,
     key: &[u8],
 ) -> io::Result<Option<Entry>> {
     let seen = FileTime::now();
@@ -317,7 +318,7 @@ pub(crate) fn find(
         name: shown(name).as_os_str(),
     };
     Ok(match place.look(key, is_link)? {
-        Some(Seen::File(metadata)) => Some(entry(key.to_vec(), &metadata, seen, with_content)),
+        Some(Seen::File(metadata)) => Some(entry(key.to_vec(), &metadata, seen, content_max)),
         Some(Seen::Unreachable) => Some(Entry::new(key.to_vec(), Hint::unknown(), 0)),
         None => None,
     })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::ConnectError;
 use crate::key::{KeyPart, push_part};
-use crate::records::format::bad_value;
+use crate::records::format::{BadRecord, bad_value};
 use crate::records::input::{Body, Input};
 use crate::sorter::Span;
 
@@ -261,20 +261,17 @@ impl Fields {
 }
 
 impl Layout {
-    fn fields(&self, record: &[u8]) -> Result<Fields, String> {
-        let fields = self.splitter.split(record);
-        if fields.len() == self.width {
-            return Ok(fields);
+    /// That a record has as many fields as the header.
+    fn check(&self, fields: &Fields) -> Result<(), String> {
+        match fields.len() {
+            count if count == self.width => Ok(()),
+            count => Err(format!("the record has {count} fields, not {}", self.width)),
         }
-        Err(format!(
-            "the record has {} fields, not {}",
-            fields.len(),
-            self.width
-        ))
     }
 
     pub(crate) fn values(&self, record: &[u8]) -> Result<Vec<Value>, String> {
-        let fields = self.fields(record)?;
+        let fields = self.splitter.split(record);
+        self.check(&fields)?;
         let values = self.columns.iter().map(|(at, column)| {
             let text = text(&fields, *at, &column.name)?;
             value(text, &column.ty).ok_or_else(|| bad_value(&column.name, text, &column.ty))
@@ -282,17 +279,31 @@ impl Layout {
         values.collect()
     }
 
-    pub(crate) fn key(&self, record: &[u8]) -> Result<Vec<u8>, String> {
-        let fields = self.fields(record)?;
+    pub(crate) fn key(&self, record: &[u8]) -> Result<Vec<u8>, BadRecord> {
+        let fields = self.splitter.split(record);
+        let key = self.key_of(&fields);
+        match (self.check(&fields), key) {
+            (Ok(()), key) => Ok(key?),
+            (Err(problem), key) => Err(BadRecord {
+                problem,
+                key: key.ok(),
+            }),
+        }
+    }
+
+    fn key_of(&self, fields: &Fields) -> Result<Vec<u8>, String> {
         let mut key = Vec::new();
         for (at, name) in &self.key {
-            push_part(&mut key, &KeyPart::Text(text(&fields, *at, name)?.into()));
+            push_part(&mut key, &KeyPart::Text(text(fields, *at, name)?.into()));
         }
         Ok(key)
     }
 }
 
 fn text<'a>(fields: &'a Fields, at: usize, name: &str) -> Result<&'a str, String> {
+    if at >= fields.len() {
+        return Err(format!("the record has no column `{name}`"));
+    }
     std::str::from_utf8(fields.get(at)).map_err(|_| format!("column `{name}` is not UTF-8"))
 }
 

@@ -112,11 +112,12 @@ impl Source for RecordFile {
             .format
             .begin(Arc::clone(&file), &self.columns, &self.key)?;
         let by_number = ByNumber::new(Arc::new(Scanned { file, layout }), reader);
-        Ok(if self.key.is_empty() {
-            Box::new(by_number)
-        } else {
-            Box::new(begin_sorted(by_number)?)
-        })
+        if self.key.is_empty() {
+            return Ok(Entries::new(by_number));
+        }
+        let by_key = begin_sorted(by_number)?;
+        let unkeyed = by_key.unkeyed;
+        Ok(Entries::new(by_key).with_unkeyed(unkeyed))
     }
 
     fn watch(&self, _: Tell) -> Result<Watch, ConnectError> {

@@ -62,6 +62,21 @@ impl Format {
     }
 }
 
+/// A record that cannot be read in full.
+pub(crate) struct BadRecord {
+    /// What is wrong with it.
+    pub(crate) problem: String,
+    /// Its key by what can be read of it. It need not be the right one: where a delimiter is missing, or one too many,
+    /// what follows is not in its place.
+    pub(crate) key: Option<Vec<u8>>,
+}
+
+impl From<String> for BadRecord {
+    fn from(problem: String) -> Self {
+        Self { problem, key: None }
+    }
+}
+
 impl Reader {
     /// The next record, with its bytes in `body`; `None` at the end of the file.
     pub(crate) fn next(&mut self, body: &mut Body) -> Result<Option<Span>, ConnectError> {
@@ -96,12 +111,12 @@ impl Layout {
     }
 
     /// The key of the record by its key columns, or what is wrong with the record.
-    pub(crate) fn key(&self, record: &[u8]) -> Result<Vec<u8>, String> {
+    pub(crate) fn key(&self, record: &[u8]) -> Result<Vec<u8>, BadRecord> {
         match self {
             #[cfg(feature = "csv")]
             Layout::Csv(layout) => layout.key(record),
             #[cfg(feature = "jsonl")]
-            Layout::Jsonl(layout) => layout.key(record),
+            Layout::Jsonl(layout) => Ok(layout.key(record)?),
         }
     }
 }

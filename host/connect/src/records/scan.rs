@@ -6,7 +6,7 @@ use crate::error::ConnectError;
 use crate::hint::Hint;
 use crate::key::{NO_KEY, display_joined};
 use crate::records::file::{RecordAt, Scanned};
-use crate::records::format::{Layout, Reader};
+use crate::records::format::{BadRecord, Layout, Reader};
 use crate::records::input::{Body, RECORD_BYTES_MAX};
 use crate::sorter::{Item, Sorted, Sorter};
 use crate::source::{Entry, Locator};
@@ -110,25 +110,29 @@ fn entry(item: Item, scanned: &Arc<Scanned>) -> Entry {
 pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError> {
     let path = records.scanned.file.path.clone();
     let mut sorter = Sorter::new(&path)?;
+    let mut unkeyed = 0;
     sorter.fill(&path, || {
         let Some(mut item) = records.step()? else {
             return Ok(None);
         };
+        let mut found = None;
         if item.problem.is_none() {
             match records.scanned.layout.key(&records.body.bytes) {
-                Ok(key) => {
-                    item.key = key;
-                    return Ok(Some(item));
-                }
-                Err(problem) => item.problem = Some(problem),
+                Ok(key) => found = Some(key),
+                Err(BadRecord { problem, key }) => (item.problem, found) = (Some(problem), key),
             }
         }
-        item.key.insert(0, NO_KEY);
+        unkeyed += u64::from(item.problem.is_some());
+        match found {
+            Some(key) => item.key = key,
+            None => item.key.insert(0, NO_KEY),
+        }
         Ok(Some(item))
     })?;
     Ok(ByKey {
         scanned: records.scanned,
         sorted: sorter.sort(&path)?,
+        unkeyed,
         done: false,
     })
 }
@@ -137,6 +141,8 @@ pub(crate) fn begin_sorted(mut records: ByNumber) -> Result<ByKey, ConnectError>
 pub(crate) struct ByKey {
     scanned: Arc<Scanned>,
     sorted: Sorted,
+    /// How many records could not be read far enough for their keys to be known for sure.
+    pub(crate) unkeyed: u64,
     done: bool,
 }
 
@@ -145,7 +151,7 @@ impl ByKey {
         let Some((mut item, first)) = self.sorted.next(&self.scanned.file.path)? else {
             return Ok(None);
         };
-        if let Some(first) = first {
+        if let (None, Some(first)) = (&item.problem, first) {
             item.problem = Some(format!(
                 "record {} has the same key as record {} in line {}: `{}`",
                 item.number,

@@ -156,6 +156,7 @@ impl Batch<'_> {
             };
             let values = match run.load(entry) {
                 Ok(values) => values,
+                Err(_) if run.stop.is_set() => return Err(Halt::Interrupted),
                 Err(RowError::Vanished) => {
                     let reason = "it is gone since it was listed".to_owned();
                     return Ok(Err(Failure {

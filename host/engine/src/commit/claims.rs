@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use flowstone_store::{
-    CollectionId, IntentRow, Owner, RowState, StoreError, TargetId, TargetRow, Writer,
+    CollectionId, IntentRow, Lineage, Owner, RowHead, RowState, StoreError, TargetId, TargetRow,
+    Writer,
 };
 
 use super::Feeds;
@@ -102,13 +103,17 @@ pub(super) fn claim(
     let mut taken = taken.into_iter();
     upserts.retain(|_| taken.next() != Some(true));
     if conflict {
-        head.state = RowState::Failed { retry: true };
-        lineage.good = false;
-        lineage
-            .failure
-            .get_or_insert_with(|| "another row gives a target row with the same key".to_owned());
+        let reason = "another row gives a target row with the same key";
+        fail(head, lineage, || reason.to_owned());
     }
     Ok(conflict)
+}
+
+/// Has a root row fail, to be tried again in every run: not all of what it gives is in the targets.
+pub(super) fn fail(head: &mut RowHead, lineage: &mut Lineage, reason: impl FnOnce() -> String) {
+    head.state = RowState::Failed { retry: true };
+    lineage.good = false;
+    lineage.failure.get_or_insert_with(reason);
 }
 
 /// The intent of a root row: all target rows that may be there while the batch is applied.

@@ -2,11 +2,14 @@
 
 use flowstone_store::RowState;
 
-use super::{CONFLICTS_MAX, Committer, FAILED_LISTED_MAX};
+use super::{Committer, FAILED_LISTED_MAX};
 use crate::event::{Change, Event};
 use crate::reconcile::{RowUpdate, UpdateKind};
 use crate::relation::display_key;
 use crate::report::FailedRow;
+
+/// So many rows are tried again in the same run; the next run tries the rest.
+const CONFLICTS_MAX: usize = 10_000;
 
 impl Committer<'_> {
     pub(super) fn count(&mut self, stage: usize, updates: &mut [RowUpdate], conflicts: &[Vec<u8>]) {

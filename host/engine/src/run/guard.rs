@@ -11,7 +11,6 @@ use super::session::Session;
 use super::summary::LookedAt;
 use crate::batch::{Halt, Item};
 use crate::chunks::Chunks;
-use crate::commit::FAILED_LISTED_MAX;
 use crate::error::Error;
 use crate::scan::{Found, Pass, go_over, scan, scan_keys};
 use crate::stage::StageRun;
@@ -143,7 +142,7 @@ fn spare(found: &mut Found, stage: &StageRun<'_>) -> Result<(), Halt> {
     let (edits, gone): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.entry.is_some());
     for Item { key, head, .. } in gone {
         if let Some(head) = head {
-            note_failed(found, key, &head);
+            found.note_failed(key, &head);
         }
     }
     found.removed = 0;
@@ -157,7 +156,7 @@ fn all_kinds(stage: &StageRun<'_>) -> Result<Vec<Item>, Halt> {
     let mut found = Found::default();
     let mut items = Vec::new();
     go_over(stage, &mut found, |item| {
-        let is_failed = item.head.as_ref().is_some_and(is_failed);
+        let is_failed = (item.head.as_ref()).is_some_and(|head| head.state != RowState::Done);
         if item.entry.is_some() || is_failed {
             items.push(item);
         }
@@ -187,23 +186,9 @@ fn known(stage: &StageRun<'_>) -> Result<Found, Halt> {
         }
         let (key, head) = row?;
         found.rows += 1;
-        note_failed(&mut found, key, &head);
+        found.note_failed(key, &head);
     }
     Ok(found)
-}
-
-fn is_failed(head: &RowHead) -> bool {
-    head.state != RowState::Done
-}
-
-/// Counts a row that stays as it is, if it is failed.
-fn note_failed(found: &mut Found, key: Vec<u8>, head: &RowHead) {
-    if is_failed(head) {
-        found.failed += 1;
-        if found.failed_keys.len() < FAILED_LISTED_MAX {
-            found.failed_keys.push(key);
-        }
-    }
 }
 
 pub(super) fn too_many(stage: &StageRun<'_>, removed: u64, rows: u64) -> Error {

@@ -40,6 +40,12 @@ impl Source for Late<'_> {
         self.get()?.find(key)
     }
 
+    fn interrupt(&self) {
+        if let Some(source) = self.source.get() {
+            source.interrupt();
+        }
+    }
+
     fn watch(&self, tell: Tell) -> Result<Watch, ConnectError> {
         self.get()?.watch(tell)
     }

@@ -8,7 +8,7 @@ use super::late::Late;
 use super::outlets::{fold, lookups, outlets, shape};
 use super::{RunOptions, now_s};
 
-use flowstone_connect::{ConnectError, Entries, Entry, RowError, Source, open_source};
+use flowstone_connect::{ConnectError, Entries, Entry, RowError, Source, SourcePlace, open_source};
 use flowstone_core::{Column, Fingerprint, OnError, Options, RunId, SourcePlan, Stage, Value};
 use flowstone_store::{CollectionId, RecipeId, TargetId};
 
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::event::Observer;
 use crate::former::Former;
 use crate::gathered::{Gathered, View};
-use crate::granted::keep_used;
+use crate::granted::{Written, keep_used};
 use crate::overrides::SourceOverrides;
 use crate::pins::note_uses;
 use crate::recipe::{Recipes, recipe};
@@ -141,9 +141,14 @@ impl Engine {
                     .collect(),
             }));
         }
-        let open = || {
+        let written = Written::of(&flow.plan, &flow.place, self.store.path()).paths();
+        let open = move || {
             let (kind, options) = (&plan.kind, &plan.options);
-            open_source(kind, options, plan.columns.clone(), &flow.place.base)
+            let place = SourcePlace {
+                base: &flow.place.base,
+                written: &written,
+            };
+            open_source(kind, options, plan.columns.clone(), place)
         };
         if lenient {
             return Ok(Box::new(Late::new(Box::new(open))));
@@ -285,7 +290,7 @@ struct NoSource;
 
 impl Source for NoSource {
     fn entries(&self) -> Result<Entries<'_>, ConnectError> {
-        Ok(Box::new(std::iter::empty()))
+        Ok(Entries::new(std::iter::empty()))
     }
 
     fn load(&self, _: &Entry) -> Result<Vec<Value>, RowError> {

@@ -146,6 +146,7 @@ impl SourceTally {
         if let Some((rows, most)) = whole {
             total.rows = rows;
             total.unchanged = counts.unchanged;
+            total.kept = counts.kept;
             self.failures = 0;
             self.most = most;
         } else {
@@ -265,6 +266,7 @@ pub(super) fn state_of(stage: &StageRun<'_>, found: &Found) -> StageState {
         counts: SourceCounts {
             rows: found.rows,
             unchanged: found.settled(),
+            kept: found.spared,
             ..SourceCounts::default()
         },
         failures: found.failed,

@@ -16,6 +16,8 @@ use crate::source::{Entry, Locator};
 pub(super) struct Listing {
     path: PathBuf,
     sorted: Sorted,
+    /// How many rows have no key.
+    pub(super) unkeyed: u64,
     done: bool,
 }
 
@@ -26,7 +28,7 @@ impl Listing {
         let transaction = reader.connection.unchecked_transaction().map_err(failed)?;
         let clock = query.clock(reader)?;
         let mut sorter = Sorter::new(&reader.path)?;
-        let mut count = 0;
+        let (mut count, mut unkeyed) = (0, 0);
         let parts = [false, true];
         for settled in parts {
             let sql = match (&clock, settled) {
@@ -45,12 +47,17 @@ impl Listing {
                 settled,
                 rows,
             };
-            sorter.fill(&reader.path, || reading.next(&mut count))?;
+            sorter.fill(&reader.path, || {
+                let item = reading.next(&mut count)?;
+                unkeyed += u64::from(item.as_ref().is_some_and(|item| item.problem.is_some()));
+                Ok(item)
+            })?;
         }
         drop(transaction);
         Ok(Self {
             path: reader.path.clone(),
             sorted: sorter.sort(&reader.path)?,
+            unkeyed,
             done: false,
         })
     }
@@ -114,6 +121,12 @@ impl Reading<'_> {
             return Ok(None);
         };
         self.reader.alive();
+        if self.reader.is_stopped() {
+            return Err(ConnectError::incomplete(
+                &self.reader.path,
+                "it was stopped",
+            ));
+        }
         *count += 1;
         if *count > self.reader.limits.rows_max {
             return Err(ConnectError::Database {

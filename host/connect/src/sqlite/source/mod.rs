@@ -19,6 +19,7 @@ mod recent;
 mod value;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowstone_core::{Column, OptionError, Options, Value};
@@ -88,7 +89,7 @@ pub(crate) fn open_source(
     let given = TableOptions::read(options)?;
     let path = base.join(&given.path);
     let limits = Limits::default();
-    let reader = Reader::open(&path, limits)?;
+    let reader = Reader::open(&path, limits.clone())?;
     let query = Query::new(&given, columns);
     query.check(&reader, options.contains_key("query"))?;
     Ok(Box::new(Table {
@@ -124,10 +125,11 @@ impl Table {
 
 impl Source for Table {
     fn entries(&self) -> Result<Entries<'_>, ConnectError> {
-        let reader = Reader::open(&self.path, self.limits)?;
+        let reader = Reader::open(&self.path, self.limits.clone())?;
         let listing = Listing::read(&reader, &self.query)?;
         *self.reader() = reader;
-        Ok(Box::new(listing))
+        let unkeyed = listing.unkeyed;
+        Ok(Entries::new(listing).with_unkeyed(unkeyed))
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<Entry>, ConnectError> {
@@ -150,8 +152,12 @@ impl Source for Table {
         Ok(Some(Entry::new(key.to_vec(), hint, size)))
     }
 
+    fn interrupt(&self) {
+        self.limits.stopped.store(true, Ordering::Relaxed);
+    }
+
     fn watch(&self, _: Tell) -> Result<Watch, ConnectError> {
-        let version = Version::now(&self.path, self.limits)?;
+        let version = Version::now(&self.path, self.limits.clone())?;
         Ok(if self.query.has_times() {
             Watch::Recent(Box::new(Latest::new(version, Arc::clone(&self.query))?))
         } else {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::limits::Limit;
@@ -26,12 +26,14 @@ const SQL_BYTES_MAX: i32 = 1 << 20;
 const OPERATIONS: i32 = 10_000;
 
 /// What bounds a query that never ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     /// How long it may take to the next row.
     pub(super) silence: Duration,
     /// How many rows there may be.
     pub(super) rows_max: u64,
+    /// Whether nobody waits for it any more.
+    pub(super) stopped: Arc<AtomicBool>,
 }
 
 impl Default for Limits {
@@ -39,6 +41,7 @@ impl Default for Limits {
         Self {
             silence: Duration::from_mins(1),
             rows_max: 100_000_000,
+            stopped: Arc::default(),
         }
     }
 }
@@ -82,12 +85,14 @@ impl Reader {
         let (opened, last_row_ms) = (Instant::now(), Arc::new(AtomicU64::new(0)));
         let last = Arc::clone(&last_row_ms);
         let silence_ms = limits.silence.as_millis() as u64;
-        let is_silent = move || {
+        let stopped = Arc::clone(&limits.stopped);
+        let is_over = move || {
             let now = opened.elapsed().as_millis() as u64;
-            now.saturating_sub(last.load(Ordering::Relaxed)) > silence_ms
+            let is_silent = now.saturating_sub(last.load(Ordering::Relaxed)) > silence_ms;
+            is_silent || stopped.load(Ordering::Relaxed)
         };
         connection
-            .progress_handler(OPERATIONS, Some(is_silent))
+            .progress_handler(OPERATIONS, Some(is_over))
             .map_err(failed)?;
         // Reads the header, so that a file that is no database is found here.
         connection
@@ -107,6 +112,11 @@ impl Reader {
     pub(super) fn alive(&self) {
         let now = self.opened.elapsed().as_millis() as u64;
         self.last_row_ms.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.limits.stopped.load(Ordering::Relaxed)
     }
 
     /// Whether the file that was opened is no longer the one in its place.
@@ -132,6 +142,9 @@ impl Reader {
     pub(super) fn failure(&self, action: &'static str, error: rusqlite::Error) -> ConnectError {
         let seconds = self.limits.silence.as_secs();
         let message = match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) if self.is_stopped() => {
+                "it was stopped".to_owned()
+            }
             Some(ErrorCode::OperationInterrupted) => {
                 format!("there was no row for {seconds} s: the query may never end")
             }

@@ -36,7 +36,7 @@ impl Version {
 
     fn reopen(&mut self) -> Result<(), ConnectError> {
         self.open = None;
-        let reader = Reader::open(&self.path, self.limits)?;
+        let reader = Reader::open(&self.path, self.limits.clone())?;
         let version = data_version(&reader)?;
         self.open = Some((reader, version));
         Ok(())

@@ -19,7 +19,7 @@ fn table(path: &Path, from: &str, limits: Limits) -> Table {
         ty: Type::S64,
     }];
     let query = Query::new(&TableOptions::read(&options).unwrap(), columns);
-    let reader = Reader::open(path, limits).unwrap();
+    let reader = Reader::open(path, limits.clone()).unwrap();
     query.check(&reader, false).unwrap();
     Table {
         path: path.to_owned(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flowstone_core::{Type, Value, from_json};
 use rusqlite::types::ValueRef;
+use serde_json::Number;
 
 /// So many characters of a value are shown.
 const SHOWN_CHARS: usize = 40;
@@ -11,7 +12,7 @@ const SHOWN_CHARS: usize = 40;
 /// The value of a column, or what was found in its place.
 ///
 /// Numbers and booleans are integers, floats may be integers too; text is a string, a character, or JSON for all that is
-/// not simple; a blob is a list of numbers. NULL is none.
+/// not simple; a blob is a list of numbers. NULL is none. A number is also a string: its JSON text, as in a JSON Lines file.
 pub(super) fn value(found: ValueRef<'_>, ty: &Type) -> Result<Value, String> {
     if let Type::Option(inner) = ty {
         return Ok(Value::Option(match found {
@@ -23,6 +24,7 @@ pub(super) fn value(found: ValueRef<'_>, ty: &Type) -> Result<Value, String> {
         ValueRef::Null => None,
         ValueRef::Integer(number) => integer(number, ty),
         ValueRef::Real(number) => match ty {
+            Type::String => Number::from_f64(number).map(|number| Value::str(number.to_string())),
             Type::F32 => Some(Value::F32(number as f32)),
             Type::F64 => Some(Value::F64(number)),
             _ => None,
@@ -52,6 +54,7 @@ fn integer(number: i64, ty: &Type) -> Option<Value> {
         Type::U64 => Value::U64(number.try_into().ok()?),
         Type::F32 => Value::F32(number as f32),
         Type::F64 => Value::F64(number as f64),
+        Type::String => Value::str(number.to_string()),
         _ => return None,
     })
 }
