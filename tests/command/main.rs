@@ -17,6 +17,7 @@ mod held;
 mod history;
 mod hostile;
 mod hostile_cases;
+mod hostile_files;
 mod interpreters;
 mod kill;
 mod languages;

@@ -92,7 +92,7 @@ pub(crate) enum Verb {
     #[command(
         long_about = "Call one function of a component, with arguments and result as WAVE text.\n\n\
             A plain word is a string where the parameter is one; `@FILE` reads a string, bytes or WAVE text from a \
-            file. Exits 1 when the function returns an `err` or traps.",
+            file: all of a call together no more than `--memory-limit`, and WAVE text of at most 64 MiB. Exits 1 when the function returns an `err` or traps.",
         after_help = "Examples:\n  flowstone call text.wasm word-count 'one two three'\n  \
             flowstone call plugins/text sections @README.md 1200\n  \
             flowstone call --flow flow.toml text tokens 'the plugin `text` of a flow'"

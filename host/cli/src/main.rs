@@ -21,6 +21,7 @@ mod signals;
 mod table;
 mod verbs;
 mod when;
+mod whole;
 mod words;
 
 use std::process::ExitCode;

@@ -2,8 +2,7 @@
 
 use flowstone::{Drift, RunOptions, RunReport};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 
 use crate::args::RunArgs;
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure, Kind};
@@ -13,6 +12,7 @@ use crate::progress::Progress;
 use crate::settings::FlowSettings;
 use crate::signals;
 use crate::table::{Table, count, seconds};
+use crate::whole;
 
 /// So many failed rows are listed.
 const FAILED_LISTED_MAX: usize = 10;
@@ -77,15 +77,9 @@ const OVERRIDES_BYTES_MAX: u64 = 256 << 20;
 
 fn read_overrides(path: &str) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Kind::Usage, format!("cannot read `{path}`: {why}"));
-    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    let mut text = String::new();
-    let read = file.take(OVERRIDES_BYTES_MAX + 1).read_to_string(&mut text);
-    match read.map_err(|error| wrong(error.to_string()))? {
-        bytes if bytes as u64 > OVERRIDES_BYTES_MAX => {
-            Err(wrong("it has more than 256 MiB".into()))
-        }
-        _ => Ok(text),
-    }
+    let bytes = whole::read(Path::new(path), OVERRIDES_BYTES_MAX)
+        .map_err(|error| wrong(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))
 }
 
 fn status(report: &RunReport) -> u8 {

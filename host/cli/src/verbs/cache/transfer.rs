@@ -14,6 +14,7 @@ use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::output::Output;
 use crate::signals;
 use crate::table::count;
+use crate::whole;
 
 /// The buffer for writing.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -66,7 +67,7 @@ impl Drop for Part {
 
 /// Remembers the results of a file.
 pub(super) fn import(args: &CacheImportArgs, output: Output) -> Result<u8, Failure> {
-    let mut file = File::open(&args.file)
+    let mut file = whole::open(&args.file)
         .map_err(|error| Failure::cannot(Kind::NotFound, "read", &args.file, &error))?;
     let engine = Place::of(args.flow.flow.as_deref(), &args.flow.engine)?.open_or_make()?;
     let report = engine
