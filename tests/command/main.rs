@@ -18,6 +18,7 @@ mod history;
 mod hostile;
 mod hostile_cases;
 mod hostile_files;
+mod hostile_text;
 mod interpreters;
 mod kill;
 mod languages;

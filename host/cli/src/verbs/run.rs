@@ -1,13 +1,13 @@
 //! `flowstone run`: brings the targets up to date, shows how it goes on, and sums up.
 
-use flowstone::{Drift, RunOptions, RunReport};
+use flowstone::{Drift, FailedRow, RunOptions, RunReport};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::args::RunArgs;
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure, Kind};
 use crate::opening::{self, Opened};
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, word, words_within};
 use crate::progress::Progress;
 use crate::settings::FlowSettings;
 use crate::signals;
@@ -95,7 +95,7 @@ fn status(report: &RunReport) -> u8 {
 fn summary(report: &RunReport, paint: Paint) -> String {
     let title = paint.text(
         Style::Bold,
-        &format!("run {} of {}", report.run, report.flow),
+        &format!("run {} of {}", report.run, word(&report.flow)),
     );
     let mut text = format!("{title}, {}\n", seconds(report.seconds));
     text.push_str(&tables(report, paint));
@@ -144,7 +144,7 @@ pub(super) fn tables(report: &RunReport, paint: Paint) -> String {
 }
 
 fn cells(name: &str, numbers: &[u64]) -> Vec<String> {
-    std::iter::once(name.to_owned())
+    std::iter::once(word(name))
         .chain(numbers.iter().map(u64::to_string))
         .collect()
 }
@@ -168,7 +168,7 @@ fn drifted(report: &RunReport, paint: Paint) -> String {
             Drift::Missing => "was missing",
             Drift::Added => "was added, and is removed",
         };
-        let _ = writeln!(text, "  {} {}: {how}", row.target, row.key);
+        let _ = writeln!(text, "  {} {}: {how}", word(&row.target), word(&row.key));
     }
     text
 }
@@ -183,8 +183,7 @@ pub(super) fn failures(report: &RunReport, listed_max: usize, paint: Paint) -> S
     let mut text = format!("\n{}\n", paint.text(Style::Red, &title));
     let listed = report.failed.iter().take(listed_max);
     for row in listed {
-        let reason = row.reason.trim_end().replace('\n', "\n    ");
-        let _ = writeln!(text, "  {} {}: {reason}", row.source, row.key);
+        let _ = writeln!(text, "  {}", failed(row));
     }
     if report.failures > listed_max as u64 {
         let hint = paint.text(Style::Cyan, "hint:");
@@ -196,10 +195,16 @@ pub(super) fn failures(report: &RunReport, listed_max: usize, paint: Paint) -> S
     text
 }
 
+/// A failed row and why, on a line, or on several of which only the first begins so.
+pub(super) fn failed(row: &FailedRow) -> String {
+    let reason = words_within(&row.reason, "      ");
+    format!("{} {}: {reason}", word(&row.source), word(&row.key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowstone::{DriftedRow, FailedRow, SourceCounts, TargetCounts};
+    use flowstone::{DriftedRow, SourceCounts, TargetCounts};
     use std::collections::BTreeMap;
 
     fn report(failures: u64, listed: usize) -> RunReport {
@@ -264,6 +269,18 @@ mod tests {
             text.contains("2 target rows were not as written\n  index path=a.md: was changed\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn no_words_of_a_plugin_look_like_a_row_of_their_own() {
+        let mut report = report(1, 1);
+        report.flow = "a\u{202e}\nb".to_owned();
+        report.failed[0].key = "x\n  page y.md".to_owned();
+        report.failed[0].reason = "no\n  page z.md: \u{1b}[2Jforged\rx\n".to_owned();
+        let text = summary(&report, Paint(false));
+        assert!(text.starts_with("run 3 of a\\u{202e}\\nb, "), "{text}");
+        let listed = "  page x\\n  page y.md: no\n        page z.md: \\u{1b}[2Jforged\\rx\n";
+        assert!(text.ends_with(listed), "{text}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{CacheFormat, CacheGetArgs};
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, Failure, Kind};
 use crate::opening;
-use crate::output::Output;
+use crate::output::{Output, word, words_within};
 use crate::signals;
 
 /// Shows one result.
@@ -46,9 +46,11 @@ pub(super) fn get(args: &CacheGetArgs, output: Output) -> Result<u8, Failure> {
 
 /// What is said where there is no value.
 fn words_of(found: &CacheResult, transform: &str, key: &str) -> String {
+    let key = word(key);
     match &found.outcome {
         CachedOutcome::Failed { reason } => {
-            format!("`{transform}` failed for `{key}`: {}\n", printable(reason))
+            let reason = words_within(reason, "    ");
+            format!("`{transform}` failed for `{key}`: {reason}\n")
         }
         _ => format!("`{transform}` gave none for `{key}`: there is no row\n"),
     }

@@ -9,7 +9,7 @@ use flowstone::{Flow, GivenValue, Limits, PutReport};
 use crate::args::{CacheFormat, CachePutArgs};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
-use crate::output::Output;
+use crate::output::{Output, word};
 use crate::settings::FlowSettings;
 use crate::signals;
 use crate::table::count;
@@ -103,6 +103,7 @@ fn said(report: &PutReport, transform: &str, key: &str) -> String {
         1 => "the next run looks at 1 row again".to_owned(),
         rows => format!("the next run looks at {} again", count(rows, "row")),
     };
+    let key = word(key);
     let short = report.key.get(..12).unwrap_or(&report.key);
     format!(
         "remembered {what} as the result of `{transform}` for `{key}` ({short}){place}; {next}\n"
