@@ -35,6 +35,7 @@ mod lineage;
 mod lists;
 mod live;
 mod meter;
+mod named;
 mod overrides;
 mod pins;
 mod plan;
