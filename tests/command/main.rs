@@ -24,6 +24,7 @@ mod kill;
 mod languages;
 mod meeting;
 mod new;
+mod outputs;
 mod pin;
 mod shop;
 mod support;

@@ -11,6 +11,7 @@ mod folders;
 mod graph;
 mod metrics;
 mod opening;
+mod outlet;
 mod output;
 mod panics;
 mod progress;

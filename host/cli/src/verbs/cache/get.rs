@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::args::{CacheFormat, CacheGetArgs};
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, Failure, Kind};
 use crate::opening;
+use crate::outlet;
 use crate::output::{Output, word, words_within};
 use crate::signals;
 
@@ -17,6 +18,9 @@ use crate::signals;
 pub(super) fn get(args: &CacheGetArgs, output: Output) -> Result<u8, Failure> {
     let (settings, words) = args.words.split(&["TRANSFORM", "KEY"], 2)?;
     let opened = opening::open(&settings, output)?;
+    if let Some(file) = &args.output {
+        outlet::check_in_flow(file, &settings, &opened)?;
+    }
     let stop = signals::listen();
     let found = opened
         .engine

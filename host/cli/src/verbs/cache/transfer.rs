@@ -11,6 +11,7 @@ use flowstone::{Error, ExportOptions, ExportReport, ImportReport};
 use super::Place;
 use crate::args::{CacheExportArgs, CacheImportArgs};
 use crate::failure::{EXIT_DONE, Failure, Kind};
+use crate::outlet;
 use crate::output::Output;
 use crate::signals;
 use crate::table::count;
@@ -21,6 +22,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 /// Writes results to a file, which is there whole or not at all.
 pub(super) fn export(args: &CacheExportArgs, output: Output) -> Result<u8, Failure> {
+    let place = Place::of(args.flow.flow.as_deref(), &args.flow.engine)?;
+    let flow = place.flow.as_ref().map(|flow| flow.file.as_path());
+    outlet::check(&args.file, flow, &place.store)?;
     let (engine, filter) =
         args.filter
             .open(args.flow.flow.as_deref(), &args.flow.engine, output)?;
