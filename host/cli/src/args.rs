@@ -196,7 +196,7 @@ pub(crate) struct EngineArgs {
     /// Set a variable of the flow's `[var]` table; may be given more than once
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) variables: Vec<(String, String)>,
-    /// How many bytes of values may be in flight
+    /// How many bytes of values may be in flight, besides the memory and results of the calls that run (see docs/flow.md)
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
     pub(crate) memory: u64,
     /// How many threads call functions [default: one per processor]
