@@ -159,3 +159,31 @@ fn settings_that_contradict_each_other_are_refused_with_the_place() {
     lay_out(&project);
     assert_seen!(&project, "check_ignored_rows", &["check"]);
 }
+
+#[test]
+fn a_key_that_no_row_has_is_answered_with_one_that_there_is() {
+    let project = Project::new();
+    for key in ["deep/today.md", "other.md", "a.md", "b.md"] {
+        project.write(key, "one\n");
+    }
+    lay_out(&project);
+    assert_eq!(flowstone(&project, &["run"]).status.code(), Some(0));
+    for (key, help) in [
+        ("docs/deep/today.md", ": did you mean `deep/today.md`?"),
+        ("othre.md", ": did you mean `other.md`?"),
+        (
+            "something else",
+            ": there are `a.md`, `b.md`, `deep/today.md` and others",
+        ),
+    ] {
+        for arguments in [
+            ["explain", "line", key].as_slice(),
+            &["lineage", "--down", "page", key],
+        ] {
+            let output = flowstone(&project, arguments);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(help), "{said}");
+        }
+    }
+}

@@ -158,3 +158,49 @@ fn a_store_that_is_not_there_has_no_pins() {
         &["pin", "drop", "x", "--store", "nowhere"]
     );
 }
+
+/// The calls of `weight` that a plan expects, and those that the run then makes.
+fn planned_and_made(project: &Project) -> (serde_json::Value, serde_json::Value) {
+    let json = |verb: &str| -> serde_json::Value {
+        let output = flowstone(project, &[verb, "--json"]);
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    };
+    let plan = json("plan");
+    let transforms = plan["transforms"].as_array().expect("a list");
+    let planned = transforms
+        .iter()
+        .find(|planned| planned["name"] == "weight");
+    let planned = planned.expect("it is in the plan")["calls"].clone();
+    (
+        planned,
+        json("run")["transforms"]["weight"]["called"].clone(),
+    )
+}
+
+#[test]
+fn a_flow_that_still_names_a_dropped_pin_calls_only_for_rows_that_change() {
+    let mut project = project();
+    pin(&mut project);
+    flowstone(&project, &["run"]);
+    assert_eq!(
+        flowstone(&project, &["pin", "drop", "weight-1"])
+            .status
+            .code(),
+        Some(0)
+    );
+    assert_eq!(
+        planned_and_made(&project),
+        (0.into(), 0.into()),
+        "nothing changed"
+    );
+    project.write("b.md", "three\nand more\n");
+    // How many lines the page has now is not known to a plan.
+    let (_, made) = planned_and_made(&project);
+    assert_eq!(
+        made, 2,
+        "the changed row has no results under the pin any more"
+    );
+    let list = flowstone(&project, &["pin", "list"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.starts_with("weight-1: 2 results\n"), "{list}");
+}

@@ -92,7 +92,7 @@ pub(crate) enum Verb {
     #[command(
         long_about = "Call one function of a component, with arguments and result as WAVE text.\n\n\
             A plain word is a string where the parameter is one; `@FILE` reads a string, bytes or WAVE text from a \
-            file. Exits 1 when the function returns an `err` or traps.",
+            file: all of a call together no more than `--memory-limit`, and WAVE text of at most 64 MiB. Exits 1 when the function returns an `err` or traps.",
         after_help = "Examples:\n  flowstone call text.wasm word-count 'one two three'\n  \
             flowstone call plugins/text sections @README.md 1200\n  \
             flowstone call --flow flow.toml text tokens 'the plugin `text` of a flow'"
@@ -196,7 +196,7 @@ pub(crate) struct EngineArgs {
     /// Set a variable of the flow's `[var]` table; may be given more than once
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) variables: Vec<(String, String)>,
-    /// How many bytes of values may be in flight
+    /// How many bytes of values may be in flight, besides the memory and results of the calls that run (see docs/flow.md)
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
     pub(crate) memory: u64,
     /// How many threads call functions [default: one per processor]

@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::folders;
+use crate::whole;
 
 /// The secret of this account, made on first use. Without one components are compiled in every process.
 pub(crate) fn code_key() -> Option<[u8; 32]> {
@@ -20,7 +21,7 @@ pub(crate) fn code_key() -> Option<[u8; 32]> {
 
 /// The key in a file that nobody else could have read or written.
 fn read(path: &Path) -> Option<[u8; 32]> {
-    let mut file = File::open(path).ok()?;
+    let mut file = whole::open(path).ok()?;
     if !is_private(&file) {
         return None;
     }

@@ -11,6 +11,7 @@ mod folders;
 mod graph;
 mod metrics;
 mod opening;
+mod outlet;
 mod output;
 mod panics;
 mod progress;
@@ -21,6 +22,7 @@ mod signals;
 mod table;
 mod verbs;
 mod when;
+mod whole;
 mod words;
 
 use std::process::ExitCode;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use flowstone::core::{Grants, StoreSettings, Variable};
@@ -13,6 +13,7 @@ use crate::build::{self, BUILT};
 use crate::failure::{Failure, FlowText, Kind};
 use crate::output::Output;
 use crate::settings::FlowSettings;
+use crate::whole;
 
 /// How many bytes a flow file may have; people write them.
 const FLOW_BYTES_MAX: u64 = 4 << 20;
@@ -156,7 +157,7 @@ pub(crate) fn store_settings(settings: &FlowSettings) -> Result<StoreSettings, F
 
 /// The bytes of a component file.
 pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| {
+    whole::read(path, flowstone::COMPONENT_BYTES_MAX as u64).map_err(|error| {
         Failure::new(
             Kind::Plugin,
             format!("cannot read the component `{}`: {error}", path.display()),
@@ -192,17 +193,13 @@ pub(crate) fn inherit<'a>(
 fn read_flow(settings: &FlowSettings) -> Result<FlowText, Failure> {
     let shown = &settings.shown;
     let failed = |error| Failure::new(Kind::Flow, format!("cannot read `{shown}`: {error}"));
-    let mut bytes = Vec::new();
-    let file = File::open(&settings.file).map_err(failed)?;
-    file.take(FLOW_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > FLOW_BYTES_MAX {
+    let bytes = whole::read(&settings.file, FLOW_BYTES_MAX).map_err(|error| {
+        if error.kind() != ErrorKind::FileTooLarge {
+            return failed(error);
+        }
         let message = format!("`{shown}` has more than 4 MiB, which no flow file needs");
-        return Err(
-            Failure::new(Kind::Flow, message).hint("name a flow file; data belongs into a source")
-        );
-    }
+        Failure::new(Kind::Flow, message).hint("name a flow file; data belongs into a source")
+    })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(FlowText {
             name: shown.clone(),
@@ -282,7 +279,7 @@ fn origins(
 
 /// An I/O error without its number.
 fn plain(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::NotFound {
+    if error.kind() == ErrorKind::NotFound {
         return "it does not exist".to_owned();
     }
     error.to_string()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use flowstone::{Change, Event, LogLine, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, word, words_within};
 use crate::signals;
 use crate::table::count;
 
@@ -166,7 +166,8 @@ impl Observer for Progress {
                 seen.failed.fetch_add(1, Ordering::Relaxed);
                 if seen.output.verbose {
                     let sign = seen.paint.text(Style::Red, "!");
-                    seen.line(&format!("{sign} {source} {key}: {reason}"));
+                    let reason = words_within(reason, "    ");
+                    seen.line(&format!("{sign} {source} {}: {reason}", word(key)));
                 }
             }
             Event::RowChanged {
@@ -179,10 +180,10 @@ impl Observer for Progress {
                     Change::Changed => seen.paint.text(Style::Yellow, "~"),
                     Change::Removed => seen.paint.text(Style::Red, "-"),
                 };
-                seen.line(&format!("{sign} {source} {key}"));
+                seen.line(&format!("{sign} {source} {}", word(key)));
             }
             Event::RowDrifted { target, key, .. } if seen.output.verbose => {
-                seen.line(&format!("~ {target} {key}: not as it was written"));
+                seen.line(&format!("~ {target} {}: not as it was written", word(key)));
             }
             Event::TargetRebuilt { target } if !seen.output.quiet => {
                 seen.line(&format!(
@@ -201,7 +202,7 @@ impl Seen {
         }
         if let Ok(mut label) = self.label.try_lock() {
             label.clear();
-            label.extend([transform, " ", key]);
+            label.extend([transform, " ", &word(key)]);
         }
     }
 
@@ -220,7 +221,7 @@ impl Seen {
             self.line(&format!(
                 "{} {}",
                 self.paint.text(Style::Dim, &format!("[{transform}]")),
-                flowstone::printable(&line.to_string())
+                words_within(&line.to_string(), "    ")
             ));
         }
     }

@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
+use flowstone::Diagnostic;
+use flowstone::core::is_unprintable;
 use miette::{
     LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, ReportHandler, SourceCode,
 };
 use serde_json::{Value as Json, json};
 
 use crate::failure::{Failure, FlowText, Kind};
-use crate::output::{Output, Style};
+use crate::output::{Output, Style, word, words_within};
 
 /// The width of messages where there is no terminal to ask.
 const WIDTH: usize = 100;
@@ -78,7 +80,7 @@ pub(crate) fn object(failure: &Failure) -> Json {
 pub(crate) fn text(failure: &Failure, output: Output) -> String {
     let paint = output.paint_notes();
     let mut text = String::new();
-    if let Some(flow) = &failure.flow {
+    if let Some(flow) = failure.flow.as_ref().map(shown_flow) {
         let mut options = MietteHandlerOpts::new()
             .force_graphical(true)
             .terminal_links(false)
@@ -91,40 +93,65 @@ pub(crate) fn text(failure: &Failure, output: Output) -> String {
         let handler = options.build();
         let source = NamedSource::new(&flow.name, Arc::new(flow.text.clone()));
         for fault in &failure.diagnostics {
-            let place = Place::new(fault, flow, &source);
+            let fault = shown_fault(fault);
+            let place = Place::new(&fault, &flow, &source);
             let _ = writeln!(text, "{}", Graphical(&handler, &place));
         }
     }
     if let Some(detail) = &failure.detail {
-        text.push_str(detail.trim_end());
+        text.push_str(&flowstone::printable(detail.trim_end()));
         text.push('\n');
     }
     let _ = writeln!(
         text,
         "{} {}",
         paint.text(Style::Red, "error:"),
-        flowstone::printable(&failure.message)
+        words_within(&failure.message, "  ")
     );
     for hint in &failure.hints {
+        let hint = words_within(hint, "  ");
         let _ = writeln!(text, "{} {hint}", paint.text(Style::Cyan, "hint:"));
     }
     text
 }
 
+/// The flow file with signs of the same length in place of what is unprintable, so that places stay where they are.
+fn shown_flow(flow: &FlowText) -> FlowText {
+    let sign = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if is_unprintable(c) => match c.len_utf8() {
+            1 => "?".to_owned(),
+            2 => "¿".to_owned(),
+            3 => "\u{fffd}".to_owned(),
+            _ => "\u{fffd}?".to_owned(),
+        },
+        c => c.to_string(),
+    };
+    FlowText {
+        name: word(&flow.name),
+        text: flow.text.chars().map(sign).collect(),
+    }
+}
+
+fn shown_fault(fault: &Diagnostic) -> Diagnostic {
+    let shown = |text: &String| flowstone::printable(text);
+    let mut fault = fault.clone();
+    fault.message = shown(&fault.message);
+    fault.label = fault.label.as_ref().map(shown);
+    fault.help = fault.help.as_ref().map(shown);
+    fault
+}
+
 /// A diagnostic with its source, in miette's terms.
 #[derive(Debug)]
 struct Place<'a> {
-    fault: &'a flowstone::Diagnostic,
+    fault: &'a Diagnostic,
     label: Option<LabeledSpan>,
     source: &'a NamedSource<Arc<String>>,
 }
 
 impl<'a> Place<'a> {
-    fn new(
-        fault: &'a flowstone::Diagnostic,
-        flow: &FlowText,
-        source: &'a NamedSource<Arc<String>>,
-    ) -> Self {
+    fn new(fault: &'a Diagnostic, flow: &FlowText, source: &'a NamedSource<Arc<String>>) -> Self {
         let label = fault.span.as_ref().map(|span| {
             // A place behind the end is the end: a file may be cut off.
             let end = span.end.min(flow.text.len());
@@ -175,7 +202,6 @@ impl fmt::Display for Graphical<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowstone::Diagnostic;
 
     #[test]
     fn a_fault_has_its_line_and_column_in_json() {

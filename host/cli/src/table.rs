@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flowstone::SourceCounts;
 
-use crate::output::{Paint, Style};
+use crate::output::{Paint, Style, word};
 
 /// A table as it grows.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Table {
                 counts.unchanged,
             ];
             numbers.extend(keeps.then_some(counts.kept));
-            table.row(std::iter::once(name.clone()).chain(numbers.iter().map(u64::to_string)));
+            table.row(std::iter::once(word(name)).chain(numbers.iter().map(u64::to_string)));
         }
         table
     }

@@ -1,4 +1,4 @@
-//! Keys of several parts as bytes that tell their parts apart and sort as the parts do, and keys as text for people.
+//! Keys of several parts as bytes that tell their parts apart and sort as the parts do, and keys as text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -101,11 +101,11 @@ fn unescape(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// A part for people: text as it is, control characters escaped, bytes in base 16.
+/// A part as text: text as it is, bytes in base 16.
 pub fn show_part(part: &KeyPart<'_>) -> String {
     match part {
         KeyPart::Int(number) => number.to_string(),
-        KeyPart::Text(text) | KeyPart::Json(text) => printable(text.as_bytes()),
+        KeyPart::Text(text) | KeyPart::Json(text) => text.to_string(),
         KeyPart::Bytes(bytes) => bytes.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
@@ -113,7 +113,7 @@ pub fn show_part(part: &KeyPart<'_>) -> String {
     }
 }
 
-/// The key of a record for people: the values of the key columns, or the number of the record.
+/// The key of a record as text: the values of the key columns, or the number of the record.
 pub(crate) fn display_joined(key: &[u8]) -> String {
     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
     match key {
@@ -132,7 +132,7 @@ pub(crate) fn display_joined(key: &[u8]) -> String {
             shown
         }),
     }
-    .unwrap_or_else(|| printable(key))
+    .unwrap_or_else(|| String::from_utf8_lossy(key).into_owned())
 }
 
 /// Bytes for people: lossy where they are not UTF-8, with control characters escaped, so that no name can play tricks

@@ -277,10 +277,11 @@ pub fn open_source<'a>(
     }
 }
 
-/// A key of a source as text for people: lossy, with control characters escaped. Works also for a source that is gone.
+/// A key of a source as text: lossy where it is not UTF-8, and else true, so whoever shows it to people makes it
+/// printable. Works also for a source that is gone.
 pub fn display_key(kind: &str, key: &[u8]) -> String {
     match kind {
         "csv" | "jsonl" | "sqlite" => crate::key::display_joined(key),
-        _ => crate::key::printable(key),
+        _ => String::from_utf8_lossy(key).into_owned(),
     }
 }

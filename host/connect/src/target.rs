@@ -92,7 +92,7 @@ pub trait TargetKeys: Send + Sync {
     /// When the target cannot hold the row, because of any of its columns: a row that has a key can be applied.
     fn key(&self, row: &[Value]) -> Result<Vec<u8>, RowError>;
 
-    /// A key as text for people: `path=a.md, heading=Install`, or the path of the file.
+    /// A key as text: `path=a.md, heading=Install`, or the path of the file. Whoever shows it to people makes it printable.
     fn display_key(&self, key: &[u8]) -> String;
 
     /// The key that text from the command line stands for. Tables: the values of the key columns separated by commas

@@ -67,22 +67,26 @@ impl fmt::Display for FlowErrors {
     }
 }
 
+/// The candidate that `name` may be a misspelling of.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    let nearest = candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().min(length) / 3)
+        .min();
+    nearest.map(|(_, nearest)| nearest)
+}
+
 /// Advice when `name` is none of `candidates`: the nearest of them, or all.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     const LISTED_MAX: usize = 24;
     let mut candidates: Vec<&str> = candidates.into_iter().collect();
     candidates.sort_unstable();
     candidates.dedup();
-    let nearest = candidates
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= 1 + candidate.chars().count().min(name.chars().count()) / 3
-        })
-        .min();
-    let mut text = nearest.map_or_else(String::new, |(_, nearest)| {
-        format!("did you mean `{nearest}`? ")
-    });
+    let nearest = nearest(name, candidates.iter().copied());
+    let mut text =
+        nearest.map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
     if candidates.is_empty() {
         text.push_str("there is none");
     } else {

@@ -19,7 +19,7 @@ mod units;
 mod value;
 mod wave;
 
-pub use diagnostic::{Diagnostic, FlowErrors, suggest};
+pub use diagnostic::{Diagnostic, FlowErrors, nearest, suggest};
 pub use encoding::{
     DecodeError, ENCODING_VERSION, check_encoding, decode, encode, fingerprint, is_same,
 };
@@ -36,7 +36,7 @@ pub use id::{ComponentDigest, Fingerprint, FunctionDigest, IdParseError, MemoKey
 pub use interface::{Function, Interface, NotFound, Param, UnsupportedFunction};
 pub use json::{JsonError, from_json, to_json};
 pub use key::{CodeId, Grant, KEY_SCHEMA, KeyRecipe, LiteralArgument, Maker, Recipe, RecipeRecord};
-pub use printable::printable;
+pub use printable::{is_unprintable, printable};
 pub use types::{Case, Field, Type};
 pub use units::{format_duration, format_size, parse_duration, parse_size};
 pub use value::Value;

@@ -67,7 +67,7 @@ pub enum Event<'a> {
     RowChanged {
         /// The source's name.
         source: &'a str,
-        /// The row's key, for people.
+        /// The row's key: the true one, which may hold any character. Lossy where it is not UTF-8.
         key: &'a str,
         /// How it differs.
         change: Change,
@@ -94,7 +94,7 @@ pub enum Event<'a> {
     WillCall {
         /// The transform's name.
         transform: &'a str,
-        /// The key of the root row, for people.
+        /// The key of the root row: the true one, which may hold any character.
         key: &'a str,
     },
     /// A function was called.
@@ -114,7 +114,7 @@ pub enum Event<'a> {
     RowFailed {
         /// The source's name.
         source: &'a str,
-        /// The root row's key, for people.
+        /// The root row's key: the true one, which may hold any character.
         key: &'a str,
         /// What failed and why.
         reason: &'a str,
@@ -186,7 +186,7 @@ pub enum Event<'a> {
     RowDrifted {
         /// The target's name.
         target: &'a str,
-        /// The target row's key, for people.
+        /// The target row's key: the true one, which may hold any character.
         key: &'a str,
         /// How it differs.
         drift: Drift,

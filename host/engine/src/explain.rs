@@ -16,7 +16,7 @@ use crate::books::Books;
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
 use crate::former::Former;
-use crate::lineage::find_row;
+use crate::named::{find_row, rows_like};
 use crate::overrides::{find, find_fold};
 use crate::reason::{ArgumentColumn, Cause, FormerCalls, argument_columns};
 use crate::recipe::{Recipes, recipe};
@@ -177,14 +177,19 @@ impl Engine {
         }
         let name = &explainer.stage.transforms[explainer.transform].name;
         let row: RowName = Self::row_name(flow, name, key)?;
-        let gone = || Error::NotFound(format!("no run has worked on a row `{key}` of `{name}`"));
-        let root = explainer.find_root(&row.key)?.ok_or_else(gone)?;
+        let gone = |help: &str| {
+            let message = format!("no run has worked on a row `{key}` of `{name}`{help}");
+            Error::NotFound(message)
+        };
+        let Some(root) = explainer.find_root(&row.key)? else {
+            return Err(gone(&explainer.roots_like(&row.key)?));
+        };
         let mut found = None;
         self.survey(flow, name, Some(&row), stop, &mut |surveyed| {
             found = surveyed.key()?;
             Ok(std::ops::ControlFlow::Break(()))
         })?;
-        Ok((root, Some(found.ok_or_else(gone)?)))
+        Ok((root, Some(found.ok_or_else(|| gone(""))?)))
     }
 }
 
@@ -213,6 +218,11 @@ impl Explainer<'_> {
     fn find_root(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let kind = &self.stage.source.kind;
         Ok(find_row(self.snapshot, self.collection, kind, key)?)
+    }
+
+    fn roots_like(&self, key: &str) -> Result<String, Error> {
+        let kind = &self.stage.source.kind;
+        Ok(rows_like(self.snapshot, self.collection, kind, key)?)
     }
 
     /// The calls of the row `key`, or the one of them that is asked for.

@@ -35,6 +35,7 @@ mod lineage;
 mod lists;
 mod live;
 mod meter;
+mod named;
 mod overrides;
 mod pins;
 mod plan;
@@ -68,8 +69,8 @@ pub use flowstone_connect::ConnectError;
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{
-    CallError, FailureKind, Kept, Limits, LoadError, LogLine, Output, SandboxError, World,
-    function_digests, scan as scan_component,
+    COMPONENT_BYTES_MAX, CallError, FailureKind, Kept, Limits, LoadError, LogLine, Output,
+    SandboxError, World, function_digests, scan as scan_component,
 };
 pub use flowstone_store::{
     Compaction, GcPhase, GcProgress, GcReport, Holder, StoreError, StoreSize,

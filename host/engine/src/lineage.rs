@@ -10,9 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowstone_connect::target_keys;
 use flowstone_core::{MemoKey, RELATION, RelationRef, Stage, TargetPlan};
-use flowstone_store::{
-    CallRecord, CollectionId, Lineage, RowHead, Snapshot, StoreError, TargetId, TargetRow,
-};
+use flowstone_store::{CallRecord, CollectionId, Lineage, RowHead, Snapshot, TargetId, TargetRow};
 
 use self::ascent::Ascent;
 use self::descent::Descent;
@@ -21,6 +19,7 @@ use self::trace::{Origin, Trace, TracedStage};
 use crate::books::{Books, TargetEntry, stage_names};
 use crate::engine::{Engine, Flow};
 use crate::error::Error;
+use crate::named::{find_row, rows_like};
 use crate::overrides::depth;
 use crate::recipe::recipe;
 use crate::reconcile::digest;
@@ -28,25 +27,6 @@ use crate::relation::{display_key, is_gathered, noun};
 use crate::report::{LineageCall, LineageReport, LineageTarget};
 use crate::run::{lookups, shape};
 use crate::stage::columns_identity;
-
-/// The key of the row of a collection that people call `key`: the text itself, or what looks like it to them.
-pub(crate) fn find_row(
-    snapshot: &Snapshot,
-    collection: CollectionId,
-    kind: &str,
-    key: &str,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    if snapshot.row(collection, key.as_bytes())?.is_some() {
-        return Ok(Some(key.as_bytes().to_vec()));
-    }
-    for row in snapshot.rows(collection)? {
-        let (found, _) = row?;
-        if display_key(kind, &found) == key {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
 
 impl Engine {
     /// Where the row `key` of the target `name` came from.
@@ -119,14 +99,17 @@ impl Engine {
                     flowstone_core::suggest(name, stages.iter().map(|stage| &*stage.source.name));
                 Error::NotFound(format!("the flow has no source `{name}`: {help}"))
             })?;
-        let never = || {
-            let noun = noun(&stage.source.kind);
+        let kind = &stage.source.kind;
+        let never = |help: &str| {
+            let noun = noun(kind);
             Error::NotFound(format!(
-                "{noun} `{name}` has no row `{key}` in the last run"
+                "{noun} `{name}` has no row `{key}` in the last run{help}"
             ))
         };
-        let collection = books.source(name).ok_or_else(never)?;
-        let bytes = find_row(&snapshot, collection, &stage.source.kind, key)?.ok_or_else(never)?;
+        let collection = books.source(name).ok_or_else(|| never(""))?;
+        let Some(bytes) = find_row(&snapshot, collection, kind, key)? else {
+            return Err(never(&rows_like(&snapshot, collection, kind, key)?));
+        };
         let root = Root::read(&books, &snapshot, collection, bytes)?;
         let mut report = root.report(&books);
         let past = Past::new(self, flow, &books, &snapshot);
@@ -236,7 +219,7 @@ impl Root {
         calls.map(call).collect()
     }
 
-    /// Its target rows, with the names of the targets and the keys for people.
+    /// Its target rows, with the names of the targets and the keys as text.
     fn targets<'a>(&'a self, books: &'a Books) -> Vec<(&'a str, String, &'a TargetRow)> {
         let mut keys = BTreeMap::new();
         let rows = self.lineage.targets.iter().filter_map(|row| {

@@ -181,7 +181,7 @@ pub(crate) fn noun(kind: &str) -> &'static str {
     }
 }
 
-/// A key of a source or of a gathered collection as text for people.
+/// A key of a source or of a gathered collection as text: the true one, as `--json` gives it and people name it.
 pub(crate) fn display_key(kind: &str, key: &[u8]) -> String {
     let shown = match kind {
         REDUCE => show_group(key),

@@ -192,7 +192,7 @@ pub struct TargetCounts {
 pub struct FailedRow {
     /// The source's name.
     pub source: String,
-    /// The row's key, for people.
+    /// The row's key: the true one, which may hold any character. Lossy where it is not UTF-8.
     pub key: String,
     /// What failed and why.
     pub reason: String,
@@ -203,7 +203,7 @@ pub struct FailedRow {
 pub struct DriftedRow {
     /// The target's name.
     pub target: String,
-    /// The target row's key, for people.
+    /// The target row's key: the true one, which may hold any character.
     pub key: String,
     /// How it differed.
     pub drift: Drift,
@@ -257,7 +257,7 @@ pub struct Reason {
 pub struct PlannedRow {
     /// The source's name.
     pub source: String,
-    /// The row's key, for people.
+    /// The row's key: the true one, which may hold any character. Lossy where it is not UTF-8.
     pub key: String,
     /// `new`, `changed`, `removed`, `failed before`, `flow changed`, `what it looks up may be other`, or `result put by hand`.
     pub why: String,
@@ -268,7 +268,7 @@ pub struct PlannedRow {
 pub struct LineageReport {
     /// The source's name.
     pub source: String,
-    /// The root row's key, for people.
+    /// The root row's key: the true one, which may hold any character.
     pub key: String,
     /// The fingerprint of the columns that the flow reads; none for a row that could not be read.
     pub content: Option<String>,
@@ -301,7 +301,7 @@ pub struct LineageCall {
 pub struct LineageTarget {
     /// The target's name.
     pub target: String,
-    /// The target row's key, for people.
+    /// The target row's key: the true one, which may hold any character.
     pub key: String,
     /// Which child row it was: the positions in the lists from the root row down, empty for the root row itself.
     pub origin: Vec<u32>,

@@ -380,7 +380,7 @@ impl StageRun<'_> {
             .ok_or(Error::Internal("a function was not kept"))
     }
 
-    /// A key of the source for people.
+    /// A key of the source as text.
     pub(crate) fn label(&self, key: &[u8]) -> String {
         display_key(&self.stage.source.kind, key)
     }

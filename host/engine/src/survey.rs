@@ -216,7 +216,7 @@ enum Only<'a> {
 }
 
 impl Only<'_> {
-    /// The key of the one root row, for people, where there is only one.
+    /// The key of the one root row, where there is only one.
     fn root(&self) -> Option<&str> {
         match self {
             Only::Any => None,

@@ -69,4 +69,4 @@ pub use kept::Kept;
 pub use log::{LogLevel, LogLine};
 pub use plugin::{Extent, Plugin};
 pub use sandbox::Sandbox;
-pub use scan::{Scan, scan};
+pub use scan::{COMPONENT_BYTES_MAX, Scan, scan};

@@ -17,7 +17,7 @@ use crate::error::LoadError;
 const RECIPE: &str = "flowstone component digest 1";
 
 /// How many bytes a component may have. The largest ones known (a Python interpreter with numpy) have 60 MiB.
-pub(crate) const COMPONENT_BYTES_MAX: usize = 512 << 20;
+pub const COMPONENT_BYTES_MAX: usize = 512 << 20;
 
 /// How deep modules and components may be nested; the validation allows no more either.
 const NESTING_MAX: usize = 100;

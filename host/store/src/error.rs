@@ -33,7 +33,8 @@ pub enum StoreError {
     /// The store was written by a version of flowstone with another format.
     #[error(
         "the store `{}` has format {found} and this flowstone reads format {supported}: use the version that wrote it, \
-         or delete the folder and run again, which rebuilds everything from the sources",
+         or delete the folder and run again, which rebuilds everything from the sources, but for pinned results of older \
+         code and those of `cache put`",
         path.display()
     )]
     Format {
@@ -58,7 +59,8 @@ pub enum StoreError {
     },
     /// The store's bytes are not what flowstone wrote.
     #[error(
-        "the store `{}` is damaged: {what}. Delete the folder and run again: everything is rebuilt from the sources",
+        "the store `{}` is damaged: {what}. Delete the folder and run again: everything is rebuilt from the sources, \
+         but for pinned results of older code and those of `cache put`",
         path.display()
     )]
     Damaged {

@@ -40,7 +40,8 @@ pub(crate) enum CacheVerb {
         long_about = "Remember a result that is given, for the present code and inputs.\n\n\
             It takes the place of what the call would give, until the code or the inputs change. The rows that use it \
             are looked at again by the next run. VALUE is the value as WAVE text, or a whole result such as `none` or \
-            `err(\"not a date\")`; a plain word is a string where one is wanted. `@FILE` reads it from a file.",
+            `err(\"not a date\")`; a plain word is a string where one is wanted. `@FILE` reads it from a file, of at \
+            most 256 MiB as `raw` and 64 MiB else.",
         after_help = "Examples:\n  flowstone cache put words guide.md#3 12\n  flowstone cache put title guide.md 'The guide'\n  \
             flowstone cache put thumbnail cat.jpg @cat.png"
     )]

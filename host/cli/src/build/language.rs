@@ -4,14 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::work::Work;
 use super::{c, go, javascript, python, rust, tools, world};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+use crate::whole;
 
 /// A language that plugins are built from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +53,13 @@ impl Job<'_> {
     ///
     /// When it cannot be read, or is too long.
     pub(super) fn manifest(&self, name: &str) -> Result<String, Failure> {
-        let mut text = String::new();
-        File::open(self.folder.join(name))
-            .and_then(|file| file.take(MANIFEST_BYTES_MAX + 1).read_to_string(&mut text))
-            .map_err(|error| self.wrong_manifest(name, &format!("cannot be read: {error}")))?;
-        if text.len() as u64 > MANIFEST_BYTES_MAX {
-            return Err(self.wrong_manifest(name, "is longer than 1 MiB"));
-        }
-        Ok(text)
+        let wrong = |what: &str| self.wrong_manifest(name, what);
+        let read = whole::read(&self.folder.join(name), MANIFEST_BYTES_MAX);
+        let bytes = read.map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => wrong("is longer than 1 MiB"),
+            _ => wrong(&format!("cannot be read: {error}")),
+        })?;
+        String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))
     }
 
     /// What is wrong with a manifest.

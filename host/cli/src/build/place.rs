@@ -8,6 +8,10 @@ use flowstone::core::{Type, Value, fingerprint};
 
 use super::freshness::Record;
 use crate::failure::{Failure, Kind};
+use crate::whole;
+
+/// So many bytes may a record have: it names the files that a component was built from.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
 
 /// The folder of a store in which built components lie.
 pub(crate) const BUILT: &str = "built";
@@ -36,7 +40,7 @@ impl Place {
 
     /// What the component that lies there was built from.
     pub(super) fn record(&self) -> Option<Record> {
-        Record::read(&fs::read(&self.record).ok()?)
+        Record::read(&whole::read(&self.record, RECORD_BYTES_MAX).ok()?)
     }
 
     /// The component, if nothing that it was built from changed.
@@ -45,7 +49,7 @@ impl Place {
         if !record.is_fresh(folder, tools) {
             return None;
         }
-        let bytes = fs::read(&self.wasm).ok()?;
+        let bytes = whole::read(&self.wasm, flowstone::COMPONENT_BYTES_MAX as u64).ok()?;
         record.is_of(&bytes).then_some(bytes)
     }
 

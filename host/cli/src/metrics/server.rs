@@ -15,9 +15,10 @@ use crate::failure::{Failure, Kind};
 
 /// So many connections are served at once, and so many may wait.
 const SERVED_MAX: usize = 4;
-const WAITING_MAX: usize = 16;
+const WAITING_MAX: usize = 256;
 
-/// How long a connection may take in all.
+/// How long a connection may take in all, from when it was accepted: those that waited behind silent ones have said
+/// what they want by then, or never will.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// The longest head of a request.
@@ -52,7 +53,9 @@ impl Server {
                     thread::sleep(Duration::from_millis(50));
                     continue;
                 };
-                if let Err(TrySendError::Disconnected(_)) = send.try_send(connection) {
+                if let Err(TrySendError::Disconnected(_)) =
+                    send.try_send((connection, Instant::now() + DEADLINE))
+                {
                     return;
                 }
             }
@@ -66,22 +69,24 @@ impl Server {
     }
 }
 
-fn serve_all(connections: &Mutex<Receiver<TcpStream>>, metrics: &Metrics) {
+/// A connection, and when its time is up.
+type Accepted = (TcpStream, Instant);
+
+fn serve_all(connections: &Mutex<Receiver<Accepted>>, metrics: &Metrics) {
     loop {
         let next = connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .recv();
-        let Ok(connection) = next else {
+        let Ok((connection, end)) = next else {
             return;
         };
         // Whoever asked is gone, or was too slow: nobody is left to tell.
-        let _ = serve(connection, metrics);
+        let _ = serve(connection, end, metrics);
     }
 }
 
-fn serve(mut connection: TcpStream, metrics: &Metrics) -> std::io::Result<()> {
-    let end = Instant::now() + DEADLINE;
+fn serve(mut connection: TcpStream, end: Instant, metrics: &Metrics) -> std::io::Result<()> {
     let head = read_head(&mut connection, end)?;
     let answer = answer(&head, metrics);
     connection.set_write_timeout(Some(left(end)))?;
@@ -205,9 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_behind_silent_ones_is_answered() {
+        let (server, _) = server();
+        let silent: Vec<TcpStream> = (0..WAITING_MAX / 2)
+            .map(|_| TcpStream::connect(server.address()).expect("it listens"))
+            .collect();
+        let answer = ask(&server, b"GET /healthz HTTP/1.1\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        drop(silent);
+    }
+
+    #[test]
     fn those_who_say_nothing_do_not_keep_others_waiting_for_ever() {
         let (server, _) = server();
-        let silent: Vec<TcpStream> = (0..3 * (SERVED_MAX + WAITING_MAX))
+        let silent: Vec<TcpStream> = (0..2 * (SERVED_MAX + WAITING_MAX))
             .map(|_| TcpStream::connect(server.address()).expect("it listens"))
             .collect();
         let end = Instant::now() + Duration::from_mins(1);

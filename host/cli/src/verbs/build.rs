@@ -10,7 +10,9 @@ use super::component;
 use crate::args::BuildArgs;
 use crate::build::{Built, replace};
 use crate::failure::{EXIT_DONE, Failure, Kind};
+use crate::outlet;
 use crate::output::{Output, Style};
+use crate::settings::STORE_FOLDER;
 use crate::table;
 
 /// Builds a plugin, and says what came of it.
@@ -20,6 +22,10 @@ pub(crate) fn build(args: &BuildArgs, output: Output) -> Result<u8, Failure> {
         let message = format!("there is no folder `{}`", folder.display());
         return Err(Failure::new(Kind::NotFound, message)
             .hint("name the folder with the plugin's sources and manifest"));
+    }
+    if let Some(file) = &args.output {
+        let own = folder.join(STORE_FOLDER);
+        outlet::check_component(file, folder, args.store.as_deref().unwrap_or(&own))?;
     }
     let begun = Instant::now();
     let built = component::built(folder, args.store.as_deref(), output)?;

@@ -1,5 +1,6 @@
 //! `flowstone call`: one call of one function, arguments and result as WAVE text.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use flowstone::core::{Function, Value, to_json, to_wave};
@@ -18,8 +19,9 @@ pub(crate) fn call(args: &CallArgs, output: Output) -> Result<u8, Failure> {
     let bytes = component::bytes(&args.component, output)?;
     let component = component::load(&args.component.component, &bytes, output)?;
     let function = given::function(component.interface(), &args.function)?;
-    let arguments = given::arguments(function, &args.arguments, Files::Any)?;
     let limits = args.limits.limits();
+    let room = Cell::new(limits.memory_bytes_max);
+    let arguments = given::arguments(function, &args.arguments, Files::Any { room: &room })?;
     let start = Instant::now();
     let outcome = component.call(&function.name, &arguments, &limits, [0; 32])?;
     let seconds = start.elapsed().as_secs_f64();

@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use crate::args::CheckArgs;
 use crate::failure::{EXIT_DONE, Failure};
 use crate::opening::{self, Opened};
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, word};
 use crate::settings::FlowSettings;
 use crate::table::count;
 
@@ -45,7 +45,9 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<u8, Failure> {
 fn pins(opened: &Opened) -> Result<BTreeMap<String, PinState>, Failure> {
     let mut pins = BTreeMap::new();
     for stage in &opened.flow.plan().stages {
-        for transform in &stage.transforms {
+        // Each is looked for by its name, which takes its time where there are thousands.
+        let named = |transform: &&Transform| transform.cache.pin.is_some();
+        for transform in stage.transforms.iter().filter(named) {
             if let Some(pin) = opened.engine.pin_state(&opened.flow, &transform.name)? {
                 pins.insert(transform.name.clone(), pin);
             }
@@ -56,15 +58,15 @@ fn pins(opened: &Opened) -> Result<BTreeMap<String, PinState>, Failure> {
 
 fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> String {
     let plan = opened.flow.plan();
-    let bold = |text: &str| paint.text(Style::Bold, text);
-    let dim = |text: &str| paint.text(Style::Dim, text);
+    let bold = |text: &str| paint.text(Style::Bold, &word(text));
+    let dim = |text: &str| paint.text(Style::Dim, &word(text));
     let mut text = format!("flow {}\n", bold(&plan.name));
     for (number, stage) in plan.stages.iter().enumerate() {
         let (what, from) = gathered::title(plan, stage);
         let name = bold(&stage.source.name);
         let _ = writeln!(text, "\n{what} {name} {}", dim(&format!("({from})")));
         for line in gathered::lines(plan, stage) {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", word(&line));
         }
         for (index, transform) in stage.transforms.iter().enumerate() {
             let call = format!("{}.{}", transform.plugin, transform.function.short_name());
@@ -72,9 +74,9 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
             let call = dim(&format!("({call}, each {each})"));
             let _ = writeln!(text, "\ntransform {} {call}", bold(&transform.name));
             for line in arguments(opened, number, index, transform) {
-                let _ = writeln!(text, "  {line}");
+                let _ = writeln!(text, "  {}", word(&line));
             }
-            let _ = writeln!(text, "  -> {}", result(stage, transform));
+            let _ = writeln!(text, "  -> {}", word(&result(stage, transform)));
             if let Some(batch) = transform.batch {
                 let bytes = format_size(batch.bytes_max);
                 let _ = writeln!(
@@ -89,7 +91,7 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
             let mut granted = transform.grants.pure_names();
             granted.extend(transform.tells_row.then(|| "row".to_owned()));
             if !granted.is_empty() {
-                let _ = writeln!(text, "  granted {}, in its keys", granted.join(", "));
+                let _ = writeln!(text, "  granted {}, in its keys", word(&granted.join(", ")));
             }
             if let Some(impure) = impure(transform) {
                 let _ = writeln!(text, "  {} {impure}", paint.text(Style::Yellow, "impure:"));
@@ -100,7 +102,7 @@ fn text(opened: &Opened, pins: &BTreeMap<String, PinState>, paint: Paint) -> Str
             let kind = dim(&format!("({}, rows of {rows})", target.spec.kind));
             let _ = writeln!(text, "\ntarget {} {kind}", bold(&target.name));
             for line in columns_of(stage, target) {
-                let _ = writeln!(text, "  {line}");
+                let _ = writeln!(text, "  {}", word(&line));
             }
         }
     }

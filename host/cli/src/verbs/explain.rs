@@ -7,7 +7,7 @@ use flowstone::{Cause, ChangedValue, ExplainedCall, Explanation};
 use crate::args::ExplainArgs;
 use crate::failure::{EXIT_DONE, Failure};
 use crate::opening;
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, word, words_within};
 use crate::signals;
 use crate::table::count;
 
@@ -45,10 +45,11 @@ fn of_all(explanation: &Explanation, paint: Paint) -> String {
     for group in &explanation.groups {
         let did = if group.called { "called" } else { "reused" };
         let why = group.why.trim_start_matches("reused: ");
-        let _ = writeln!(text, "  {} {did}: {why}", group.calls);
+        let _ = writeln!(text, "  {} {did}: {}", group.calls, word(why));
         let more = if group.more { ", …" } else { "" };
         if !group.rows.is_empty() {
-            let _ = writeln!(text, "    for {}{more}", group.rows.join(", "));
+            let rows: Vec<String> = group.rows.iter().map(|row| word(row)).collect();
+            let _ = writeln!(text, "    for {}{more}", rows.join(", "));
         }
     }
     if explanation.untouched_rows > 0 {
@@ -60,6 +61,7 @@ fn of_all(explanation: &Explanation, paint: Paint) -> String {
 
 fn of_row(explanation: &Explanation, key: &str, all: bool, paint: Paint) -> String {
     let name = paint.text(Style::Bold, &explanation.transform);
+    let key = word(key);
     if explanation.calls.is_empty() {
         return format!("{name} was not called for {key}, and nothing was reused\n");
     }
@@ -76,7 +78,7 @@ fn of_row(explanation: &Explanation, key: &str, all: bool, paint: Paint) -> Stri
             "  {} {did} run {}: {}",
             &call.key[..12],
             call.run,
-            call.why.trim_start_matches("reused: ")
+            word(call.why.trim_start_matches("reused: "))
         );
         causes(call, &mut text);
     }
@@ -162,8 +164,10 @@ fn values(text: &mut String, value: &ChangedValue) {
 fn pair(text: &mut String, what: &str, from: Option<&str>, to: Option<&str>) {
     let none = "(none)";
     let _ = writeln!(text, "    {what}");
-    let _ = writeln!(text, "      - {}", from.unwrap_or(none));
-    let _ = writeln!(text, "      + {}", to.unwrap_or(none));
+    // Values of several lines stand below each other.
+    let shown = |text: Option<&str>| words_within(text.unwrap_or(none), "        ");
+    let _ = writeln!(text, "      - {}", shown(from));
+    let _ = writeln!(text, "      + {}", shown(to));
 }
 
 fn shortened(value: &str) -> String {

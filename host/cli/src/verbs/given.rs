@@ -1,8 +1,7 @@
 //! Functions and arguments as people name them, on the command line and in cases.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use flowstone::core::{Function, Interface, NotFound, Param, Type, Value, from_wa
 
 use super::inspect::signature;
 use crate::failure::{Failure, Kind};
+use crate::whole;
 
 /// The function of this name.
 pub(super) fn function<'a>(interface: &'a Interface, name: &str) -> Result<&'a Function, Failure> {
@@ -39,11 +39,17 @@ pub(super) fn function<'a>(interface: &'a Interface, name: &str) -> Result<&'a F
 /// How many bytes the files that a file of cases names may have together, each counted as often as it is named.
 pub(super) const CASES_BYTES_MAX: u64 = 64 << 20;
 
+/// How many bytes a file of WAVE or JSON text may have: the values that it says take many times as much memory.
+pub(super) const TEXT_BYTES_MAX: u64 = 64 << 20;
+
 /// Which files `@FILE` may mean.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Files<'a> {
     /// Any: the person at the terminal may read them anyway.
-    Any,
+    Any {
+        /// How many bytes more may be read: no call can take more than its memory holds.
+        room: &'a Cell<u64>,
+    },
     /// Those of cases: they may be somebody else's.
     In {
         /// The folder that they lie in, where paths begin.
@@ -104,7 +110,8 @@ fn argument(param: &Param, text: &str, files: Files<'_>) -> Result<Value, String
 }
 
 fn from_file(ty: &Type, file: &str, files: Files<'_>) -> Result<Value, String> {
-    let bytes = bytes(&path(file, files)?, files)?;
+    let is_text = *ty != Type::bytes() && *ty != Type::String;
+    let bytes = bytes(&path(file, files)?, is_text, files)?;
     if *ty == Type::bytes() {
         return Ok(Value::bytes(bytes));
     }
@@ -115,25 +122,33 @@ fn from_file(ty: &Type, file: &str, files: Files<'_>) -> Result<Value, String> {
     from_wave(text.trim(), ty).map_err(|error| error.to_string())
 }
 
-/// What a file holds.
-fn bytes(path: &Path, files: Files<'_>) -> Result<Vec<u8>, String> {
-    let read = |most: u64| {
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-        read.map(|_| bytes).map_err(|error| error.to_string())
+/// What a file holds; `is_text` where it is the text of values.
+fn bytes(path: &Path, is_text: bool, files: Files<'_>) -> Result<Vec<u8>, String> {
+    let (Files::Any { room } | Files::In { room, .. }) = files;
+    let bytes_max = if is_text {
+        TEXT_BYTES_MAX.min(room.get())
+    } else {
+        room.get()
     };
-    let Files::In { room, .. } = files else {
-        return read(u64::MAX);
-    };
-    let bytes = read(room.get() + 1)?;
-    let left = room.get().checked_sub(bytes.len() as u64);
-    room.set(left.ok_or("the files that the cases name have more than 64 MiB together")?);
+    let bytes = whole::read(path, bytes_max).map_err(|error| match (error.kind(), files) {
+        (ErrorKind::FileTooLarge, Files::In { .. }) => {
+            "the files that the cases name have more than 64 MiB together".to_owned()
+        }
+        (ErrorKind::FileTooLarge, _) if bytes_max < room.get() => {
+            format!("{error} as WAVE text")
+        }
+        (ErrorKind::FileTooLarge, _) => format!(
+            "{error}: the files of a call must fit into its memory, and `--memory-limit SIZE` gives it more"
+        ),
+        _ => error.to_string(),
+    })?;
+    room.set(room.get() - bytes.len() as u64);
     Ok(bytes)
 }
 
 fn path(file: &str, files: Files<'_>) -> Result<PathBuf, String> {
     let folder = match files {
-        Files::Any => return Ok(PathBuf::from(file)),
+        Files::Any { .. } => return Ok(PathBuf::from(file)),
         Files::In { folder, .. } => folder,
     };
     let inside = |path: &Path| {
@@ -158,7 +173,8 @@ mod tests {
 
     fn value(ty: Type, text: &str) -> Result<Value, String> {
         let name = "x".to_owned();
-        argument(&Param { name, ty }, text, Files::Any)
+        let room = Cell::new(1 << 20);
+        argument(&Param { name, ty }, text, Files::Any { room: &room })
     }
 
     #[test]
@@ -263,13 +279,15 @@ mod tests {
             result: Some(Type::U32),
             docs: None,
         };
-        let missing = arguments(&function, &[], Files::Any).expect_err("one is missing");
+        let room = Cell::new(0);
+        let files = Files::Any { room: &room };
+        let missing = arguments(&function, &[], files).expect_err("one is missing");
         assert_eq!(missing.message, "the argument `text` is missing");
         assert_eq!(
             missing.hints,
             ["the function is `count: func(text: string) -> u32`"]
         );
-        let many = arguments(&function, &["a".to_owned(), "b".to_owned()], Files::Any);
+        let many = arguments(&function, &["a".to_owned(), "b".to_owned()], files);
         let many = many.expect_err("one is too much");
         assert_eq!(
             many.message,

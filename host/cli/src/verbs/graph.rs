@@ -7,6 +7,7 @@ use crate::args::{GraphArgs, GraphFormat};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::graph::{Graph, dot, mermaid, svg};
 use crate::opening;
+use crate::outlet;
 use crate::output::Output;
 use crate::settings::FlowSettings;
 
@@ -14,6 +15,9 @@ use crate::settings::FlowSettings;
 pub(crate) fn graph(args: &GraphArgs, output: Output) -> Result<u8, Failure> {
     let settings = FlowSettings::new(&args.flow)?;
     let opened = opening::open(&settings, output)?;
+    if let Some(file) = &args.output {
+        outlet::check_in_flow(file, &settings, &opened)?;
+    }
     let plan = opened.flow.plan();
     let mut runs = opened.engine.runs(Some((&plan.name, &settings.place)))?;
     let last = runs.next().transpose()?;

@@ -200,7 +200,7 @@ fn drop_pin(args: &PinDropArgs, output: Output) -> Result<u8, Failure> {
         output.object(&report)?;
     } else {
         output.answer(&dropped(&report, output.paint()))?;
-        output.note("a flow that still names the pin makes it anew: take it out of the flow file");
+        output.note("while a flow names the pin, rows that change bring it back: take it out of the flow file");
     }
     Ok(EXIT_DONE)
 }

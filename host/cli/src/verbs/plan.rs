@@ -8,7 +8,7 @@ use flowstone::core::{Plan, Transform};
 use crate::args::PlanArgs;
 use crate::failure::{EXIT_DONE, EXIT_INTERRUPTED, Failure};
 use crate::opening;
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, word};
 use crate::settings::FlowSettings;
 use crate::signals;
 use crate::table::{Table, count};
@@ -39,7 +39,10 @@ pub(crate) fn plan(args: &PlanArgs, output: Output) -> Result<u8, Failure> {
 }
 
 fn text(report: &PlanReport, followers: &[&str], rows: bool, paint: Paint) -> String {
-    let mut text = format!("plan of {}\n\n", paint.text(Style::Bold, &report.flow));
+    let mut text = format!(
+        "plan of {}\n\n",
+        paint.text(Style::Bold, &word(&report.flow))
+    );
     let sources = Table::of_sources(&report.sources);
     text.push_str(&sources.text(paint));
     let mut transforms = Table::of_text(&["transform", "calls", "reused", "undecided", "why"]);
@@ -47,12 +50,12 @@ fn text(report: &PlanReport, followers: &[&str], rows: bool, paint: Paint) -> St
         let why: Vec<String> = transform
             .reasons
             .iter()
-            .map(|reason| format!("{} ({})", reason.why, reason.calls))
+            .map(|reason| format!("{} ({})", word(&reason.why), reason.calls))
             .collect();
         let numbers = [transform.calls, transform.reused, transform.undecided]
             .map(|number| number.to_string());
         transforms.row(
-            std::iter::once(transform.name.clone())
+            std::iter::once(word(&transform.name))
                 .chain(numbers)
                 .chain([why.join(", ")]),
         );
@@ -74,7 +77,7 @@ fn text(report: &PlanReport, followers: &[&str], rows: bool, paint: Paint) -> St
     if rows && !report.rows.is_empty() {
         let mut table = Table::of_text(&["row", "key", "why"]);
         for row in &report.rows {
-            table.row([row.source.clone(), row.key.clone(), row.why.clone()]);
+            table.row([word(&row.source), word(&row.key), word(&row.why)]);
         }
         let _ = write!(text, "\n{}", table.text(paint));
         if hidden_rows(report) > 0 {

@@ -1,18 +1,18 @@
 //! `flowstone run`: brings the targets up to date, shows how it goes on, and sums up.
 
-use flowstone::{Drift, RunOptions, RunReport};
+use flowstone::{Drift, FailedRow, RunOptions, RunReport};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 
 use crate::args::RunArgs;
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, EXIT_INTERRUPTED, Failure, Kind};
 use crate::opening::{self, Opened};
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, word, words_within};
 use crate::progress::Progress;
 use crate::settings::FlowSettings;
 use crate::signals;
 use crate::table::{Table, count, seconds};
+use crate::whole;
 
 /// So many failed rows are listed.
 const FAILED_LISTED_MAX: usize = 10;
@@ -77,15 +77,9 @@ const OVERRIDES_BYTES_MAX: u64 = 256 << 20;
 
 fn read_overrides(path: &str) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Kind::Usage, format!("cannot read `{path}`: {why}"));
-    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    let mut text = String::new();
-    let read = file.take(OVERRIDES_BYTES_MAX + 1).read_to_string(&mut text);
-    match read.map_err(|error| wrong(error.to_string()))? {
-        bytes if bytes as u64 > OVERRIDES_BYTES_MAX => {
-            Err(wrong("it has more than 256 MiB".into()))
-        }
-        _ => Ok(text),
-    }
+    let bytes = whole::read(Path::new(path), OVERRIDES_BYTES_MAX)
+        .map_err(|error| wrong(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))
 }
 
 fn status(report: &RunReport) -> u8 {
@@ -101,7 +95,7 @@ fn status(report: &RunReport) -> u8 {
 fn summary(report: &RunReport, paint: Paint) -> String {
     let title = paint.text(
         Style::Bold,
-        &format!("run {} of {}", report.run, report.flow),
+        &format!("run {} of {}", report.run, word(&report.flow)),
     );
     let mut text = format!("{title}, {}\n", seconds(report.seconds));
     text.push_str(&tables(report, paint));
@@ -151,7 +145,7 @@ pub(super) fn tables(report: &RunReport, paint: Paint) -> String {
 }
 
 fn cells(name: &str, numbers: &[u64]) -> Vec<String> {
-    std::iter::once(name.to_owned())
+    std::iter::once(word(name))
         .chain(numbers.iter().map(u64::to_string))
         .collect()
 }
@@ -175,7 +169,7 @@ fn drifted(report: &RunReport, paint: Paint) -> String {
             Drift::Missing => "was missing",
             Drift::Added => "was added, and is removed",
         };
-        let _ = writeln!(text, "  {} {}: {how}", row.target, row.key);
+        let _ = writeln!(text, "  {} {}: {how}", word(&row.target), word(&row.key));
     }
     text
 }
@@ -190,8 +184,7 @@ pub(super) fn failures(report: &RunReport, listed_max: usize, paint: Paint) -> S
     let mut text = format!("\n{}\n", paint.text(Style::Red, &title));
     let listed = report.failed.iter().take(listed_max);
     for row in listed {
-        let reason = row.reason.trim_end().replace('\n', "\n    ");
-        let _ = writeln!(text, "  {} {}: {reason}", row.source, row.key);
+        let _ = writeln!(text, "  {}", failed(row));
     }
     if report.failures > listed_max as u64 {
         let hint = paint.text(Style::Cyan, "hint:");
@@ -211,19 +204,26 @@ fn kept(report: &RunReport, paint: Paint) -> String {
         let verb = if counts.kept == 1 { "stays" } else { "stay" };
         let _ = writeln!(
             text,
-            "{} {source} has records without a readable key: mend or remove them; until then {} that {verb} as made before \
+            "{} {} has records without a readable key: mend or remove them; until then {} that {verb} as made before \
              may be gone",
             paint.text(Style::Cyan, "hint:"),
+            word(source),
             count(counts.kept, "row"),
         );
     }
     text
 }
 
+/// A failed row and why, on a line, or on several of which only the first begins so.
+pub(super) fn failed(row: &FailedRow) -> String {
+    let reason = words_within(&row.reason, "      ");
+    format!("{} {}: {reason}", word(&row.source), word(&row.key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowstone::{DriftedRow, FailedRow, SourceCounts, TargetCounts};
+    use flowstone::{DriftedRow, SourceCounts, TargetCounts};
     use std::collections::BTreeMap;
 
     fn report(failures: u64, listed: usize) -> RunReport {
@@ -288,6 +288,18 @@ mod tests {
             text.contains("2 target rows were not as written\n  index path=a.md: was changed\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn no_words_of_a_plugin_look_like_a_row_of_their_own() {
+        let mut report = report(1, 1);
+        report.flow = "a\u{202e}\nb".to_owned();
+        report.failed[0].key = "x\n  page y.md".to_owned();
+        report.failed[0].reason = "no\n  page z.md: \u{1b}[2Jforged\rx\n".to_owned();
+        let text = summary(&report, Paint(false));
+        assert!(text.starts_with("run 3 of a\\u{202e}\\nb, "), "{text}");
+        let listed = "  page x\\n  page y.md: no\n        page z.md: \\u{1b}[2Jforged\\rx\n";
+        assert!(text.ends_with(listed), "{text}");
     }
 
     #[test]

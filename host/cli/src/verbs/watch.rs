@@ -14,12 +14,13 @@ use crate::args::WatchArgs;
 use crate::failure::{EXIT_DONE, EXIT_INTERRUPTED, Failure};
 use crate::metrics::{Metrics, Server};
 use crate::opening::{self, Opened};
-use crate::output::{Output, Paint, Style};
+use crate::output::{Output, Paint, Style, words_within};
 use crate::reload::{self, Changed, Reload};
 use crate::render;
 use crate::settings::FlowSettings;
 use crate::signals;
 use crate::table::seconds;
+use crate::verbs::run::failed;
 use crate::when::time_of_day;
 
 /// So many rows that failed in a round are listed.
@@ -204,8 +205,7 @@ impl Teller {
         json["event"] = "round".into();
         let mut line = round_line(report, self.paint());
         for row in report.failed.iter().take(FAILED_LISTED_MAX) {
-            let reason = row.reason.trim_end().replace('\n', "\n    ");
-            let _ = write!(line, "\n  {} {}: {reason}", row.source, row.key);
+            let _ = write!(line, "\n  {}", failed(row));
         }
         if report.failed.is_empty() {
             self.tell(&json, &line);
@@ -260,7 +260,8 @@ impl Observer for Teller {
             }
             Event::Called { transform, log, .. } if self.output.verbose => {
                 for line in *log {
-                    self.output.note(&format!("{transform}: {}", line.text));
+                    let said = words_within(&line.text, "    ");
+                    self.output.note(&format!("{transform}: {said}"));
                 }
             }
             _ => {}

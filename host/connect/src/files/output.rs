@@ -231,7 +231,7 @@ impl TargetKeys for FileKeys {
     }
 
     fn display_key(&self, key: &[u8]) -> String {
-        printable(key)
+        String::from_utf8_lossy(key).into_owned()
     }
 
     fn parse_key(&self, text: &str) -> Result<Vec<u8>, KeyParseError> {

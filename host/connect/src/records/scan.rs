@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::ConnectError;
 use crate::hint::Hint;
-use crate::key::{NO_KEY, display_joined};
+use crate::key::{NO_KEY, display_joined, printable};
 use crate::records::file::{RecordAt, Scanned};
 use crate::records::format::{BadRecord, Layout, Reader};
 use crate::records::input::{Body, RECORD_BYTES_MAX};
@@ -157,7 +157,7 @@ impl ByKey {
                 item.number,
                 first.number,
                 first.span.line,
-                display_joined(&first.key),
+                printable(display_joined(&first.key).as_bytes()),
             ));
         }
         Ok(Some(item))

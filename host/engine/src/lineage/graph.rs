@@ -25,7 +25,7 @@ pub enum LineageNode {
     Source {
         /// The source's name.
         name: String,
-        /// The row's key, for people.
+        /// The row's key: the true one, which may hold any character. Lossy where it is not UTF-8.
         key: String,
         /// The fingerprint of the columns that the flow reads; none for a row that could not be read.
         content: Option<String>,
@@ -36,7 +36,7 @@ pub enum LineageNode {
         by: String,
         /// Its name.
         name: String,
-        /// The row's key, for people.
+        /// The row's key: the true one, which may hold any character. Lossy where it is not UTF-8.
         key: String,
         /// The fingerprint of the columns that the flow reads; none for a row that could not be read.
         content: Option<String>,
@@ -45,7 +45,7 @@ pub enum LineageNode {
     Member {
         /// Its collection.
         collection: String,
-        /// The key of its root row, for people.
+        /// The key of its root row: the true one, which may hold any character.
         key: String,
         /// Its positions in the lists from the root row down.
         index: Vec<u32>,
@@ -79,7 +79,7 @@ pub enum LineageNode {
     Target {
         /// The target's name.
         name: String,
-        /// The row's key, for people.
+        /// The row's key: the true one, which may hold any character. Lossy where it is not UTF-8.
         key: String,
     },
 }

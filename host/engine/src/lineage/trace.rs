@@ -66,7 +66,7 @@ pub(super) struct TracedStage<'a> {
 pub(super) struct Trace<'a> {
     pub(super) stage: &'a Stage,
     of: &'a TracedStage<'a>,
-    /// The root row's key, for people.
+    /// The root row's key: the true one, which may hold any character.
     root: String,
     /// What lookups find now, by lookup and row of its collection: the hash that they go by, and the fingerprint of what
     /// there is.

@@ -1,8 +1,6 @@
 //! What a JavaScript or TypeScript plugin says of itself in its `package.json`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +9,7 @@ use super::lock::is_of_the_registry;
 use crate::build::language::{Job, is_name};
 use crate::build::sources::Sources;
 use crate::failure::{Failure, Kind};
+use crate::whole;
 
 /// People write manifests.
 const BYTES_MAX: u64 = 1 << 20;
@@ -110,9 +109,7 @@ impl Package {
 
 /// The module with the functions of a plugin, by its folder alone; none where the manifest is none.
 pub(super) fn main_of(folder: &Path) -> Option<String> {
-    let mut text = Vec::new();
-    let manifest = File::open(folder.join("package.json")).ok()?;
-    manifest.take(BYTES_MAX).read_to_end(&mut text).ok()?;
+    let text = whole::read(&folder.join("package.json"), BYTES_MAX).ok()?;
     let package: Package = serde_json::from_slice(&text).ok()?;
     Some(package.main(|name| folder.join(name).is_file()))
 }

@@ -3,8 +3,8 @@
 //! Only packages for any machine are taken, as they are: they run inside of the component, and none of their code runs
 //! while they are installed.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +18,7 @@ use crate::build::place::replace;
 use crate::build::sources::Sources;
 use crate::build::{step, tools};
 use crate::failure::{Failure, Kind};
+use crate::whole;
 
 /// The lock file: exact versions with the hashes of the files, as pip reads them.
 const LOCK: &str = "requirements.lock";
@@ -107,11 +108,15 @@ fn written(
 
 /// The text of a lock file; none where there is no file.
 fn read(path: &Path) -> Result<Option<String>, String> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text));
-    match read {
-        Ok(_) if text.len() as u64 > BYTES_MAX => Err("it is longer than 1 MiB".to_owned()),
-        Ok(_) => Ok(Some(text)),
+    match whole::read(path, BYTES_MAX) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes);
+            text.map(Some)
+                .map_err(|_| "it is not UTF-8 text".to_owned())
+        }
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err("it is longer than 1 MiB".to_owned())
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
     }

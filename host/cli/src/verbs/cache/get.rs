@@ -10,13 +10,17 @@ use serde_json::json;
 use crate::args::{CacheFormat, CacheGetArgs};
 use crate::failure::{EXIT_DONE, EXIT_FAILED_ROWS, Failure, Kind};
 use crate::opening;
-use crate::output::Output;
+use crate::outlet;
+use crate::output::{Output, word, words_within};
 use crate::signals;
 
 /// Shows one result.
 pub(super) fn get(args: &CacheGetArgs, output: Output) -> Result<u8, Failure> {
     let (settings, words) = args.words.split(&["TRANSFORM", "KEY"], 2)?;
     let opened = opening::open(&settings, output)?;
+    if let Some(file) = &args.output {
+        outlet::check_in_flow(file, &settings, &opened)?;
+    }
     let stop = signals::listen();
     let found = opened
         .engine
@@ -46,9 +50,11 @@ pub(super) fn get(args: &CacheGetArgs, output: Output) -> Result<u8, Failure> {
 
 /// What is said where there is no value.
 fn words_of(found: &CacheResult, transform: &str, key: &str) -> String {
+    let key = word(key);
     match &found.outcome {
         CachedOutcome::Failed { reason } => {
-            format!("`{transform}` failed for `{key}`: {}\n", printable(reason))
+            let reason = words_within(reason, "    ");
+            format!("`{transform}` failed for `{key}`: {reason}\n")
         }
         _ => format!("`{transform}` gave none for `{key}`: there is no row\n"),
     }

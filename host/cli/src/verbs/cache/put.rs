@@ -1,17 +1,20 @@
 //! `flowstone cache put`: a result that is given, in place of what the call would give.
 
-use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use flowstone::core::{Plan, Type};
-use flowstone::{Flow, GivenValue, PutReport};
+use flowstone::{Flow, GivenValue, Limits, PutReport};
 
 use crate::args::{CacheFormat, CachePutArgs};
 use crate::failure::{EXIT_DONE, Failure, Kind};
 use crate::opening;
-use crate::output::Output;
+use crate::output::{Output, word};
 use crate::settings::FlowSettings;
 use crate::signals;
 use crate::table::count;
+use crate::verbs::given::TEXT_BYTES_MAX;
+use crate::whole;
 use crate::words;
 
 /// Remembers a result that is given.
@@ -53,11 +56,18 @@ fn given(
         let format = format.unwrap_or(CacheFormat::Wave);
         return Ok((value.as_bytes().to_vec(), format));
     };
-    let mut bytes = fs::read(file).map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot read `{file}`: {error}"))
-            .hint("a value that begins with `@` is written in quotes: '\"@home\"'")
-    })?;
     let format = format.unwrap_or_else(|| of_file(flow.plan(), transform));
+    let bytes_max = match format {
+        CacheFormat::Raw => Limits::default().result_bytes_max,
+        CacheFormat::Wave | CacheFormat::Json => TEXT_BYTES_MAX,
+    };
+    let mut bytes = whole::read(Path::new(file), bytes_max).map_err(|error| {
+        let failure = Failure::new(Kind::Usage, format!("cannot read `{file}`: {error}"));
+        match error.kind() {
+            ErrorKind::FileTooLarge => failure,
+            _ => failure.hint("a value that begins with `@` is written in quotes: '\"@home\"'"),
+        }
+    })?;
     if format != CacheFormat::Raw {
         // The line break at the end is the editor's, not the value's.
         bytes.truncate(bytes.trim_ascii_end().len());
@@ -93,6 +103,7 @@ fn said(report: &PutReport, transform: &str, key: &str) -> String {
         1 => "the next run looks at 1 row again".to_owned(),
         rows => format!("the next run looks at {} again", count(rows, "row")),
     };
+    let key = word(key);
     let short = report.key.get(..12).unwrap_or(&report.key);
     format!(
         "remembered {what} as the result of `{transform}` for `{key}` ({short}){place}; {next}\n"

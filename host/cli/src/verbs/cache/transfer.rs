@@ -11,15 +11,20 @@ use flowstone::{Error, ExportOptions, ExportReport, ImportReport};
 use super::Place;
 use crate::args::{CacheExportArgs, CacheImportArgs};
 use crate::failure::{EXIT_DONE, Failure, Kind};
+use crate::outlet;
 use crate::output::Output;
 use crate::signals;
 use crate::table::count;
+use crate::whole;
 
 /// The buffer for writing.
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Writes results to a file, which is there whole or not at all.
 pub(super) fn export(args: &CacheExportArgs, output: Output) -> Result<u8, Failure> {
+    let place = Place::of(args.flow.flow.as_deref(), &args.flow.engine)?;
+    let flow = place.flow.as_ref().map(|flow| flow.file.as_path());
+    outlet::check(&args.file, flow, &place.store)?;
     let (engine, filter) =
         args.filter
             .open(args.flow.flow.as_deref(), &args.flow.engine, output)?;
@@ -66,7 +71,7 @@ impl Drop for Part {
 
 /// Remembers the results of a file.
 pub(super) fn import(args: &CacheImportArgs, output: Output) -> Result<u8, Failure> {
-    let mut file = File::open(&args.file)
+    let mut file = whole::open(&args.file)
         .map_err(|error| Failure::cannot(Kind::NotFound, "read", &args.file, &error))?;
     let engine = Place::of(args.flow.flow.as_deref(), &args.flow.engine)?.open_or_make()?;
     let report = engine

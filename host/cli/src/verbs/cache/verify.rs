@@ -95,7 +95,7 @@ fn outcome(report: &CacheVerifyReport, dry_run: bool, paint: Paint) -> String {
         let _ = writeln!(
             text,
             "{} what is known of rows and targets is damaged, and cannot be dropped: delete the store and run again, \
-             which rebuilds everything from the sources",
+             which rebuilds everything from the sources, but for pinned results of older code and those of `cache put`",
             paint.text(Style::Red, "note:")
         );
     }

@@ -1,7 +1,6 @@
 //! `flowstone check PLUGIN`: which functions of a component can be transforms, which cannot and why, and what it imports.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use crate::settings::FLOW_FILE;
 use crate::table::count;
 use crate::verbs::component;
 use crate::verbs::inspect::signature;
+use crate::whole;
 
 /// The plugin that is meant where a flow could be: a component file, or a folder with sources and no flow.
 pub(super) fn meant(args: &FlowArgs) -> Option<PathBuf> {
@@ -51,7 +51,7 @@ pub(super) fn neither(args: &FlowArgs) -> Option<Failure> {
 /// Whether a file begins as WebAssembly does, or is called like it.
 fn is_component(path: &Path) -> bool {
     let mut start = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let read = whole::open(path).and_then(|mut file| file.read_exact(&mut start));
     let is_named = path.extension().is_some_and(|ending| ending == "wasm");
     (read.is_ok() && start == *b"\0asm") || (is_named && path.is_file())
 }

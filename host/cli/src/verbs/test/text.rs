@@ -1,10 +1,10 @@
 //! The text of a file of cases: read as a whole, if it is one that people write, and the lines of its places.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::failure::{Failure, Kind};
+use crate::whole;
 
 /// How many bytes a case file may have; large arguments lie in files of their own.
 pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -12,15 +12,10 @@ pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
 /// The text of a file.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
-    let failed = |error| Failure::new(Kind::Usage, format!("cannot read `{shown}`: {error}"));
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(too_large(&format!("`{shown}`")));
-    }
+    let bytes = whole::read(path, FILE_BYTES_MAX).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => too_large(&format!("`{shown}`")),
+        _ => Failure::cannot(Kind::Usage, "read", path, &error),
+    })?;
     String::from_utf8(bytes)
         .map_err(|_| Failure::new(Kind::Usage, format!("`{shown}` is not UTF-8 text")))
 }

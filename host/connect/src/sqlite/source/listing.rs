@@ -8,7 +8,7 @@ use super::query::{Clock, Query, hash_of};
 use super::reader::Reader;
 use crate::error::ConnectError;
 use crate::hint::Hint;
-use crate::key::{NO_KEY, display_joined};
+use crate::key::{NO_KEY, display_joined, printable};
 use crate::sorter::{Item, Sorted, Sorter, Span};
 use crate::source::{Entry, Locator};
 
@@ -69,7 +69,7 @@ impl Listing {
         let shared = first.map(|first| {
             format!(
                 "another row has the same key: `{}`",
-                display_joined(&first.key)
+                printable(display_joined(&first.key).as_bytes())
             )
         });
         let (mut bytes, problem) = (item.hash, item.problem.or(shared));

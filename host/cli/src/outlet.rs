@@ -1,0 +1,86 @@
+//! Files that a verb writes where `-o` says: an earlier output may be there, but nothing that the verb read, and nothing
+//! of a store.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Kind};
+use crate::opening::Opened;
+use crate::settings::FlowSettings;
+use crate::whole;
+
+/// Refuses a place for output that is one of the `inputs`, or lies in the `store`; to be asked before anything is done.
+pub(crate) fn check<'a>(
+    file: &Path,
+    inputs: impl IntoIterator<Item = &'a Path>,
+    store: &Path,
+) -> Result<(), Failure> {
+    if inputs.into_iter().any(|input| is_same(file, input)) {
+        return Err(refused(file, "is what this command reads"));
+    }
+    let is_inside = |folder: PathBuf| place(file).is_some_and(|place| place.starts_with(folder));
+    if fs::canonicalize(store).is_ok_and(is_inside) {
+        return Err(refused(file, "lies in the store"));
+    }
+    Ok(())
+}
+
+/// As [`check`] for a component that is built in a folder: of what lies in there, only components are overwritten.
+pub(crate) fn check_component(file: &Path, folder: &Path, store: &Path) -> Result<(), Failure> {
+    check(file, [], store)?;
+    let is_component = || {
+        let mut start = [0; 4];
+        let read = whole::open(file).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start == *b"\0asm"
+    };
+    let is_inside = |folder: PathBuf| place(file).is_some_and(|place| place.starts_with(folder));
+    if file.exists() && fs::canonicalize(folder).is_ok_and(is_inside) && !is_component() {
+        return Err(refused(
+            file,
+            "is no component, and lies in the plugin's folder",
+        ));
+    }
+    Ok(())
+}
+
+/// That this file is not written to.
+fn refused(file: &Path, why: &str) -> Failure {
+    let message = format!("`{}` {why}: it is not overwritten", file.display());
+    Failure::new(Kind::Usage, message).hint("name another file")
+}
+
+/// As [`check`] for a verb that opened a flow.
+pub(crate) fn check_in_flow(
+    file: &Path,
+    settings: &FlowSettings,
+    opened: &Opened,
+) -> Result<(), Failure> {
+    let plugins = opened.plugins.iter().map(|(_, path, _)| Path::new(path));
+    let inputs = plugins.chain([settings.file.as_path()]);
+    check(file, inputs, &settings.store)
+}
+
+/// Where a file lies or would lie, without links.
+fn place(file: &Path) -> Option<PathBuf> {
+    fs::canonicalize(file).ok().or_else(|| {
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        Some(folder.join(file.file_name()?))
+    })
+}
+
+/// Whether both paths lead to one file that is there.
+#[cfg(unix)]
+fn is_same(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(not(unix))]
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
