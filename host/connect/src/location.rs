@@ -85,19 +85,23 @@ pub(crate) fn leads_out(base: &Path, path: &Path) -> Result<bool, ConnectError> 
     Ok(!real.is_some_and(|real| real.starts_with(base)))
 }
 
-/// Where a path leads once all links are followed, with what is not there yet as it is written.
+/// Where a path leads once all links are followed, with what is not there yet as it is written: also what lies behind a
+/// folder that is not there and `..`, since that folder may come to be.
 pub fn real_place(path: &Path) -> PathBuf {
-    let known = (path.ancestors()).find_map(|above| Some((above, canonical(above).ok()?)));
-    let Some((above, mut real)) = known else {
-        return path.to_owned();
-    };
-    for part in path.strip_prefix(above).unwrap_or(path).components() {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut real = PathBuf::new();
+    for part in absolute.components() {
         match part {
             Component::ParentDir => {
                 real.pop();
             }
-            Component::Normal(name) => real.push(name),
-            _ => {}
+            Component::CurDir => {}
+            part => {
+                real.push(part);
+                if let Ok(there) = canonical(&real) {
+                    real = there;
+                }
+            }
         }
     }
     real
@@ -125,6 +129,24 @@ mod tests {
         assert_eq!(place, base.path().canonicalize().unwrap().join("a/b/c.db"));
         assert!(place.parent().unwrap().is_dir());
         assert!(!place.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_real_place_is_that_behind_links_also_behind_what_is_not_there_yet() {
+        let base = tempfile::tempdir().unwrap();
+        let root = base.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("kept/inner")).unwrap();
+        std::os::unix::fs::symlink("kept/inner", root.join("link")).unwrap();
+        for (path, real) in [
+            ("kept/./x/y", "kept/x/y"),
+            ("link/x", "kept/inner/x"),
+            ("link/../x", "kept/x"),
+            ("missing/../link/x", "kept/inner/x"),
+            ("missing/x/../../link", "kept/inner"),
+        ] {
+            assert_eq!(real_place(&root.join(path)), root.join(real), "{path}");
+        }
     }
 
     #[test]

@@ -104,8 +104,8 @@ fn an_object_that_is_there_is_not_written_again() {
 fn what_an_interrupted_process_left_in_tmp_is_removed() {
     let dir = TempDir::new().unwrap();
     drop(open(&dir));
-    fs::write(dir.path().join("tmp/0"), "half an object").unwrap();
-    fs::write(dir.path().join("tmp/1"), "half a database").unwrap();
+    fs::write(dir.path().join("tmp/unfinished-0"), "half an object").unwrap();
+    fs::write(dir.path().join("tmp/unfinished-1"), "half a database").unwrap();
     let store = open(&dir);
     assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
     let (encoding, value, ty) = text_value('x', 100_000);
