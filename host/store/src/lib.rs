@@ -20,6 +20,7 @@
 mod builds;
 mod codec;
 mod compiled;
+mod create;
 mod encoding;
 mod error;
 mod files;

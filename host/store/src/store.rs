@@ -7,22 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::OpenOptions;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase, StorageBackend};
+use redb::{Database, ReadableDatabase, StorageBackend};
 
-use crate::codec;
+use crate::create::{
+    check_folder, create_database, has_database, initialise, open_database, prepare_folders,
+};
 use crate::encoding::Raw;
 use crate::error::StoreError;
-use crate::files::{self, Access};
 use crate::gc::STATE_ENTRY;
 use crate::lock::Lock;
 use crate::log::{ReadOnlyLog, Tails};
 use crate::place::Place;
 use crate::read::read;
 use crate::snapshot::Snapshot;
-use crate::tables::{
-    BUILD, CHANGE, COMPILED, DUE, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMBER, MEMO, META,
-    OBJECT, OWNER, READER, RECIPE, RUN, STEP, USAGE,
-};
+use crate::tables::{MEMO, META, OBJECT};
 use crate::writer::Writer;
 
 /// The format that this version reads and writes. The entry that says so keeps its place and form in all formats.
@@ -42,8 +40,7 @@ pub(crate) const NEXT_RECIPE_ENTRY: &str = "store/next-recipe";
 
 pub(crate) const DATABASE: &str = "store.redb";
 
-const OPEN: &str = "opening the database";
-const CREATE: &str = "creating the database";
+pub(crate) const OPEN: &str = "opening the database";
 const BEGIN: &str = "beginning a transaction";
 const COMMIT: &str = "committing a transaction";
 
@@ -361,80 +358,4 @@ impl Drop for Store {
 pub(crate) fn file_bytes_in(entry: Option<Raw<'_>>) -> u64 {
     let bytes = entry.and_then(|Raw(bytes)| <[u8; 8]>::try_from(&*bytes).ok());
     bytes.map_or(0, u64::from_le_bytes)
-}
-
-fn has_database(place: &Place) -> Result<bool, StoreError> {
-    let exists = place.dir().try_exists(DATABASE);
-    exists.map_err(|error| place.io(OPEN, error))
-}
-
-/// Refuses a folder that is no store and is used for something else.
-fn check_folder(place: &Place) -> Result<(), StoreError> {
-    if has_database(place)? {
-        return Ok(());
-    }
-    match files::foreign(place.dir()).map_err(|error| place.io(OPEN, error))? {
-        None => Ok(()),
-        Some(name) => Err(StoreError::Foreign {
-            path: place.path().to_owned(),
-            name,
-        }),
-    }
-}
-
-/// Makes the folders that are always there, and clears what an interrupted process left.
-pub(crate) fn prepare_folders(place: &Place) -> Result<(), StoreError> {
-    let prepared = files::make_folder(place.dir(), "objects")
-        .and_then(|_| files::remove_temporaries(place.dir()));
-    prepared.map_err(|error| place.io("preparing the folder", error))
-}
-
-/// Creates the database under another name first, so that one by the right name is always whole.
-fn create_database(place: &Place, options: &StoreOptions) -> Result<(), StoreError> {
-    let name = place.temporary_name();
-    let file = files::create_new(place.dir(), &name, Access::Usual)
-        .map_err(|error| place.io(CREATE, error))?;
-    let backend = FileBackend::new(file.into_std()).map_err(|error| place.redb(CREATE, error))?;
-    let database = open_database(place, backend, options)?;
-    initialise(place, &database)?;
-    place.guarded(|| database.close().map_err(|error| place.redb(CREATE, error)))?;
-    place
-        .dir()
-        .rename(&name, place.dir(), DATABASE)
-        .and_then(|()| files::sync_folder(place.dir(), "."))
-        .map_err(|error| place.io(CREATE, error))
-}
-
-pub(crate) fn open_database(
-    place: &Place,
-    backend: impl StorageBackend,
-    options: &StoreOptions,
-) -> Result<Database, StoreError> {
-    place.guarded(|| {
-        Builder::new()
-            .set_cache_size(options.cache_bytes)
-            .set_check_integrity_on_open(options.check)
-            .create_with_backend(backend)
-            .map_err(|error| place.redb(OPEN, error))
-    })
-}
-
-/// Makes every table, and the entry that says which format they have.
-pub(crate) fn initialise(place: &Place, database: &Database) -> Result<(), StoreError> {
-    place.guarded(|| {
-        let transaction = database.begin_write().map_err(|error| place.redb(CREATE, error))?;
-        macro_rules! make {
-            ($($table:expr),*) => {
-                $(transaction.open_table($table.definition).map_err(|error| place.redb(CREATE, error))?;)*
-            };
-        }
-        make!(MEMO.index, MEMO.records, OBJECT.index, OBJECT.records, HEAD, LINEAGE, OWNER, INTENT, INTERFACE, COMPILED, RUN, RECIPE, USAGE, FUNCTIONS, BUILD, MEMBER, READER, DUE, STEP, CHANGE);
-        {
-            let mut meta = transaction.open_table(META.definition).map_err(|error| place.redb(CREATE, error))?;
-            let mut value = FORMAT.to_le_bytes().to_vec();
-            codec::seal(META.tag, FORMAT_ENTRY.as_bytes(), &mut value);
-            meta.insert(FORMAT_ENTRY, &*value).map_err(|error| place.redb(CREATE, error))?;
-        }
-        transaction.commit().map_err(|error| place.redb(CREATE, error))
-    })
 }

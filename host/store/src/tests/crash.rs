@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use super::disk::{Disk, Stop, Survives};
 use super::history::{Contents, STEPS, step};
 use super::write;
+use crate::create::{initialise, open_database};
 use crate::place::Place;
-use crate::store::{initialise, open_database};
 use crate::{Store, StoreError, StoreOptions};
 
 pub(super) fn open(dir: &TempDir, disk: Disk) -> Result<Store, StoreError> {

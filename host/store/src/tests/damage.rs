@@ -10,7 +10,7 @@ use super::history::{Contents, STEPS, step};
 use super::log::put_logged_with;
 use super::{fingerprint, hash, head, memo_key, open, write};
 use crate::codec;
-use crate::store::initialise;
+use crate::create::initialise;
 use crate::tables::{
     BUILD, FUNCTIONS, HEAD, INTENT, INTERFACE, LINEAGE, MEMO, META, OBJECT, OWNER, RECIPE, RUN,
     TableSpec, USAGE, usage_key,
