@@ -1,8 +1,8 @@
 //! Results and objects lie in the order in which they were written: what is written together lies together, on full
 //! pages that are written once. An index of small entries tells the number of the record that a hash has.
 //!
-//! Where it is large, entries of records that are written one batch after the other go into it many at once: until then
-//! they are in the [`Tail`].
+//! Entries of records that are written one batch after the other go into it many at once: until then they are in the
+//! [`Tail`].
 //!
 //! The index carries no checksums. It need not: a record holds the whole hash that it is kept under, so an entry that
 //! leads to nothing, or to the record of another hash, is a miss. Of two hashes that begin alike the later one is kept.
@@ -13,7 +13,7 @@ mod slot;
 pub(crate) mod tail;
 
 use std::ops::{Bound, ControlFlow};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flowstone_core::MemoKey;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
@@ -105,8 +105,8 @@ fn read<R: Record>(spec: &LogSpec, hash: &[u8; 32], number: u64, stored: &[u8]) 
 pub(crate) struct ReadOnlyLog {
     spec: &'static LogSpec,
     deferred: Arc<Deferred>,
-    /// The number behind that of the last record, from which on entries that wait are later ones.
-    end: u64,
+    /// The number behind that of the last record, from which on entries that wait are later ones; once it was needed.
+    end: OnceLock<u64>,
     pub(crate) index: ReadOnlyTable<Half, u64>,
     records: ReadOnlyTable<u64, Bytes>,
 }
@@ -119,27 +119,34 @@ impl ReadOnlyLog {
         deferred: Arc<Deferred>,
     ) -> Result<Self, StoreError> {
         let read = |error| place.redb(READ, error);
-        let records = transaction
-            .open_table(spec.records.definition)
-            .map_err(read)?;
-        let last = (records.last()).map_err(|error| place.redb(READ, error))?;
         Ok(Self {
             spec,
             deferred,
-            end: last.map_or(0, |(last, _)| last.value().saturating_add(1)),
+            end: OnceLock::new(),
             index: transaction
                 .open_table(spec.index.definition)
                 .map_err(read)?,
-            records,
+            records: transaction
+                .open_table(spec.records.definition)
+                .map_err(read)?,
         })
     }
 
     /// The entries that wait, from `first` on, in the order of the index.
-    pub(crate) fn waiting_from(&self, first: &HalfBytes) -> Vec<(HalfBytes, u64)> {
-        let mut waiting = self.deferred.to_vec();
-        waiting.retain(|(half, number)| half >= first && *number < self.end);
+    pub(crate) fn waiting_from(
+        &self,
+        place: &Place,
+        first: &HalfBytes,
+    ) -> Result<Vec<(HalfBytes, u64)>, StoreError> {
+        let view = self.view(place);
+        let mut waiting = Vec::new();
+        for (half, number) in self.deferred.to_vec() {
+            if half >= *first && view.knows(number)? {
+                waiting.push((half, number));
+            }
+        }
         waiting.sort_unstable();
-        waiting
+        Ok(waiting)
     }
 
     /// What a process that was cut off left behind `first`: entries for as many records as wait at most.
@@ -167,7 +174,7 @@ impl ReadOnlyLog {
             place,
             spec: self.spec,
             deferred: &self.deferred,
-            end: Some(self.end),
+            end: Some(&self.end),
             index: &self.index,
             records: &self.records,
         }
@@ -180,7 +187,7 @@ pub(crate) struct LogView<'t, I, R> {
     pub(crate) spec: &'static LogSpec,
     /// Entries that the index may not have, up to a number.
     deferred: &'t Deferred,
-    end: Option<u64>,
+    end: Option<&'t OnceLock<u64>>,
     pub(crate) index: &'t I,
     pub(crate) records: &'t R,
 }
@@ -240,13 +247,28 @@ where
     }
 
     fn number(&self, half: &HalfBytes) -> Result<Option<u64>, StoreError> {
-        let waiting = self.deferred.get(half);
-        if let Some(number) = waiting.filter(|number| self.end.is_none_or(|end| *number < end)) {
+        if let Some(number) = self.deferred.get(half)
+            && self.knows(number)?
+        {
             return Ok(Some(number));
         }
         let number = self.index.get(half);
         let number = number.map_err(|error| self.place.redb(READ, error))?;
         Ok(number.map(|number| number.value()))
+    }
+
+    /// Whether an entry that waits is none of those that came later.
+    fn knows(&self, number: u64) -> Result<bool, StoreError> {
+        let Some(end) = self.end else {
+            return Ok(true);
+        };
+        if let Some(end) = end.get() {
+            return Ok(number < *end);
+        }
+        let last = self.records.last();
+        let last = last.map_err(|error| self.place.redb(READ, error))?;
+        let found = last.map_or(0, |(last, _)| last.value().saturating_add(1));
+        Ok(number < *end.get_or_init(|| found))
     }
 
     /// Goes through the index behind `after`, until `see` breaks off: it is given each entry and what is stored under its

@@ -215,13 +215,17 @@ pub struct MemoIter {
 }
 
 impl MemoIter {
-    /// Those that `scan` comes to in the index, and those that wait, from `first` on.
-    pub(crate) fn of(log: &Arc<ReadOnlyLog>, scan: Scan<Half, u64>, first: &HalfBytes) -> Self {
+    /// Those that `scan` comes to in the index, and those that wait, in the same order.
+    pub(crate) fn of(
+        log: &Arc<ReadOnlyLog>,
+        scan: Scan<Half, u64>,
+        waiting: Vec<(HalfBytes, u64)>,
+    ) -> Self {
         Self {
             log: Arc::clone(log),
             scan,
             ahead: None,
-            waiting: log.waiting_from(first).into_iter().peekable(),
+            waiting: waiting.into_iter().peekable(),
         }
     }
 

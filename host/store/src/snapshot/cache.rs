@@ -119,22 +119,18 @@ impl Snapshot {
     /// How many entries wait.
     #[cfg(test)]
     pub(crate) fn deferred(&self) -> usize {
-        let all = |log: &ReadOnlyLog| log.waiting_from(&[0; 16]).len();
+        let all = |log: &ReadOnlyLog| log.waiting_from(&self.place, &[0; 16]).unwrap().len();
         all(&self.memo) + all(&self.object)
     }
 
     fn memos_from(&self, first: &HalfBytes) -> Result<MemoIter, StoreError> {
-        let range = self.place.guarded(|| {
-            let index = &self.memo.index;
-            index
-                .range_owned::<&HalfBytes>(first..)
-                .map_err(|error| self.place.redb(READ, error))
+        let (range, waiting) = self.place.guarded(|| {
+            let range = (self.memo.index).range_owned::<&HalfBytes>(first..);
+            let range = range.map_err(|error| self.place.redb(READ, error))?;
+            Ok((range, self.memo.waiting_from(&self.place, first)?))
         })?;
-        Ok(MemoIter::of(
-            &self.memo,
-            Scan::of(&self.place, range),
-            first,
-        ))
+        let scan = Scan::of(&self.place, range);
+        Ok(MemoIter::of(&self.memo, scan, waiting))
     }
 
     /// How often what the call with this key led to was reused. A damaged record is none.
