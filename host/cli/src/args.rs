@@ -207,6 +207,19 @@ pub(crate) struct EngineArgs {
     pub(crate) allow_outside: bool,
 }
 
+impl EngineArgs {
+    /// Those of a verb that has none, and runs nothing.
+    pub(crate) fn none() -> Self {
+        Self {
+            store: None,
+            variables: Vec::new(),
+            memory: 1 << 20,
+            jobs: None,
+            allow_outside: false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::failure::{Failure, Kind};
 use crate::opening::Opened;
@@ -19,8 +19,7 @@ pub(crate) fn check<'a>(
     if inputs.into_iter().any(|input| is_same(file, input)) {
         return Err(refused(file, "is what this command reads"));
     }
-    let is_inside = |folder: PathBuf| place(file).is_some_and(|place| place.starts_with(folder));
-    if fs::canonicalize(store).is_ok_and(is_inside) {
+    if lies_in(file, store) {
         return Err(refused(file, "lies in the store"));
     }
     Ok(())
@@ -34,8 +33,7 @@ pub(crate) fn check_component(file: &Path, folder: &Path, store: &Path) -> Resul
         let read = whole::open(file).and_then(|mut file| file.read_exact(&mut start));
         read.is_ok() && start == *b"\0asm"
     };
-    let is_inside = |folder: PathBuf| place(file).is_some_and(|place| place.starts_with(folder));
-    if file.exists() && fs::canonicalize(folder).is_ok_and(is_inside) && !is_component() {
+    if file.exists() && lies_in(file, folder) && !is_component() {
         return Err(refused(
             file,
             "is no component, and lies in the plugin's folder",
@@ -61,15 +59,9 @@ pub(crate) fn check_in_flow(
     check(file, inputs, &settings.store)
 }
 
-/// Where a file lies or would lie, without links.
-fn place(file: &Path) -> Option<PathBuf> {
-    fs::canonicalize(file).ok().or_else(|| {
-        let folder = file
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
-        Some(folder.join(file.file_name()?))
-    })
+/// Whether a file lies or would lie in a folder that is there, once links are followed.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    fs::canonicalize(folder).is_ok_and(|folder| flowstone::real_place(file).starts_with(folder))
 }
 
 /// Whether both paths lead to one file that is there.

@@ -65,7 +65,7 @@ pub use engine::{Component, Engine, EngineConfig, Flow, FlowPlace, argument_text
 pub use error::Error;
 pub use event::{Change, Drift, Event, Observer, WatchKind};
 pub use explain::{ChangedValue, ExplainedCall, ExplainedGroup, Explanation};
-pub use flowstone_connect::ConnectError;
+pub use flowstone_connect::{ConnectError, real_place};
 pub use flowstone_core as core;
 pub use flowstone_core::{Diagnostic, FlowErrors, FlowFile, PluginOrigin};
 pub use flowstone_sandbox::{

@@ -18,15 +18,8 @@ use crate::settings::{FlowSettings, authorities, store_in};
 /// The component's bytes; built where it is a folder.
 pub(super) fn bytes(args: &ComponentArgs, output: Output) -> Result<Vec<u8>, Failure> {
     if let Some(flow) = &args.flow {
-        let plain = EngineArgs {
-            store: None,
-            variables: Vec::new(),
-            memory: 1 << 20,
-            jobs: None,
-            allow_outside: false,
-        };
         return opening::plugin(
-            &FlowSettings::of(Some(flow), &plain)?,
+            &FlowSettings::of(Some(flow), &EngineArgs::none())?,
             &args.component,
             output,
         );

@@ -96,14 +96,7 @@ fn engine(flow: Option<&Path>, store: Option<&Path>) -> Result<Engine, Failure> 
     let store = if let Some(store) = alone {
         store
     } else {
-        let plain = EngineArgs {
-            store: None,
-            variables: Vec::new(),
-            memory: 1 << 20,
-            jobs: None,
-            allow_outside: false,
-        };
-        FlowSettings::of(flow, &plain)?.store
+        FlowSettings::of(flow, &EngineArgs::none())?.store
     };
     if !store.join("store.redb").is_file() {
         let message = format!("there is no store `{}`", store.display());
